@@ -1,0 +1,1 @@
+"""Compiled kernels: they know arrays, and no model or process."""

@@ -1,0 +1,25 @@
+"""Shared counters of a run: int64 words, each on a cache line of its own.
+
+The parent and all workers see the same words; kernels touch them atomically. After the
+fixed words come one word a block: how often that block was written.
+"""
+
+TICKET = 0  # minibatches handed out to workers so far
+LIMIT = 1  # minibatches that may be handed out now; the parent moves it on
+STOP = 2  # 1: leave at the next step
+ABORT = 3  # 1: leave at once, even out of a barrier (a worker died)
+LOCK = 4  # spin lock of whole-vector writes
+ARRIVED = 5  # workers that wait at the barrier
+GENERATION = 6  # barriers passed so far
+GO = 7  # rank 0's word to all: 1 go on, 0 leave
+BLOCKS = 8
+
+STRIDE = 8  # int64 words from one counter to the next
+
+# Columns of a worker's record of an epoch (float64) --------------------------------
+LOSS_SUM = 0  # sum of weight * loss
+WEIGHT_SUM = 1
+STEPS = 2  # minibatches done
+RECORD_WIDTH = 8  # a cache line
+
+STALENESS_BINS = 64  # ages 0, 1, ..., 62, and 63 or more

@@ -1,0 +1,1 @@
+"""CPU kernels, compiled by Numba once per machine and cached on disk."""

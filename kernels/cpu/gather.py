@@ -1,0 +1,53 @@
+"""Minibatch gather: chosen rows of X as float32, whatever X is stored as."""
+
+import numpy as np
+from numba import carray
+
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.memory import f64_pointer, floats, prefetch, u8_pointer
+from hogblock.kernels.optable import FLOAT32_ROWS, FLOAT64_ROWS
+
+_ROWS_AHEAD = 4
+
+
+@kernel
+def gather_rows(x, storage, n_features, indices, rows, shift, scale, out, out_row):
+    """out[i, :n_features] = (x[indices[i]] - shift) * scale.
+
+    x : address of C-contiguous rows in `storage`; indices int64 [rows];
+    shift, scale : float32 [n_features], or empty: rows are taken as they are.
+    """
+    word = 4 if storage == FLOAT32_ROWS else (8 if storage == FLOAT64_ROWS else 1)
+    size = n_features * word
+    plain = shift.size == 0
+    for i in range(rows):
+        if i + _ROWS_AHEAD < rows:
+            ahead = x + indices[i + _ROWS_AHEAD] * size
+            for offset in range(0, size, 64):
+                prefetch(ahead + offset)
+        at = x + indices[i] * size
+        line = floats(out + 4 * i * out_row, n_features)
+        if storage == FLOAT32_ROWS:
+            source = floats(at, n_features)
+            if plain:
+                for j in range(n_features):
+                    line[j] = source[j]
+            else:
+                for j in range(n_features):
+                    line[j] = (source[j] - shift[j]) * scale[j]
+        elif storage == FLOAT64_ROWS:
+            doubles = carray(f64_pointer(at), n_features)
+            if plain:
+                for j in range(n_features):
+                    line[j] = np.float32(doubles[j])
+            else:
+                for j in range(n_features):
+                    line[j] = (np.float32(doubles[j]) - shift[j]) * scale[j]
+        else:
+            bytes_ = carray(u8_pointer(at), n_features)
+            if plain:
+                for j in range(n_features):
+                    line[j] = np.float32(bytes_[j])
+            else:
+                for j in range(n_features):
+                    line[j] = (np.float32(bytes_[j]) - shift[j]) * scale[j]

@@ -1,0 +1,124 @@
+"""The interpreter: walks the op table of one plan over one minibatch."""
+
+import numpy as np
+
+from hogblock.kernels import optable as op
+from hogblock.kernels.cpu.dense import (
+    dense_forward,
+    dense_input_gradient,
+    dense_weight_gradient,
+    dense_weight_update,
+)
+from hogblock.kernels.cpu.elementwise import (
+    activation_backward,
+    activation_forward,
+    dropout_backward,
+    dropout_forward,
+)
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.loss import (
+    logistic_cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
+from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
+
+
+@kernel
+def compute_loss(row, work, targets, indices, rows, weights, scale):
+    """Value of the loss, summed over the minibatch; writes its gradient DY."""
+    z = work + 4 * row[op.X]
+    dz = work + 4 * row[op.DY]
+    z_row, n_out = row[op.X_ROW], row[op.X_WIDTH]
+    if row[op.KIND] == op.SOFTMAX_CROSS_ENTROPY:
+        return softmax_cross_entropy(
+            z, dz, z_row, n_out, targets, indices, rows, weights, scale
+        )
+    if row[op.KIND] == op.LOGISTIC_CROSS_ENTROPY:
+        return logistic_cross_entropy(
+            z, dz, z_row, n_out, targets, indices, rows, weights, scale
+        )
+    return squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale)
+
+
+@kernel
+def forward_op(row, reals, params, work, rows, training, key, counter):
+    """One forward operation of a minibatch of `rows`; `params`, `work` are addresses."""
+    x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
+    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
+    code = row[op.CODE]
+    if code == op.DENSE_FORWARD:
+        dense_forward(
+            x, x_row, params + 4 * row[op.W], params + 4 * row[op.B], y, y_row,
+            rows, row[op.X_WIDTH], row[op.KIND], reals[op.SLOPE],
+        )  # fmt: skip
+    elif code == op.ACTIVATION_FORWARD:
+        activation_forward(
+            x, x_row, y, y_row, rows, y_row, row[op.KIND], reals[op.SLOPE]
+        )
+    elif code == op.DROPOUT_FORWARD:
+        rate = reals[op.RATE] if training else np.float32(0)
+        mask = work + 4 * row[op.SCRATCH]
+        dropout_forward(x, x_row, y, y_row, mask, rows, y_row, rate, key, counter)
+
+
+@kernel
+def backward_op(row, reals, params, work, zeros, rows):
+    """One operation of the backward pass that changes no parameter."""
+    dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
+    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
+    code = row[op.CODE]
+    if code == op.DENSE_INPUT_GRADIENT:
+        dense_input_gradient(
+            dy, y_row, params + 4 * row[op.W], y_row, dx, x_row, zeros,
+            work + 4 * row[op.SCRATCH], work + 4 * row[op.SCRATCH2],
+            rows, row[op.X_WIDTH], row[op.Y_WIDTH],
+        )  # fmt: skip
+    elif code == op.ACTIVATION_BACKWARD:
+        y = work + 4 * row[op.Y]
+        activation_backward(
+            y, dy, y_row, dx, x_row, rows, y_row, row[op.KIND], reals[op.SLOPE]
+        )
+    elif code == op.DROPOUT_BACKWARD:
+        mask = work + 4 * row[op.SCRATCH]
+        dropout_backward(dy, y_row, dx, x_row, mask, rows, y_row)
+
+
+@kernel
+def gradient_op(row, work, gradient, zeros, rows):
+    """Write a parameter gradient into the vector `gradient`, laid out as parameters."""
+    dy, y_row = work + 4 * row[op.DY], row[op.Y_ROW]
+    at = gradient.ctypes.data
+    if row[op.CODE] == op.DENSE_UPDATE:
+        x = work + 4 * (row[op.X] + row[op.FIRST])
+        g = np.int64(at) + 4 * (row[op.W] + row[op.FIRST] * y_row)
+        dense_weight_gradient(
+            x, row[op.X_ROW], dy, y_row, zeros, g, y_row, rows, row[op.COUNT], y_row
+        )
+    elif row[op.CODE] == op.BIAS_UPDATE:
+        start = row[op.B]
+        column_sums(dy, y_row, rows, gradient[start : start + y_row])
+
+
+@kernel
+def update_op(row, work, params, momentum, gradient, zeros, rows, step):
+    """Update a parameter tensor in place, its gradient never leaving the registers.
+
+    A bias is small: its gradient goes through `gradient`.
+    """
+    dy, y_row = work + 4 * row[op.DY], row[op.Y_ROW]
+    if row[op.CODE] == op.DENSE_UPDATE:
+        x = work + 4 * (row[op.X] + row[op.FIRST])
+        start = row[op.W] + row[op.FIRST] * y_row
+        dense_weight_update(
+            x, row[op.X_ROW], dy, y_row, zeros,
+            np.int64(params.ctypes.data) + 4 * start,
+            np.int64(momentum.ctypes.data) + 4 * start,
+            y_row, rows, row[op.COUNT], y_row, step,
+        )  # fmt: skip
+    elif row[op.CODE] == op.BIAS_UPDATE:
+        start = row[op.B]
+        part = slice(start, start + y_row)
+        column_sums(dy, y_row, rows, gradient[part])
+        momentum_step(gradient[part], params[part], momentum[part], step, False)
+        subtract(params[part], gradient[part])

@@ -1,0 +1,142 @@
+"""A little vocabulary for writing LLVM IR by hand: vectors at raw addresses."""
+
+from llvmlite import ir
+from numba.core import cgutils
+
+F32 = ir.FloatType()
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+
+
+_EXP_COEFFICIENTS = (
+    1.9875691500e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    5.0000001201e-1,
+)
+
+
+def i64(value: int) -> ir.Constant:
+    """A 64-bit constant."""
+    return ir.Constant(I64, value)
+
+
+class VectorBuilder:
+    """Vector instructions of a fixed number of float32 lanes.
+
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+    lanes : int
+    """
+
+    def __init__(self, builder, lanes: int):
+        self.builder = builder
+        self.lanes = lanes
+        self.type = ir.VectorType(F32, lanes)
+
+    def pointer(self, address):
+        """Address (an integer) as a pointer to float32."""
+        return self.builder.inttoptr(address, F32.as_pointer())
+
+    def offset(self, pointer, count):
+        """`pointer` moved by `count` float32 (an int or an IR value)."""
+        if isinstance(count, int):
+            count = i64(count)
+        return self.builder.gep(pointer, [count])
+
+    def load(self, pointer):
+        """Vector at `pointer`, which need not be aligned."""
+        value = self.builder.load(
+            self.builder.bitcast(pointer, self.type.as_pointer())
+        )
+        value.align = 4
+        return value
+
+    def store(self, value, pointer):
+        """Write a vector to `pointer`, which need not be aligned."""
+        target = self.builder.bitcast(pointer, self.type.as_pointer())
+        self.builder.store(value, target).align = 4
+
+    def constant(self, value: float):
+        """The same constant in every lane."""
+        return ir.Constant(self.type, [value] * self.lanes)
+
+    def spread(self, scalar):
+        """The same scalar in every lane."""
+        undefined = ir.Constant(self.type, ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def _intrinsic(self, name: str, *operands):
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(self.type, [self.type] * len(operands)),
+            f"llvm.{name}.v{self.lanes}f32",
+        )
+        return self.builder.call(function, operands)
+
+    def fma(self, a, b, c):
+        """a * b + c, rounded once."""
+        return self._intrinsic("fma", a, b, c)
+
+    def polynomial(self, x, coefficients):
+        """Horner's rule, highest power first."""
+        value = self.constant(coefficients[0])
+        for coefficient in coefficients[1:]:
+            value = self.fma(value, x, self.constant(coefficient))
+        return value
+
+    def exp(self, x):
+        """e**x to 2 units in the last place; clamped to [-87.3, 88.7], NaN stays NaN.
+
+        2**n * e**r with |r| <= ln(2)/2, Cephes' polynomial for e**r.
+        """
+        b = self.builder
+        for bound, predicate in ((-87.3, "<"), (88.7, ">")):
+            limit = self.constant(bound)
+            x = b.select(b.fcmp_ordered(predicate, x, limit), limit, x)
+        n = self._intrinsic(
+            "floor", self.fma(x, self.constant(1.4426950408889634), self.constant(0.5))
+        )
+        r = self.fma(n, self.constant(-0.693359375), x)  # ln(2) in two parts
+        r = self.fma(n, self.constant(2.12194440e-4), r)
+        tail = self.polynomial(r, _EXP_COEFFICIENTS)
+        value = b.fadd(self.fma(b.fmul(r, r), tail, r), self.constant(1.0))
+        ints = ir.VectorType(I32, self.lanes)
+        exponent = b.add(b.fptosi(n, ints), ir.Constant(ints, [127] * self.lanes))
+        power = b.shl(exponent, ir.Constant(ints, [23] * self.lanes))
+        return b.fmul(value, b.bitcast(power, self.type))
+
+    def logistic(self, x):
+        """1 / (1 + e**-x)."""
+        one = self.constant(1.0)
+        e = self.exp(self.builder.fneg(x))
+        return self.builder.fdiv(one, self.builder.fadd(one, e))
+
+    def tanh(self, x):
+        """1 - 2 / (1 + e**2x), to 1e-7 absolute."""
+        b, one = self.builder, self.constant(1.0)
+        e = self.exp(b.fadd(x, x))
+        return b.fsub(one, b.fdiv(self.constant(2.0), b.fadd(one, e)))
+
+    def leaky(self, x, slope):
+        """x where x > 0, slope * x elsewhere."""
+        b = self.builder
+        positive = b.fcmp_ordered(">", x, self.constant(0.0))
+        return b.select(positive, x, b.fmul(x, slope))
+
+    def prefetch(self, pointer, write: bool = False):
+        """Ask for the cache line at `pointer`; any address is allowed."""
+        byte = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32]),
+            "llvm.prefetch.p0",
+        )
+        arguments = [self.builder.bitcast(pointer, byte)]
+        arguments += [ir.Constant(I32, v) for v in (int(write), 3, 1)]
+        self.builder.call(function, arguments)

@@ -1,0 +1,101 @@
+"""Losses: value, and gradient with respect to the network's raw outputs z.
+
+Shapes: z and dz [rows, z_row] (addresses); targets of sample ``indices[i]``; sample
+weights float32 [n_samples] or empty. dz is multiplied by w_i * scale, padding columns get
+zero. Each returns sum_i w_i loss_i as a float64.
+"""
+
+import math
+
+import numpy as np
+
+from hogblock.kernels.cpu.elementwise import exp_line
+from hogblock.kernels.cpu.host import LINE
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.memory import floats, ints
+
+ZERO = np.float32(0)
+ONE = np.float32(1)
+HALF = np.float32(0.5)
+
+
+@kernel
+def softmax_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+    """loss_i = -log softmax(z_i)[target_i]; targets: address of int32 class indices."""
+    total = 0.0
+    for i in range(rows):
+        logits = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        label = ints(targets + 4 * index, 1)[0]
+        weight = ONE if weights.size == 0 else weights[index]
+        top = logits[0]
+        for j in range(1, n_out):
+            if logits[j] > top:
+                top = logits[j]
+        for j in range(0, n_out, LINE):
+            exp_line(z + 4 * (i * z_row + j), dz + 4 * (i * z_row + j), top)
+        norm = ZERO
+        for j in range(n_out):
+            norm += out[j]
+        total += np.float64(weight * (math.log(norm) + top - logits[label]))
+        factor = weight * scale
+        over = factor / norm
+        for j in range(n_out):
+            out[j] *= over
+        out[label] -= factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+    return total
+
+
+@kernel
+def logistic_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+    """loss_i = sum_j of the cross-entropy of logistic(z_ij); targets float32 [n, n_out].
+
+    Binary (n_out = 1) and multi-label classification.
+    """
+    total = 0.0
+    for i in range(rows):
+        logits = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            v = logits[j]
+            e = math.exp(-abs(v))
+            probability = ONE / (ONE + e) if v > ZERO else e / (ONE + e)
+            loss += max(v, ZERO) - v * wanted[j] + math.log(ONE + e)
+            out[j] = (probability - wanted[j]) * factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss)
+    return total
+
+
+@kernel
+def squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+    """loss_i = mean_j (z_ij - t_ij)^2 / 2; targets float32 [n, n_out].
+
+    The gradient is z - t, not (z - t) / n_out: scikit-learn's convention.
+    """
+    total = 0.0
+    for i in range(rows):
+        outputs = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            difference = outputs[j] - wanted[j]
+            loss += difference * difference
+            out[j] = difference * factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss) * 0.5 / n_out
+    return total

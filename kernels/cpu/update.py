@@ -1,0 +1,72 @@
+"""Updates that are not fused with a weight gradient: from a gradient vector.
+
+Arrays are float32 slices of equal length: weights w, momentum u, gradient or step g.
+``step`` is float32 [4] = m, decay, along_g, along_u, as in the tile's epilogue.
+"""
+
+import numpy as np
+
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.memory import (
+    atomic_add_f32,
+    atomic_exchange,
+    atomic_store,
+    floats,
+    pause,
+    yield_core,
+)
+
+
+@kernel
+def column_sums(dy, dy_row, rows, out):
+    """out[j] = sum_i dy[i, j]."""
+    for j in range(out.size):
+        out[j] = np.float32(0)
+    for i in range(rows):
+        line = floats(dy + 4 * i * dy_row, out.size)
+        for j in range(out.size):
+            out[j] += line[j]
+
+
+@kernel
+def momentum_step(g, w, u, step, decays):
+    """Turn the gradient g in place into the step to subtract, and update u."""
+    m, along_g, along_u = step[0], step[2], step[3]
+    decay = step[1] if decays else np.float32(0)
+    for i in range(g.size):
+        gradient = g[i] + decay * w[i]
+        momentum = m * u[i] + gradient
+        u[i] = momentum
+        g[i] = along_g * gradient + along_u * momentum
+
+
+@kernel
+def subtract(w, step):
+    """w -= step with plain stores: a racing writer of the same word may be lost."""
+    for i in range(w.size):
+        w[i] -= step[i]
+
+
+@kernel
+def subtract_atomic(w, step):
+    """w -= step with one fetch-and-add a word: no racing update is lost."""
+    at = w.ctypes.data
+    for i in range(step.size):
+        atomic_add_f32(np.int64(at) + 4 * i, -step[i])
+
+
+@kernel
+def acquire(lock):
+    """Take the spin lock at address `lock` (0 free, 1 taken)."""
+    spins = 0
+    while atomic_exchange(lock, 1) != 0:
+        pause()
+        spins += 1
+        if spins % 256 == 0:
+            yield_core()
+
+
+@kernel
+def release(lock):
+    """Free the spin lock at address `lock`."""
+    atomic_store(lock, 0)
