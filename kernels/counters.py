@@ -11,10 +11,14 @@ ABORT = 3  # 1: leave at once, even out of a barrier (a worker died)
 LOCK = 4  # spin lock of whole-vector writes
 ARRIVED = 5  # workers that wait at the barrier
 GENERATION = 6  # barriers passed so far
-GO = 7  # rank 0's word to all: 1 go on, 0 leave
+GO = 7  # rank 0's word to all synchronous workers, a GO_ value
 BLOCKS = 8
 
 STRIDE = 8  # int64 words from one counter to the next
+
+GO_WAIT = 0
+GO_ON = 1
+GO_HOME = 2
 
 # Columns of a worker's record of an epoch (float64) --------------------------------
 LOSS_SUM = 0  # sum of weight * loss

@@ -34,7 +34,8 @@ COUNT = 12
 KIND = 13  # activation or loss
 SCRATCH = 14
 SCRATCH2 = 15
-OP_WIDTH = 16
+SCRATCH_ROW = 16  # float32 from one row of either scratch buffer to the next
+OP_WIDTH = 17
 
 # Columns of the float32 table that goes with it --------------------------------------
 SLOPE = 0  # of a LINEAR activation left of zero

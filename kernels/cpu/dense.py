@@ -97,25 +97,25 @@ def dense_weight_gradient(x, x_row, dy, dy_row, zeros, g, w_row, batch, n_in, n_
 
 @kernel
 def dense_input_gradient(
-    dy, dy_row, w, w_row, dx, dx_row, zeros, dy_t, dx_t, batch, n_in, n_out
+    dy, dy_row, w, w_row, dx, dx_row, zeros, dy_t, dx_t, t_row, batch, n_in, n_out
 ):  # fmt: skip
     """dx[batch, n_in] = dy w^T, by way of dx^T = w dy^T: the batch fills the vectors.
 
-    dy_t [n_out up to LINE, batch up to LINE] and dx_t [n_in up to LINE, batch up to
-    LINE] are work space; rows of dx_t past n_in must be zero.
+    dy_t [n_out up to LINE, t_row] and dx_t [n_in up to LINE, t_row] are work space,
+    t_row at least batch up to LINE; rows of dx_t past n_in must be zero.
     """
     columns = (batch + LINE - 1) // LINE * LINE
     for i in range(0, batch, LINE):
         for j in range(0, n_out, LINE):
             transpose_square(
-                dy + 4 * (i * dy_row + j), dy_row, dy_t + 4 * (j * columns + i), columns
+                dy + 4 * (i * dy_row + j), dy_row, dy_t + 4 * (j * t_row + i), t_row
             )
     matmul_activate(
-        w, w_row, 1, dy_t, columns, zeros, dx_t, columns, n_in, columns, n_out,
+        w, w_row, 1, dy_t, t_row, zeros, dx_t, t_row, n_in, columns, n_out,
         LINEAR, ONE,
     )  # fmt: skip
     for i in range(0, n_in, LINE):
         for j in range(0, batch, LINE):
             transpose_square(
-                dx_t + 4 * (i * columns + j), columns, dx + 4 * (j * dx_row + i), dx_row
+                dx_t + 4 * (i * t_row + j), t_row, dx + 4 * (j * dx_row + i), dx_row
             )

@@ -72,7 +72,7 @@ def backward_op(row, reals, params, work, zeros, rows):
         dense_input_gradient(
             dy, y_row, params + 4 * row[op.W], y_row, dx, x_row, zeros,
             work + 4 * row[op.SCRATCH], work + 4 * row[op.SCRATCH2],
-            rows, row[op.X_WIDTH], row[op.Y_WIDTH],
+            row[op.SCRATCH_ROW], rows, row[op.X_WIDTH], row[op.Y_WIDTH],
         )  # fmt: skip
     elif code == op.ACTIVATION_BACKWARD:
         y = work + 4 * row[op.Y]

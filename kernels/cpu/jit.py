@@ -55,3 +55,9 @@ def kernel(function):
     except RuntimeError:  # "no locator available"
         pass
     return dispatcher
+
+
+def is_cached(dispatcher) -> bool:
+    """Whether machine code of these very sources lies on disk."""
+    cache_file = getattr(dispatcher._cache, "_cache_file", None)
+    return cache_file is not None and bool(cache_file._load_index())

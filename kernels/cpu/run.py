@@ -44,6 +44,7 @@ WRITE_MEAN = 3  # synchronous: mean gradient of all workers between two barriers
 PENDING = 0  # ticket drawn and not yet used, or -1
 DRAWN = 1  # minibatches this worker has begun
 DROPOUT_COUNTER = 2
+OVER = 3  # 1 once the worker has to leave the run for good
 STATE_WIDTH = 8
 
 
@@ -89,8 +90,9 @@ class Data(NamedTuple):
     targets : int
         Address; the loss knows their type.
     weights : float32 [n_samples] or [0]
-    n_samples, batch, batches : int
-        Samples, samples a minibatch, minibatches an epoch (the last may be short).
+    n_samples, batch, batches, steps : int
+        Samples, samples a minibatch, minibatches an epoch (the last may be short),
+        and in the whole run.
     shuffle, order_key : int
     """
 
@@ -104,6 +106,7 @@ class Data(NamedTuple):
     n_samples: int
     batch: int
     batches: int
+    steps: int
     shuffle: int
     order_key: int
 
@@ -204,37 +207,54 @@ def _barrier(worker):
 
 
 @kernel
-def _draw_ticket(worker, rules):
-    """Next minibatch of this worker, or -1 when it has to leave."""
+def _draw_together(worker, data):
+    """Next minibatch of a synchronous run, or -1: rank 0 decides for everybody."""
     state = worker.state
-    limit = atomic_load(_counter(worker, c.LIMIT))
+    if worker.rank == 0:
+        go = c.GO_ON
+        if atomic_load(_counter(worker, c.STOP)) != 0 or state[DRAWN] >= data.steps:
+            go = c.GO_HOME
+        elif state[DRAWN] >= atomic_load(_counter(worker, c.LIMIT)):
+            go = c.GO_WAIT
+        atomic_store(_counter(worker, c.GO), go)
+    if not _barrier(worker):
+        return -1
+    going = atomic_load(_counter(worker, c.GO))
+    if not _barrier(worker):
+        return -1
+    if going == c.GO_HOME:
+        state[OVER] = 1
+    return state[DRAWN] if going == c.GO_ON else -1
+
+
+@kernel
+def _draw_alone(worker, data, rules):
+    """Next minibatch of an asynchronous worker, or -1."""
+    state = worker.state
+    if state[PENDING] < 0:
+        if rules.own_epochs:
+            state[PENDING] = state[DRAWN]
+        else:
+            state[PENDING] = atomic_add(_counter(worker, c.TICKET), 1)
+    ticket = state[PENDING]
+    if ticket >= data.steps or atomic_load(_counter(worker, c.STOP)) != 0:
+        state[OVER] = 1
+        return -1
+    if ticket >= atomic_load(_counter(worker, c.LIMIT)):
+        return -1
+    state[PENDING] = -1
+    return ticket
+
+
+@kernel
+def _draw_ticket(worker, data, rules):
+    """Next minibatch of this worker, or -1 when it has to wait or leave."""
     if rules.write == WRITE_MEAN:
-        # All have to leave at the same step: rank 0 decides for everybody.
-        if worker.rank == 0:
-            stop = atomic_load(_counter(worker, c.STOP)) != 0
-            go = state[DRAWN] < limit and not stop
-            atomic_store(_counter(worker, c.GO), 1 if go else 0)
-        if not _barrier(worker):
-            return -1
-        going = atomic_load(_counter(worker, c.GO)) == 1
-        if not _barrier(worker):
-            return -1
-        if not going:
-            return -1
-        ticket = state[DRAWN]
+        ticket = _draw_together(worker, data)
     else:
-        if atomic_load(_counter(worker, c.STOP)) != 0:
-            return -1
-        if state[PENDING] < 0:
-            if rules.own_epochs:
-                state[PENDING] = state[DRAWN]
-            else:
-                state[PENDING] = atomic_add(_counter(worker, c.TICKET), 1)
-        ticket = state[PENDING]
-        if ticket >= limit:
-            return -1
-        state[PENDING] = -1
-    state[DRAWN] += 1
+        ticket = _draw_alone(worker, data, rules)
+    if ticket >= 0:
+        worker.state[DRAWN] += 1
     return ticket
 
 
@@ -439,11 +459,12 @@ def _train_step(worker, plans, data, rules, ticket):
 def run_steps(worker, plans, data, rules, most):
     """Run up to `most` steps; returns how many were run.
 
-    Fewer than `most` means that the worker reached the limit or was told to stop.
+    Fewer than `most` means that it has to wait for the limit, or, if ``state[OVER]`` is
+    set, to leave.
     """
     done = 0
     while done < most:
-        ticket = _draw_ticket(worker, rules)
+        ticket = _draw_ticket(worker, data, rules)
         if ticket < 0:
             break
         loss, weight, going = _train_step(worker, plans, data, rules, ticket)

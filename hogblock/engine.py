@@ -1,0 +1,435 @@
+"""The engine: puts a run into memory, lets workers train, watches them.
+
+It knows networks, arrays and methods, and nothing of estimators.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing import current_process
+
+import numpy as np
+
+from hogblock import pool
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.run import WRITE_MEAN
+from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.methods import Method
+from hogblock.models.network import Network
+from hogblock.shared import Segment, private_arrays
+from hogblock.task import Task, arguments_of, make_plans, shared_specification
+from hogblock.worker import Slices
+
+POLL_SECONDS = 0.01
+GATED_POLL_SECONDS = 0.0005
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples and targets as the kernels read them.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_samples, n_features), float32, float64 or uint8, C order
+    targets : ndarray, int32 of shape (n_samples,) or float32 (n_samples, n_outputs)
+    weights : ndarray of shape (n_samples,) or (0,), float32
+        Sample weights; empty means all 1.
+    shift, scale : ndarray of shape (n_features,) or (0,), float32
+        The network sees (x - shift) * scale.
+    """
+
+    x: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    method : Method
+    workers, batch, epochs : int
+    loss : str
+        Key of ``models.plan.LOSSES``.
+    rate, rate_points : ndarray of float32, int
+        See ``schedules.rate_table``.
+    momentum : float
+    nesterov, shuffle : bool
+    alpha : float
+        The objective of a minibatch is (sum_i w_i loss_i + alpha/2 |W|^2) / sum_i w_i.
+    seed : int
+        Every random number of the run comes from it.
+    gated : bool
+        Hold all workers at the end of each epoch until `on_epoch` has its snapshot.
+    """
+
+    method: Method
+    workers: int
+    batch: int
+    epochs: int
+    loss: str
+    rate: np.ndarray
+    rate_points: int
+    momentum: float
+    nesterov: bool
+    shuffle: bool
+    alpha: float
+    seed: int
+    gated: bool = False
+
+
+@dataclass
+class Epoch:
+    """What `on_epoch` learns, and may answer.
+
+    Attributes
+    ----------
+    index : int
+    loss : float
+        Mean training loss over the epoch, without penalty.
+    params : ndarray of shape (size,)
+        Snapshot copy of the parameters, if the run is gated or has one worker; else a
+        copy of what they are by now.
+    seconds : float
+        Training time so far.
+    rate_factor : float
+        To be changed: factor on the learning rate from now on.
+    """
+
+    index: int
+    loss: float
+    params: np.ndarray
+    seconds: float
+    rate_factor: float
+
+
+@dataclass
+class Result:
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    params, momentum : ndarray of shape (size,), (workers, size)
+    losses : list of float
+        One per finished epoch.
+    workers : int
+    steps : int
+        Minibatches done.
+    steps_per_worker : ndarray of shape (workers,)
+    updates_per_block : ndarray of shape (blocks,)
+    staleness : ndarray of shape (blocks, bins)
+        Writes by age: how many other writes to the block happened between a worker's
+        read and its write. The last bin holds that many or more.
+    seconds : float
+        From the first step to the last.
+    interrupted : bool
+        Ctrl-C came.
+    """
+
+    params: np.ndarray
+    momentum: np.ndarray
+    losses: list[float]
+    workers: int
+    steps: int
+    steps_per_worker: np.ndarray
+    updates_per_block: np.ndarray
+    staleness: np.ndarray
+    seconds: float
+    interrupted: bool = False
+
+
+OnEpoch = Callable[[Epoch], bool]
+
+
+def usable_workers(network: Network, method: Method, wanted: int) -> int:
+    """Workers that a run can use: at most one per row of parameters, one in a daemon.
+
+    Warns
+    -----
+    RuntimeWarning
+        In a daemonic process, which may not start others.
+    """
+    if method.one_worker or wanted == 1:
+        return 1
+    if current_process().daemon:
+        warnings.warn(
+            f"n_jobs={wanted} is taken as 1: this is a daemonic process, which may not "
+            "start processes",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return 1
+    rows = sum(t.rows for t in network.tensors)
+    return max(1, min(wanted, rows // method.blocks_per_worker))
+
+
+@dataclass
+class _Run:
+    """Shared arrays of a run, and the parent's bookkeeping on them."""
+
+    settings: Settings
+    arrays: dict[str, np.ndarray]
+    batches: int
+    on_epoch: OnEpoch
+    losses: list[float] = field(default_factory=list)
+    started: float = 0.0
+
+    @property
+    def counters(self) -> np.ndarray:
+        return self.arrays["counters"][:: c.STRIDE]
+
+    @property
+    def total(self) -> int:
+        """Shared steps (or steps of each worker, if each has its own epochs)."""
+        return self.batches * self.settings.epochs
+
+    def _steps_of_an_epoch(self) -> int:
+        method = self.settings.method
+        alone = method.epochs == "shared" and method.write != WRITE_MEAN
+        return self.batches * (1 if alone else self.settings.workers)
+
+    def start(self) -> None:
+        """Let the workers begin."""
+        self.counters[c.LIMIT] = self.batches if self.settings.gated else self.total
+        self.started = time.perf_counter()
+
+    def poll(self) -> None:
+        """Handle the epochs that are over by now."""
+        record = self.arrays["record"]
+        wanted = self._steps_of_an_epoch()
+        while len(self.losses) < self.settings.epochs and not self.counters[c.STOP]:
+            index = len(self.losses)
+            sums = record[:, index].sum(axis=0)
+            if sums[c.STEPS] < wanted:
+                return
+            loss = sums[c.LOSS_SUM] / sums[c.WEIGHT_SUM] if sums[c.WEIGHT_SUM] else 0.0
+            self.losses.append(float(loss))
+            epoch = Epoch(
+                index,
+                self.losses[-1],
+                self.arrays["params"].copy(),
+                time.perf_counter() - self.started,
+                float(self.arrays["rate_factor"][0]),
+            )
+            stop = self.on_epoch(epoch)
+            self.arrays["rate_factor"][0] = epoch.rate_factor
+            if stop:
+                self.counters[c.STOP] = 1
+            elif self.settings.gated:
+                self.counters[c.LIMIT] = min(self.total, (index + 2) * self.batches)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.counters[c.STOP]) or len(self.losses) == self.settings.epochs
+
+    def result(self, seconds: float, interrupted: bool) -> Result:
+        arrays, settings = self.arrays, self.settings
+        steps = arrays["record"][:, :, c.STEPS].sum(axis=1).astype(np.int64)
+        together = settings.method.write == WRITE_MEAN
+        return Result(
+            params=arrays["params"].copy(),
+            momentum=arrays["momentum"].copy(),
+            losses=self.losses,
+            workers=settings.workers,
+            steps=int(steps[0] if together else steps.sum()),
+            steps_per_worker=steps,
+            updates_per_block=self.counters[c.BLOCKS :].copy(),
+            staleness=arrays["staleness"].sum(axis=0),
+            seconds=seconds,
+            interrupted=interrupted,
+        )
+
+
+def train(
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    params: np.ndarray,
+    on_epoch: OnEpoch = lambda epoch: False,
+    momentum: np.ndarray | None = None,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> Result:
+    """Train `network` from `params`.
+
+    Parameters
+    ----------
+    network : Network
+    data : TrainingData
+    settings : Settings
+        ``settings.workers`` comes from `usable_workers`.
+    params : ndarray of shape (network.size,), float32
+        Not changed.
+    on_epoch : callable, default does nothing
+        Called in this process after every epoch with an `Epoch`; True ends the run.
+    momentum : ndarray of shape (workers, network.size), default zeros
+    progress : callable, default does nothing
+        Told now and then how many minibatches are done.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    SharedMemoryError, WorkerError
+        With nothing left behind.
+    """
+    warm_up()
+    n_samples = len(data.x)
+    batches = -(-n_samples // settings.batch)
+    tasks, specification = _make_tasks(network, data, settings, batches)
+    if settings.workers == 1:
+        arrays = private_arrays(specification)
+        arrays |= {"x": data.x, "targets": data.targets, "weights": data.weights}
+        run = _prepare(settings, arrays, batches, on_epoch, params, momentum)
+        return _train_here(run, tasks[0], progress)
+    workers = pool.acquire(settings.workers)
+    x_type = "u1" if data.x.dtype == np.uint8 else "f4"
+    specification |= {
+        "x": (data.x.shape, x_type),
+        "targets": (data.targets.shape, data.targets.dtype.str[1:]),
+        "weights": (data.weights.shape, "f4"),
+    }
+    segment = Segment(specification)
+    try:
+        for name in ("x", "targets", "weights"):
+            segment.arrays[name][...] = getattr(data, name)
+        run = _prepare(settings, segment.arrays, batches, on_epoch, params, momentum)
+        return _train_in_processes(run, tasks, segment, workers, progress)
+    except BaseException:
+        pool.close()
+        raise
+    finally:
+        run = None
+        segment.release()
+
+
+def _make_tasks(network, data, settings, batches):
+    method = settings.method
+    plans, work_size, zeros_size, blocks = make_plans(
+        network,
+        method,
+        batch=settings.batch,
+        loss=settings.loss,
+        workers=settings.workers,
+        batches=batches,
+        epochs=settings.epochs,
+    )
+    order, *streams = np.random.SeedSequence(settings.seed).spawn(settings.workers + 1)
+    rules = {
+        "write": method.write,
+        "copy_read": int(method.reads == "copy"),
+        "own_epochs": int(method.epochs == "worker"),
+        "rate": settings.rate,
+        "rate_points": settings.rate_points,
+        "m": np.float32(settings.momentum),
+        "nesterov": int(settings.nesterov),
+        "decay": np.float32(settings.alpha),
+    }
+    shared = {
+        "shift": data.shift,
+        "scale": data.scale,
+        "batch": settings.batch,
+        "batches": batches,
+        "shuffle": int(settings.shuffle),
+        "order_key": int(order.generate_state(1, np.uint64)[0] >> 1),
+    }
+    tasks = [
+        Task(
+            rank=rank,
+            workers=settings.workers,
+            plans=plans[rank],
+            data=shared,
+            rules=rules,
+            work_size=work_size,
+            zeros_size=zeros_size,
+            blocks=blocks,
+            steps=batches * settings.epochs,
+            key=int(streams[rank].generate_state(1)[0]),
+        )
+        for rank in range(settings.workers)
+    ]
+    specification = shared_specification(
+        network.size,
+        settings.workers,
+        blocks,
+        settings.epochs,
+        method.write == WRITE_MEAN and settings.workers > 0,
+    )
+    return tasks, specification
+
+
+def _prepare(settings, arrays, batches, on_epoch, params, momentum) -> _Run:
+    arrays["params"][:] = params
+    arrays["rate_factor"][0] = 1
+    if momentum is not None and momentum.shape == arrays["momentum"].shape:
+        arrays["momentum"][:] = momentum
+    return _Run(settings, arrays, batches, on_epoch)
+
+
+def _train_here(run: _Run, task: Task, progress) -> Result:
+    """One worker, in this process: epoch by epoch, bit-reproducible."""
+    arguments = arguments_of(task, run.arrays)
+    slices = Slices()
+    interrupted = False
+    run.start()
+    run.counters[c.LIMIT] = run.batches
+    try:
+        while not run.finished:
+            wanted = slices.steps
+            if slices.run(arguments) < wanted:
+                run.counters[c.LIMIT] += run.batches
+            run.poll()
+            progress(run.arrays["record"][0, :, c.STEPS].sum())
+    except KeyboardInterrupt:
+        interrupted = True
+    return run.result(time.perf_counter() - run.started, interrupted)
+
+
+def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
+    interrupted = False
+    for worker, task in zip(workers, tasks, strict=True):
+        worker.connection.send((segment.name, segment.specification, task))
+    for worker in workers:
+        worker.receive(pool.START_SECONDS)
+    segment.unlink()
+    for worker in workers:
+        worker.connection.send("go")
+    run.start()
+    seconds = None
+    pending = list(workers)
+    pause = GATED_POLL_SECONDS if run.settings.gated else POLL_SECONDS
+    while pending:
+        try:
+            pending = _still_running(pending, pause, run.counters)
+            run.poll()
+            progress(run.arrays["record"][:, :, c.STEPS].sum())
+            if seconds is None and run.finished:
+                seconds = time.perf_counter() - run.started
+        except KeyboardInterrupt:
+            interrupted = True
+            run.counters[c.STOP] = 1
+    if seconds is None:
+        seconds = time.perf_counter() - run.started
+    return run.result(seconds, interrupted)
+
+
+def _still_running(workers, pause, counters) -> list:
+    """Workers that have not reported the end of the run after `pause` seconds."""
+    try:
+        handles = [w.connection for w in workers] + [w.process.sentinel for w in workers]
+        ready = pool.wait(handles, pause)
+        return [
+            w
+            for w in workers
+            if not {w.connection, w.process.sentinel} & set(ready) or not w.receive(0)
+        ]
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt):
+            counters[c.ABORT] = 1
+        raise

@@ -1,0 +1,223 @@
+"""Methods: which block a worker updates at which step, and how it writes.
+
+Each follows METHOD.md section 3 of the project, after Kungurtsev, Egan, Chatterjee and
+Alistarh, "Asynchronous Optimization Methods for Efficient Training of Deep Neural
+Networks with Guarantees" (arXiv 1905.11845). To add a method, write its class here.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from hogblock.kernels.cpu.run import (
+    WRITE_ATOMIC,
+    WRITE_LOCKED,
+    WRITE_MEAN,
+    WRITE_PLAIN,
+)
+
+
+class Phase(NamedTuple):
+    """From shared step `start` on, a worker takes the `turns` one after another.
+
+    A turn is ``"full"`` (every block) or ``"own"`` (the worker's own).
+    """
+
+    start: int
+    turns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What all methods share.
+
+    Parameters
+    ----------
+    reads : {"direct", "copy"}, default="direct"
+        Read the shared parameters in place, or copy them to private memory before each
+        step (the memory model of the paper to the letter).
+    epochs : {"shared", "worker"}, default="shared"
+        The workers share the minibatches of an epoch, or each passes over all the data.
+    """
+
+    reads: str = "direct"
+    epochs: str = "shared"
+
+    name: ClassVar[str] = ""
+    one_worker: ClassVar[bool] = False
+
+    def __post_init__(self):
+        _check(self, "reads", ("direct", "copy"))
+        _check(self, "epochs", ("shared", "worker"))
+
+    @property
+    def write(self) -> int:
+        """WRITE_ code of the kernels."""
+        return WRITE_PLAIN
+
+    @property
+    def blocks_per_worker(self) -> int:
+        """Blocks that a worker owns; with several, an own turn draws one at random."""
+        return 1
+
+    def phases(self, batches: int, epochs: int) -> list[Phase]:
+        """Phases of a run of `epochs` epochs of `batches` shared steps each."""
+        return [Phase(0, ("full",))]
+
+
+@dataclass(frozen=True)
+class SGD(Method):
+    """Sequential stochastic subgradient descent: one worker updates everything."""
+
+    name: ClassVar[str] = "sgd"
+    one_worker: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Sync(Method):
+    """Data-parallel: a share of the minibatch each, a barrier, one mean update."""
+
+    name: ClassVar[str] = "sync"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check(self, "epochs", ("shared",))
+
+    @property
+    def write(self):
+        return WRITE_MEAN
+
+
+@dataclass(frozen=True)
+class Hogwild(Method):
+    """Every worker updates everything without a lock (Niu et al., 2011).
+
+    Parameters
+    ----------
+    atomic : bool, default=False
+        Write by fetch-and-add, so that no racing update is lost. Plain stores may lose
+        some.
+    """
+
+    atomic: bool = False
+
+    name: ClassVar[str] = "hogwild"
+
+    @property
+    def write(self):
+        return WRITE_ATOMIC if self.atomic else WRITE_PLAIN
+
+
+@dataclass(frozen=True)
+class ASSM(Method):
+    """Every worker updates everything; reads are unlocked, whole updates locked."""
+
+    name: ClassVar[str] = "assm"
+
+    @property
+    def write(self):
+        return WRITE_LOCKED
+
+
+@dataclass(frozen=True)
+class PASSM(Method):
+    """Each worker updates only the blocks it owns, with partial backpropagation.
+
+    Parameters
+    ----------
+    random_blocks : int, default=1
+        Blocks that a worker owns. With 1 each step updates all that the worker owns;
+        with more, one of its blocks drawn at random, as the paper states it.
+    """
+
+    random_blocks: int = 1
+
+    name: ClassVar[str] = "passm"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.random_blocks < 1:
+            raise ValueError(f"random_blocks={self.random_blocks} must be at least 1")
+
+    @property
+    def blocks_per_worker(self):
+        return self.random_blocks
+
+    def phases(self, batches, epochs):
+        return [Phase(0, ("own",))]
+
+
+@dataclass(frozen=True)
+class PASSMPlus(PASSM):
+    """First full asynchronous steps, then the worker's own block.
+
+    The paper's own definition was not at hand: this one is inferred from its authors'
+    published code.
+
+    Parameters
+    ----------
+    warmup_fraction : float in [0, 1], default=0.1
+        Share of the epochs with full steps only.
+    alternate : bool, default=True
+        Afterwards, take an own and a full step in turn; else own steps only.
+    switch_epochs : tuple of int, default=()
+        Epochs at which to toggle between full steps and the steps described above;
+        if given, `warmup_fraction` is not used.
+    """
+
+    warmup_fraction: float = 0.1
+    alternate: bool = True
+    switch_epochs: tuple[int, ...] = ()
+
+    name: ClassVar[str] = "passm+"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.warmup_fraction <= 1:
+            raise ValueError(
+                f"warmup_fraction={self.warmup_fraction} must be in [0, 1]"
+            )
+        if list(self.switch_epochs) != sorted(set(self.switch_epochs)) or any(
+            e < 0 for e in self.switch_epochs
+        ):
+            raise ValueError(
+                f"switch_epochs={self.switch_epochs} must be increasing and not negative"
+            )
+
+    def phases(self, batches, epochs):
+        later = ("own", "full") if self.alternate else ("own",)
+        if not self.switch_epochs:
+            warm = round(self.warmup_fraction * epochs * batches)
+            return [Phase(0, ("full",)), Phase(warm, later)] if warm else [Phase(0, later)]
+        phases = {0: ("full",)}
+        for k, epoch in enumerate(self.switch_epochs):
+            phases[epoch * batches] = later if k % 2 == 0 else ("full",)
+        return [Phase(start, turns) for start, turns in phases.items()]
+
+
+METHODS = {m.name: m for m in (SGD, Sync, Hogwild, ASSM, PASSM, PASSMPlus)}
+
+
+def _check(method, name, allowed):
+    value = getattr(method, name)
+    if value not in allowed:
+        raise ValueError(
+            f"{name}={value!r} of method {method.name!r} must be one of {allowed}"
+        )
+
+
+def resolve(method) -> Method:
+    """A method from its name, or as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if isinstance(method, Method):
+        return method
+    if method in METHODS:
+        return METHODS[method]()
+    raise ValueError(
+        f"method={method!r} is unknown; allowed are {sorted(METHODS)} or an instance of "
+        "hogblock.methods.Method"
+    )

@@ -1,0 +1,128 @@
+"""Shared memory of a run: one segment, many named arrays, nothing left behind.
+
+The segment's name lives only while the workers attach: the parent unlinks it as soon as
+all have, so a process killed later leaves no file (PRACTICES R1-R5 of the project).
+"""
+
+import os
+from multiprocessing import resource_tracker, shared_memory
+
+import numpy as np
+
+from hogblock.errors import SharedMemoryError
+
+ALIGNMENT = 64
+
+Specification = dict[str, tuple[tuple[int, ...], str]]
+"""Name of each array -> shape and dtype."""
+
+
+def size_of(specification: Specification) -> int:
+    """Bytes that the arrays take."""
+    return max(ALIGNMENT, sum(_bytes(*entry) for entry in specification.values()))
+
+
+def _bytes(shape, dtype) -> int:
+    raw = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    return -(-raw // ALIGNMENT) * ALIGNMENT
+
+
+def views(buffer, specification: Specification) -> dict[str, np.ndarray]:
+    """The arrays over a buffer that starts at a multiple of ``ALIGNMENT``."""
+    arrays, offset = {}, 0
+    for name, (shape, dtype) in specification.items():
+        arrays[name] = np.ndarray(shape, dtype, buffer, offset)
+        offset += _bytes(shape, dtype)
+    return arrays
+
+
+def private_arrays(specification: Specification) -> dict[str, np.ndarray]:
+    """The same arrays in memory of this process alone, zero."""
+    size = size_of(specification)
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return views(raw[start : start + size].data, specification)
+
+
+class Segment:
+    """Shared memory that the parent creates and workers attach to.
+
+    Parameters
+    ----------
+    specification : dict of str to (shape, dtype)
+
+    Raises
+    ------
+    SharedMemoryError
+        If the memory cannot be reserved in full now.
+    """
+
+    def __init__(self, specification: Specification):
+        self.specification = specification
+        size = size_of(specification)
+        self._memory = shared_memory.SharedMemory(create=True, size=size)
+        self._linked = True
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._memory._fd, 0, size)
+        except OSError as error:
+            self.release()
+            raise SharedMemoryError(
+                f"training with several workers needs {size / 2**20:.1f} MiB of shared "
+                f"memory, and /dev/shm has no room for it ({error.strerror}). Enlarge "
+                "it (in Docker: --shm-size), use n_jobs=1, or pass less data."
+            ) from error
+        self.arrays = views(self._memory.buf, specification)
+
+    @property
+    def name(self) -> str:
+        """What a worker attaches to; valid until `unlink`."""
+        return self._memory.name
+
+    def unlink(self) -> None:
+        """Remove the name: the memory lives on until the last process lets go."""
+        if self._linked:
+            self._linked = False
+            self._memory.unlink()
+
+    def release(self) -> None:
+        """Unlink, and give the memory back; views must not be used afterwards."""
+        self.unlink()
+        self.arrays = {}
+        _close(self._memory)
+
+
+class Attached:
+    """A worker's view of a segment.
+
+    Parameters
+    ----------
+    name : str
+    specification : dict of str to (shape, dtype)
+    """
+
+    def __init__(self, name: str, specification: Specification):
+        # Until Python 3.13 (track=False) attaching registers the segment with this
+        # process's tracker, which would unlink it once more and complain.
+        register = resource_tracker.register
+        resource_tracker.register = lambda *_: None
+        try:
+            self._memory = shared_memory.SharedMemory(name)
+        finally:
+            resource_tracker.register = register
+        self.arrays = views(self._memory.buf, specification)
+
+    def release(self) -> None:
+        """Let go of the memory."""
+        self.arrays = {}
+        _close(self._memory)
+
+
+def _close(memory: shared_memory.SharedMemory) -> None:
+    try:
+        memory.close()
+    except BufferError:
+        # A view is still alive somewhere (a traceback's frame, say): the mapping goes
+        # with it, and the finaliser must not complain about it again.
+        memory._buf = memory._mmap = None
+        memory.close()

@@ -1,0 +1,83 @@
+"""A worker process: attaches to a run's memory and trains until the run is over."""
+
+import signal
+import time
+import traceback
+
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.run import OVER, run_steps
+from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.shared import Attached
+from hogblock.task import Task, arguments_of
+
+SLICE_SECONDS = 0.02
+WAIT_SECONDS = 0.0002
+FIRST_SLICE = 8
+
+
+class Slices:
+    """Steps to run in one compiled call so that it takes about `SLICE_SECONDS`."""
+
+    def __init__(self):
+        self.steps = FIRST_SLICE
+
+    def run(self, arguments) -> int:
+        """One call; returns how many steps it ran."""
+        start = time.perf_counter()
+        done = run_steps(*arguments, self.steps)
+        if done == self.steps:
+            share = SLICE_SECONDS / max(time.perf_counter() - start, 1e-6)
+            self.steps = max(1, int(done * min(4.0, share)))
+        return done
+
+
+def train(task: Task, arrays: dict, interrupted) -> None:
+    """Run slices until the run is over; ``interrupted()`` is asked between them."""
+    arguments = arguments_of(task, arrays)
+    counters = arrays["counters"][:: c.STRIDE]
+    state = arguments[0].state
+    slices = Slices()
+    while not counters[c.ABORT]:
+        if interrupted():
+            counters[c.ABORT] = 1  # nobody may wait at a barrier for this worker
+            return
+        wanted = slices.steps
+        if slices.run(arguments) < wanted:
+            if state[OVER]:
+                return
+            time.sleep(WAIT_SECONDS)
+
+
+def _run(connection, name, specification, task) -> None:
+    attached = Attached(name, specification)
+    try:
+        connection.send(("attached", None))
+        if connection.recv() != "go":
+            return
+        train(task, attached.arrays, connection.poll)
+    finally:
+        attached.release()
+    connection.send(("done", None))
+
+
+def main(connection) -> None:
+    """Serve runs until the parent closes the connection or dies.
+
+    Any message during a run, and the end of file that a dead parent leaves, ends it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm_up()
+    connection.send(("ready", None))
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            return
+        if message == "leave":
+            return
+        try:
+            _run(connection, *message)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+        except Exception:
+            connection.send(("error", traceback.format_exc()))

@@ -1,0 +1,115 @@
+"""Compile or load the entry points before anything is timed or any worker starts."""
+
+import contextlib
+import os
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+from hogblock.kernels import counters as c
+from hogblock.kernels import optable as op
+from hogblock.kernels.cpu import run
+from hogblock.kernels.cpu.jit import is_cached
+
+_warm = False
+
+
+class CacheState(NamedTuple):
+    """Where the compiled kernels lie, and whether all are there."""
+
+    path: str | None
+    complete: bool
+
+
+def cache_state() -> CacheState:
+    """State of the disk cache of the kernels."""
+    entries = (run.run_steps, run.run_forward)
+    path = getattr(entries[0]._cache, "cache_path", None)
+    return CacheState(path, all(is_cached(e) for e in entries))
+
+
+def empty_arguments() -> tuple[run.Worker, run.Plans, run.Data, run.Rules]:
+    """Arguments of the right types with nothing in them; not to be run."""
+
+    def floats(*shape):
+        return np.zeros(shape, np.float32)
+
+    def words(*shape):
+        return np.zeros(shape, np.int64)
+
+    plans = run.Plans(
+        ops=words(1, 1, op.OP_WIDTH),
+        reals=floats(1, 1, op.REAL_WIDTH),
+        n_forward=words(1),
+        n_ops=words(1),
+        tensors=words(1, 1, 3),
+        writes=np.zeros((1, 1), np.uint8),
+        phase_start=words(1),
+        phase_plans=words(1, 1),
+        phase_length=words(1),
+        phase_random=np.zeros(1, np.uint8),
+    )
+    data = run.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0)
+    zero = np.float32(0)
+    rules = run.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
+    worker = run.Worker(
+        params=floats(0),
+        counters=words((c.BLOCKS + 1) * c.STRIDE),
+        gradients=floats(0, 0),
+        record=np.zeros((1, c.RECORD_WIDTH)),
+        staleness=words(1, c.STALENESS_BINS),
+        momentum=floats(0),
+        gradient=floats(0),
+        copy=floats(0),
+        work=floats(0),
+        zeros=floats(0),
+        indices=words(0),
+        seen=words(1),
+        step=floats(4),
+        state=words(run.STATE_WIDTH),
+        rank=0,
+        workers=1,
+        key=0,
+    )
+    return worker, plans, data, rules
+
+
+@contextlib.contextmanager
+def _one_compiler(path: str | None):
+    """Let one process at a time write the cache: Numba's index has no lock (R13)."""
+    try:
+        import fcntl
+
+        os.makedirs(path, exist_ok=True)
+        lock = open(os.path.join(path, "hogblock.lock"), "w")  # noqa: SIM115
+    except (ImportError, OSError, TypeError):
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def warm_up() -> None:
+    """Make every entry point ready; says so on stderr when it has to compile."""
+    global _warm
+    if _warm:
+        return
+    path, complete = cache_state()
+    with contextlib.ExitStack() as stack:
+        if not complete:
+            stack.enter_context(_one_compiler(path))
+            if not cache_state().complete:
+                print(
+                    "hogblock: compiling its kernels for this machine, once "
+                    f"(cache: {path or 'no writable directory, set NUMBA_CACHE_DIR'})",
+                    file=sys.stderr,
+                )
+        worker, plans, data, rules = empty_arguments()
+        run.run_steps(worker, plans, data, rules, 0)
+        out = np.zeros((0, 1), np.float32)
+        run.run_forward(
+            plans.ops[0], plans.reals[0], 1, worker.params, worker.work, data, 0, 0, out
+        )
+    _warm = True

@@ -1,0 +1,98 @@
+"""Blocks: the parameter vector cut into contiguous pieces, one for each worker.
+
+A step that updates only block [a, b) runs the whole forward pass, the input gradients
+above the lowest layer that the block touches, and the parameter gradients inside the
+block (METHOD.md section 3). Its cost is counted in multiply-adds per sample.
+"""
+
+from typing import NamedTuple
+
+from hogblock.models.network import Network
+
+
+class Block(NamedTuple):
+    """Range [start, stop) of the flat parameter vector."""
+
+    start: int
+    stop: int
+
+
+def whole(network: Network) -> Block:
+    """The block of a worker that updates everything."""
+    return Block(0, network.size)
+
+
+def step_cost(network: Network, block: Block) -> int:
+    """Multiply-adds per sample of a step that updates only `block`."""
+    costs = [
+        layer.cost(shape)
+        for layer, shape in zip(network.stages, network.shapes, strict=False)
+    ]
+    owned = [(t, *t.rows_in(*block)) for t in network.tensors]
+    lowest = min((t.layer for t, first, end in owned if first < end), default=0)
+    backward = sum(cost.input_gradient for cost in costs[lowest + 1 :])
+    own = sum((end - first) * t.stride for t, first, end in owned)
+    return sum(cost.forward for cost in costs) + backward + own
+
+
+def partition(network: Network, parts: int) -> list[Block]:
+    """Cut the parameters into `parts` blocks whose costliest step is cheapest.
+
+    Blocks are contiguous, non-empty, disjoint and cover the vector. A layer stays whole
+    while there are enough layers; with more parts than that, the longest blocks are
+    halved, where a row starts.
+
+    Parameters
+    ----------
+    network : Network
+    parts : int
+
+    Raises
+    ------
+    ValueError
+        If there are more parts than rows of parameters.
+    """
+    rows = sum(t.rows for t in network.tensors)
+    if not 1 <= parts <= rows:
+        raise ValueError(
+            f"parts={parts} must be between 1 and the {rows} rows of parameters"
+        )
+    starts = sorted({network.tensors_of(t.layer)[0].offset for t in network.tensors})
+    blocks = _by_layers(network, starts, min(parts, len(starts)))
+    row_starts = [t.offset + r * t.stride for t in network.tensors for r in range(t.rows)]
+    while len(blocks) < parts:
+        by_length = sorted(blocks, key=lambda b: b.start - b.stop)
+        block, cut = next(
+            (b, cut) for b in by_length if (cut := _middle(row_starts, b)) is not None
+        )
+        at = blocks.index(block)
+        blocks[at : at + 1] = [Block(block.start, cut), Block(cut, block.stop)]
+    return blocks
+
+
+def _by_layers(network: Network, starts: list[int], parts: int) -> list[Block]:
+    """Best blocks that start at `starts`, by dynamic programming over their ends."""
+    ends = [*starts[1:], network.size]
+
+    def worth(blocks):
+        """Costliest step first; among equals, even lengths."""
+        return max(step_cost(network, b) for b in blocks), max(
+            b.stop - b.start for b in blocks
+        )
+
+    best = {(1, i): [Block(starts[0], ends[i])] for i in range(len(starts))}
+    for p in range(2, parts + 1):
+        for i in range(p - 1, len(starts)):
+            options = [
+                [*best[p - 1, j], Block(starts[j + 1], ends[i])]
+                for j in range(p - 2, i)
+            ]
+            best[p, i] = min(options, key=worth)
+    return best[parts, len(starts) - 1]
+
+
+def _middle(row_starts: list[int], block: Block) -> int | None:
+    """Row start nearest to the middle of a block, inside it."""
+    inside = [r for r in row_starts if block.start < r < block.stop]
+    middle = (block.start + block.stop) / 2
+    return min(inside, key=lambda r: abs(r - middle), default=None)

@@ -1,0 +1,61 @@
+"""Layout of the one flat parameter vector."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LINE = 16
+"""float32 in a cache line: every row of a tensor starts on one."""
+
+
+def padded(count: int) -> int:
+    """`count` rounded up to a whole number of cache lines of float32."""
+    return -(-count // LINE) * LINE
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A parameter tensor inside the flat vector.
+
+    Attributes
+    ----------
+    name : str
+        ``"<layer>.weight"`` or ``"<layer>.bias"``.
+    layer : int
+        Position of its layer in the network.
+    offset : int
+        First float32 in the flat vector; a multiple of ``LINE``.
+    rows, columns : int
+        Shape; a bias has one row.
+    stride : int
+        float32 from one row to the next: `columns` padded. Padding is zero.
+    decays : bool
+        Whether the L2 penalty applies.
+    """
+
+    name: str
+    layer: int
+    offset: int
+    rows: int
+    columns: int
+    decays: bool
+
+    @property
+    def stride(self) -> int:
+        return padded(self.columns)
+
+    @property
+    def size(self) -> int:
+        """float32 that it takes in the flat vector, padding included."""
+        return self.rows * self.stride
+
+    def view(self, vector: np.ndarray) -> np.ndarray:
+        """Its values as a [rows, columns] view of a flat vector."""
+        part = vector[self.offset : self.offset + self.size]
+        return part.reshape(self.rows, self.stride)[:, : self.columns]
+
+    def rows_in(self, start: int, stop: int) -> tuple[int, int]:
+        """First row and end of its rows that lie in [start, stop) of the vector."""
+        first = -(-(start - self.offset) // self.stride)
+        last = -(-(stop - self.offset) // self.stride)
+        return min(max(first, 0), self.rows), min(max(last, 0), self.rows)
