@@ -1,1 +1,30 @@
-"""hogblock"""
+"""Asynchronous, block-partitioned training of small neural networks.
+
+Estimators with scikit-learn's ``fit`` and ``predict``; worker processes update one
+shared, partitioned parameter vector without locks (arXiv 1905.11845).
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "MLPClassifier": "hogblock.mlp",
+    "MLPRegressor": "hogblock.mlp",
+}
+_MODULES = ("datasets", "kernels", "methods", "models", "schedules")
+
+__all__ = ["MLPClassifier", "MLPRegressor", *_MODULES]
+
+
+def __getattr__(name):
+    # On demand: a worker process has no use for scikit-learn.
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"hogblock.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -17,6 +17,8 @@ class Schedule:
     """A constant rate; the base of the others."""
 
     name: ClassVar[str] = "constant"
+    planned: ClassVar[bool] = False
+    """Whether the rate depends on the length of the run, which then is not cut short."""
 
     def factors(self, epoch: np.ndarray, epochs: int, samples: int, power: float):
         """Factor on the initial rate.
@@ -79,6 +81,7 @@ class Step(Schedule):
     factor: float = 0.1
 
     name: ClassVar[str] = "step"
+    planned: ClassVar[bool] = True
 
     def factors(self, epoch, epochs, samples, power):
         passed = epoch[:, None] >= np.asarray(self.milestones) * epochs
@@ -98,6 +101,7 @@ class Cosine(Schedule):
     warmup: float = 0.05
 
     name: ClassVar[str] = "cosine"
+    planned: ClassVar[bool] = True
 
     def __post_init__(self):
         if not 0 <= self.warmup < 1:

@@ -42,7 +42,7 @@ def gather_rows(x, storage, n_features, indices, rows, shift, scale, out, out_ro
                     line[j] = np.float32(doubles[j])
             else:
                 for j in range(n_features):
-                    line[j] = (np.float32(doubles[j]) - shift[j]) * scale[j]
+                    line[j] = np.float32(doubles[j] - np.float64(shift[j])) * scale[j]
         else:
             bytes_ = carray(u8_pointer(at), n_features)
             if plain:

@@ -1,0 +1,134 @@
+"""The face of a classifier over any network."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import column_or_1d
+
+from hogblock._targets import ClassTargets
+
+
+class NetworkClassifierMixin(ClassifierMixin):
+    """Targets are classes."""
+
+    _classifier_constraints: dict = {
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels, or label positions of multi-label targets."""
+        return self._targets.classes
+
+    def _check_y(self, y, sample_weight):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if self.class_weight is None:
+            return y, sample_weight
+        by_class = compute_sample_weight(self.class_weight, y)
+        return y, by_class if sample_weight is None else by_class * sample_weight
+
+    def _make_targets(self, y, weights, classes):
+        return ClassTargets.of(y, classes)
+
+    def _score_outputs(self, outputs, y, sample_weight, targets):
+        predicted = targets.predictions(outputs)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32, float64 and uint8 are trained on as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, or a multi-label indicator.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        X_val, y_val : array-like, default=None
+            Validation set: its score is recorded every epoch, and is what
+            `early_stopping` goes by.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, and if training diverges.
+        SharedMemoryError, WorkerError
+            With nothing left behind.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch over X and y, from where the model is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed at the first call unless y is a
+            multi-label indicator.
+
+        Returns
+        -------
+        self
+        """
+        multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        if not self.__sklearn_is_fitted__():
+            if classes is None and not multilabel:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif classes is not None and not np.array_equal(
+            np.unique(classes), self.classes_
+        ):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on the last call to "
+                f"partial_fit, was: {self.classes_!r}"
+            )
+        return self._fit(
+            X, y, sample_weight, None, None, incremental=True, classes=classes
+        )
+
+    def predict(self, X):
+        """Class of each sample, or zeros and ones of shape (n_samples, n_labels).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return self._targets.predictions(outputs)
+
+    def predict_proba(self, X):
+        """Probability of each class, float32 of shape (n_samples, n_classes).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return self._targets.probabilities(outputs)
+
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`, float32 of shape (n_samples, n_classes).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return self._targets.log_probabilities(outputs)

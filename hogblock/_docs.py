@@ -1,0 +1,76 @@
+"""Docstring parts that all estimators share (numpydoc)."""
+
+PARAMETERS = """method : str or Method, default="passm+"
+        How several workers share the model: "sgd", "sync", "hogwild", "assm", "passm",
+        "passm+", or an instance from ``hogblock.methods`` for its options. With one
+        worker all are sequential SGD.
+    n_jobs : int, default=None
+        Worker processes; None is 1 unless in a ``joblib.parallel_config``, -1 all
+        cores. Small data use fewer (see ``n_workers_``). With 1 no process is started
+        and a fit is bit-reproducible by `random_state`; with more it is not.
+    device : {"cpu", "auto"}, default="cpu"
+    alpha : float, default=1e-4
+        L2 penalty of the weights, not of the biases, divided by the minibatch's sum of
+        weights as in scikit-learn.
+    batch_size : int or "auto", default="auto"
+        Samples a minibatch; "auto" is min(64, n_samples).
+    learning_rate : str or Schedule, default="constant"
+        "constant", "invscaling", "adaptive" (all as in scikit-learn), "step", "cosine"
+        (with warm-up), or an instance from ``hogblock.schedules``. The last two are
+        planned over `max_iter` epochs and not stopped by `tol`.
+    learning_rate_init : float, default=0.05
+        Initial learning rate.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs at most.
+    shuffle : bool, default=True
+        Draw a new order of the samples for each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Initial weights, order of samples, dropout, validation split.
+    tol : float, default=1e-4
+        Training is over when the loss (or with `early_stopping` the validation score)
+        has not improved by this much for more than `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Show a progress bar.
+    warm_start : bool, default=False
+        Start from the parameters of the last fit.
+    momentum : float in [0, 1), default=0.9
+    nesterovs_momentum : bool, default=True
+    early_stopping : bool, default=False
+        Watch a validation score, stop when it stalls, keep the best parameters.
+    validation_fraction : float in (0, 1), default=0.1
+        Set aside for `early_stopping` unless `fit` gets X_val and y_val.
+    n_iter_no_change : int or inf, default=10
+    dropout : float in [0, 1), default=0
+        Share of the hidden units' outputs that are dropped in training."""
+
+STANDARDIZE = """standardize : bool, default=True
+        Train on features of zero mean and unit variance{targets}. The scaling is folded
+        into `coefs_` and `intercepts_`: the model takes raw X, of any scale. uint8 X is
+        kept as bytes, and scaled a minibatch at a time."""
+
+ATTRIBUTES = """coefs_, intercepts_ : list of ndarray, float32
+        Weights of shape (n_in, n_out) and biases of each layer, for raw X.
+    loss_, best_loss_, loss_curve_ : float, float, list of float
+        Training loss, penalty included; the curve has a value an epoch.
+    validation_scores_, best_validation_score_ : list of float, float, or None
+    n_iter_, t_ : int
+        Epochs and samples seen.
+    n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
+        As in scikit-learn.
+    n_workers_, device_ : int, str
+        What the fit used.
+    staleness_ : ndarray of shape (n_blocks, 64)
+        Updates of each block by the age of the parameters they were computed from: the
+        writes by other workers between a worker's read and its write. The last column
+        holds 63 and more.
+    updates_per_block_, steps_per_worker_ : ndarray
+    training_seconds_ : float
+        From the first step to the last.
+
+    Notes
+    -----
+    Computation is in float32; predictions are float32. Workers follow V. Kungurtsev,
+    M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous Optimization Methods for
+    Efficient Training of Deep Neural Networks with Guarantees", arXiv 1905.11845."""

@@ -1,0 +1,309 @@
+"""What all estimators share: validation, the run, and the fitted attributes."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from hogblock import methods, schedules
+from hogblock.engine import Settings, TrainingData, train, usable_workers
+from hogblock.predict import outputs_of
+from hogblock.progress import progress_bar
+from hogblock.scaling import Scaling, unscaled_weights
+from hogblock.stopping import Progress
+
+MINIBATCHES_A_WORKER = 4
+"""A worker with fewer minibatches an epoch is not worth starting."""
+
+AUTO_BATCH = 64
+
+STORED_TYPES = (np.float32, np.float64, np.uint8)
+
+
+class NetworkEstimator(BaseEstimator):
+    """Base of the estimators; subclasses say which network, and what targets are."""
+
+    _parameter_constraints: dict = {
+        "method": [StrOptions(set(methods.METHODS)), methods.Method],
+        "n_jobs": [None, Integral],
+        "device": [StrOptions({"cpu", "auto"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "learning_rate": [StrOptions(set(schedules.SCHEDULES)), schedules.Schedule],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "standardize": ["boolean"],
+    }
+
+    @abstractmethod
+    def _make_network(self, n_features: int, n_outputs: int):
+        """The network for this much data."""
+
+    @abstractmethod
+    def _make_targets(self, y, weights, classes):
+        """The `ClassTargets` or `RealTargets` of y."""
+
+    @abstractmethod
+    def _check_y(self, y, sample_weight):
+        """y as an array, and sample weights with class weights multiplied in."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs, y, sample_weight, targets) -> float:
+        """Score of raw outputs, as in ``score``."""
+
+    def _store(self, parameters: dict) -> None:
+        """Keep the arguments of ``__init__`` as they came."""
+        for name in self._get_param_names():
+            setattr(self, name, parameters[name])
+
+    # Fitting ---------------------------------------------------------------------
+
+    def _check_data(self, X, y, sample_weight, reset):
+        """Validated X, y and float32 weights (empty: all 1)."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype=STORED_TYPES,
+            order="C",
+            multi_output=True,
+            y_numeric=False,
+            reset=reset,
+        )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, ensure_non_negative=True
+            )
+            if not np.any(sample_weight > 0):
+                raise ValueError(
+                    "sample_weight is zero everywhere; at least one must be positive"
+                )
+        y, weights = self._check_y(y, sample_weight)
+        if weights is None:
+            return X, y, np.zeros(0, np.float32)
+        return X, y, np.ascontiguousarray(weights, np.float32)
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental, classes=None):
+        first = not hasattr(self, "_params")
+        proceed = not first and (incremental or self.warm_start)
+        X, y, weights = self._check_data(X, y, sample_weight, reset=not proceed)
+        if (X_val is None) != (y_val is None):
+            missing = "y_val" if y_val is None else "X_val"
+            raise ValueError(f"{missing} is missing: pass X_val and y_val together")
+        if X_val is not None:
+            X_val, y_val = validate_data(
+                self,
+                X_val,
+                y_val,
+                dtype=STORED_TYPES,
+                order="C",
+                multi_output=True,
+                reset=False,
+            )
+            y_val, _ = self._check_y(y_val, None)
+        targets = self._targets if proceed else self._make_targets(y, weights, classes)
+        if proceed and self.warm_start and not incremental:
+            if not targets.same_as(self._make_targets(y, weights, None)):
+                raise ValueError(
+                    "with warm_start=True y must have the classes or outputs of the "
+                    "fit before"
+                )
+        if self.early_stopping and X_val is None and not incremental:
+            X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
+        random = self._random_state if proceed and incremental else (
+            check_random_state(self.random_state)
+        )
+        if proceed:
+            inputs, network, params = self._inputs, self._network, self._params
+        else:
+            inputs = Scaling.of(X, weights) if self.standardize else Scaling.none()
+            network = self._make_network(X.shape[1], targets.n_outputs)
+            params = network.initialise(random)
+        data = TrainingData(X, targets.encode(y, weights), weights, *inputs)
+        if y_val is not None:
+            targets.encode(y_val, None)  # raises for classes that are unknown
+        epochs = 1 if incremental else self.max_iter
+        settings = self._settings(
+            network, len(X), targets, random, epochs, X_val is not None,
+            self.t_ // len(X) if proceed and incremental else 0,
+        )  # fmt: skip
+        followed = self._follow(network, inputs, X_val, y_val, targets, settings)
+        batches = -(-len(X) // settings.batch)
+        with progress_bar(self.verbose, epochs, batches) as bar:
+            followed.report = bar.describe
+            result = train(
+                network,
+                data,
+                settings,
+                params,
+                followed,
+                getattr(self, "_momentum", None) if proceed and incremental else None,
+                bar.update,
+            )
+        if followed.diverged:
+            raise ValueError(
+                f"training diverged: the loss is not finite in epoch "
+                f"{len(followed.losses) + 1}. learning_rate_init="
+                f"{self.learning_rate_init} may be too large, or X needs scaling "
+                "(standardize=True)"
+            )
+        self._targets, self._inputs, self._network = targets, inputs, network
+        self._random_state = random
+        self._momentum = result.momentum
+        self._keep(result, followed, len(X), proceed and incremental)
+        if result.interrupted:
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+        elif not incremental and not followed.converged and not (
+            schedules.resolve(self.learning_rate).planned
+        ):
+            warnings.warn(
+                f"max_iter={self.max_iter} epochs are over and the loss still falls: "
+                "the optimization has not converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _split(self, X, y, weights, targets):
+        """Set a validation part aside, stratified by class where there are classes."""
+        stratify = y if targets.loss != "squared_error" and y.ndim == 1 else None
+        indices = np.arange(len(X))
+        kept, held = train_test_split(
+            indices,
+            random_state=check_random_state(self.random_state),
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        return X[kept], X[held], y[kept], y[held], weights[kept] if weights.size else weights
+
+    def _settings(self, network, n_samples, targets, random, epochs, gated, past):
+        method = methods.resolve(self.method)
+        batch = self._batch_size(n_samples)
+        batches = -(-n_samples // batch)
+        wanted = joblib.effective_n_jobs(self.n_jobs)
+        wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
+        workers = usable_workers(network, method, wanted)
+        rate, points = schedules.rate_table(
+            schedules.resolve(self.learning_rate),
+            self.learning_rate_init,
+            self.power_t,
+            epochs=epochs,
+            batches=batches,
+            samples=n_samples,
+            first_epoch=past,
+        )
+        return Settings(
+            method=method,
+            workers=workers,
+            batch=batch,
+            epochs=epochs,
+            loss=targets.loss,
+            rate=rate,
+            rate_points=points,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum and self.momentum > 0,
+            shuffle=self.shuffle,
+            alpha=self.alpha,
+            seed=int(random.randint(np.iinfo(np.int32).max)),
+            gated=gated,
+        )
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(AUTO_BATCH, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                f"batch_size={self.batch_size} is taken as {n_samples}, the number of "
+                "training samples",
+                stacklevel=4,
+            )
+        return min(self.batch_size, n_samples)
+
+    def _follow(self, network, inputs, X_val, y_val, targets, settings) -> Progress:
+        def penalty(params):
+            total = sum(
+                float(np.square(t.view(params)).sum())
+                for t in network.tensors
+                if t.decays
+            )
+            return 0.5 * self.alpha * total / settings.batch
+
+        def score(params):
+            outputs = outputs_of(network, params, X_val, inputs)
+            return self._score_outputs(outputs, y_val, None, targets)
+
+        return Progress(
+            schedule=schedules.resolve(self.learning_rate),
+            rate=self.learning_rate_init,
+            tol=self.tol,
+            patience=self.n_iter_no_change,
+            early_stopping=self.early_stopping and X_val is not None,
+            penalty=penalty,
+            score=score if X_val is not None else None,
+        )
+
+    def _keep(self, result, followed, n_samples, goes_on) -> None:
+        """Set the fitted attributes."""
+        best = followed.early_stopping and followed.best_params is not None
+        self._params = followed.best_params if best else result.params
+        network, targets = self._network, self._targets
+        weights = [t.view(self._params) for t in network.tensors if t.decays]
+        biases = [t.view(self._params)[0] for t in network.tensors if not t.decays]
+        outputs = getattr(targets, "scaling", Scaling.none())
+        self.coefs_, self.intercepts_ = unscaled_weights(
+            weights, biases, self._inputs, outputs
+        )
+        self.loss_curve_ = (self.loss_curve_ if goes_on else []) + followed.losses
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.best_loss_ = None if best else min(self.loss_curve_, default=np.inf)
+        self.validation_scores_ = followed.scores if followed.score else None
+        self.best_validation_score_ = followed.best_score
+        self.n_iter_ = (self.n_iter_ if goes_on else 0) + len(followed.losses)
+        self.t_ = (self.t_ if goes_on else 0) + len(followed.losses) * n_samples
+        self.n_layers_ = len(weights) + 1
+        self.n_outputs_ = targets.n_outputs
+        self.out_activation_ = targets.out_activation
+        self.n_workers_ = result.workers
+        self.device_ = "cpu"
+        self.staleness_ = result.staleness
+        self.updates_per_block_ = result.updates_per_block
+        self.steps_per_worker_ = result.steps_per_worker
+        self.training_seconds_ = result.seconds
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_params")
+
+    # Predicting --------------------------------------------------------------------
+
+    def _outputs(self, X) -> np.ndarray:
+        """Raw outputs of the network: float32 of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=STORED_TYPES, order="C", reset=False)
+        threads = joblib.effective_n_jobs(self.n_jobs)
+        return outputs_of(self._network, self._params, X, self._inputs, threads)

@@ -1,0 +1,83 @@
+"""The face of a regressor over any network."""
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import column_or_1d
+
+from hogblock._targets import RealTargets
+
+
+class NetworkRegressorMixin(RegressorMixin):
+    """Targets are real numbers."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _check_y(self, y, sample_weight):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return y.astype(np.float64), sample_weight
+
+    def _make_targets(self, y, weights, classes):
+        return RealTargets.of(y, weights, self.standardize)
+
+    def _score_outputs(self, outputs, y, sample_weight, targets):
+        predicted = targets.predictions(outputs)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32, float64 and uint8 are trained on as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        X_val, y_val : array-like, default=None
+            Validation set: its R^2 is recorded every epoch, and is what
+            `early_stopping` goes by.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, and if training diverges.
+        SharedMemoryError, WorkerError
+            With nothing left behind.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch over X and y, from where the model is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, None, None, incremental=True)
+
+    def predict(self, X):
+        """Predicted values, float32 of shape (n_samples,) or (n_samples, n_outputs).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return self._targets.predictions(outputs)

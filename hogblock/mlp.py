@@ -1,0 +1,158 @@
+"""Multi-layer perceptrons."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from hogblock._classifier import NetworkClassifierMixin
+from hogblock._docs import ATTRIBUTES, PARAMETERS, STANDARDIZE
+from hogblock._estimator import NetworkEstimator
+from hogblock._regressor import NetworkRegressorMixin
+from hogblock.models import Dense, Dropout, Network
+from hogblock.models.activations import ACTIVATIONS
+
+_HIDDEN = """hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"}, default="relu"
+        Of the hidden layers."""
+
+
+class _MLP(NetworkEstimator):
+    _parameter_constraints: dict = {
+        **NetworkEstimator._parameter_constraints,
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
+
+    def _make_network(self, n_features, n_outputs):
+        layers = []
+        for units in np.atleast_1d(self.hidden_layer_sizes).tolist():
+            if not isinstance(units, int) or units < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} must be integers "
+                    "of at least 1"
+                )
+            layers.append(Dense(units, self.activation))
+            if self.dropout:
+                layers.append(Dropout(self.dropout))
+        return Network([*layers, Dense(n_outputs)], (n_features,))
+
+
+class MLPClassifier(NetworkClassifierMixin, _MLP):
+    __doc__ = f"""Multi-layer perceptron classifier.
+
+    Minimises the cross-entropy: softmax for several classes, logistic for two classes
+    and for multi-label targets.
+
+    Parameters
+    ----------
+    {_HIDDEN}
+    {PARAMETERS}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied into the sample weights.
+    {STANDARDIZE.format(targets="")}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    {ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from hogblock import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> MLPClassifier(random_state=0).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    """
+
+    _parameter_constraints: dict = {
+        **_MLP._parameter_constraints,
+        **NetworkClassifierMixin._classifier_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        method="passm+",
+        n_jobs=None,
+        device="cpu",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.05,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        dropout=0.0,
+        class_weight=None,
+        standardize=True,
+    ):
+        self._store(locals())
+
+
+class MLPRegressor(NetworkRegressorMixin, _MLP):
+    __doc__ = f"""Multi-layer perceptron regressor.
+
+    Minimises the squared error; several outputs are allowed.
+
+    Parameters
+    ----------
+    {_HIDDEN}
+    {PARAMETERS}
+    {STANDARDIZE.format(targets=", and of targets likewise")}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from hogblock import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> MLPRegressor(random_state=0).fit(X[:300], y[:300]).score(X[300:], y[300:])
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        method="passm+",
+        n_jobs=None,
+        device="cpu",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.05,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        dropout=0.0,
+        standardize=True,
+    ):
+        self._store(locals())

@@ -1,0 +1,95 @@
+"""Affine scaling of features and targets, folded out of the fitted model again.
+
+Training sees (x - shift) * scale. This conditions the problem, so that one learning rate
+suits pixels, one-hot columns and raw measurements alike; the model it ends in is one for
+raw x all the same.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hogblock.kernels.cpu.moments import column_moments
+from hogblock.task import STORAGE
+
+LARGEST = 5.0
+"""No scaled training value is larger: columns that are nearly always the same, such as
+the corner pixels of an image, would else explode when divided by their deviation."""
+
+
+class Scaling(NamedTuple):
+    """(x - shift) * scale, float32 [n_columns] each; both empty: leave x as it is."""
+
+    shift: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def none(cls) -> "Scaling":
+        """The scaling that does nothing."""
+        return cls(np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+    @classmethod
+    def of(cls, x: np.ndarray, weights: np.ndarray) -> "Scaling":
+        """Zero mean and unit variance, as far as `LARGEST` allows.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, n_columns), float32, float64 or uint8, C order
+        weights : ndarray of shape (n_samples,) or (0,), float32
+            Rows of weight zero do not count.
+        """
+        n_samples, n_columns = x.shape
+        first = 0 if weights.size == 0 else int(np.argmax(weights > 0))
+        origin = x[first].astype(np.float64)
+        sums = np.empty((4, n_columns))
+        total = column_moments(
+            x.ctypes.data, STORAGE[x.dtype], n_samples, n_columns, weights, origin, sums
+        )
+        mean = sums[0] / total
+        deviation = np.sqrt(np.maximum(sums[1] / total - mean**2, 0))
+        reach = np.maximum(sums[3] - mean, mean - sums[2])
+        # Rounding leaves a constant column some 1e-8 of its value.
+        constant = reach <= 1e-7 * np.abs(origin)
+        width = np.where(constant, 1.0, np.maximum(deviation, reach / LARGEST))
+        width[width == 0] = 1.0
+        shift = (origin + mean).astype(np.float32)
+        return cls(shift, (1 / width).astype(np.float32))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Scaled values, float32."""
+        if self.shift.size == 0:
+            return x.astype(np.float32)
+        return ((x - self.shift.astype(np.float64)) * self.scale).astype(np.float32)
+
+    def undo(self, x: np.ndarray) -> np.ndarray:
+        """Inverse of `apply`, float32."""
+        if self.shift.size == 0:
+            return x
+        return x / self.scale + self.shift
+
+
+def unscaled_weights(
+    coefs: list[np.ndarray],
+    intercepts: list[np.ndarray],
+    inputs: Scaling,
+    outputs: Scaling,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights of the same function from raw inputs to raw outputs, float32.
+
+    Parameters
+    ----------
+    coefs, intercepts : list of ndarray
+        Of the network between scaled inputs and scaled outputs.
+    """
+    coefs = [w.astype(np.float64) for w in coefs]
+    intercepts = [b.astype(np.float64) for b in intercepts]
+    if inputs.shift.size:
+        coefs[0] *= inputs.scale[:, None]
+        intercepts[0] -= inputs.shift @ coefs[0]
+    if outputs.shift.size:
+        coefs[-1] /= outputs.scale
+        intercepts[-1] = intercepts[-1] / outputs.scale + outputs.shift
+    return (
+        [w.astype(np.float32) for w in coefs],
+        [b.astype(np.float32) for b in intercepts],
+    )
