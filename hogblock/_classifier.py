@@ -91,7 +91,9 @@ class NetworkClassifierMixin(ClassifierMixin):
         multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
         if not self.__sklearn_is_fitted__():
             if classes is None and not multilabel:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
+                raise ValueError(
+                    "classes must be passed on the first call to partial_fit."
+                )
         elif classes is not None and not np.array_equal(
             np.unique(classes), self.classes_
         ):
@@ -114,7 +116,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         return self._targets.predictions(outputs)
 
     def predict_proba(self, X):
-        """Probability of each class, float32 of shape (n_samples, n_classes).
+        """Probability of each class, of shape (n_samples, n_classes).
 
         Parameters
         ----------
@@ -124,7 +126,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         return self._targets.probabilities(outputs)
 
     def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, float32 of shape (n_samples, n_classes).
+        """Logarithm of `predict_proba`, of shape (n_samples, n_classes).
 
         Parameters
         ----------

@@ -11,7 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from hogblock import methods, schedules
 from hogblock.engine import Settings, TrainingData, train, usable_workers
@@ -25,7 +29,8 @@ MINIBATCHES_A_WORKER = 4
 
 AUTO_BATCH = 64
 
-STORED_TYPES = (np.float32, np.float64, np.uint8)
+STORED_TYPES = (np.float64, np.float32, np.uint8)
+"""X of these types is trained on as it is; all others become the first."""
 
 
 class NetworkEstimator(BaseEstimator):
@@ -136,9 +141,16 @@ class NetworkEstimator(BaseEstimator):
                 )
         if self.early_stopping and X_val is None and not incremental:
             X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
-        random = self._random_state if proceed and incremental else (
-            check_random_state(self.random_state)
+        random = (
+            self._random_state
+            if proceed and incremental
+            else (check_random_state(self.random_state))
         )
+        n_samples = len(X)
+        if n_samples <= self._batch_size(n_samples):
+            X, y, weights = merge_repeats(X, y, weights)
+            if not proceed:
+                targets = self._make_targets(y, weights, classes)
         if proceed:
             inputs, network, params = self._inputs, self._network, self._params
         else:
@@ -176,11 +188,13 @@ class NetworkEstimator(BaseEstimator):
         self._targets, self._inputs, self._network = targets, inputs, network
         self._random_state = random
         self._momentum = result.momentum
-        self._keep(result, followed, len(X), proceed and incremental)
+        self._keep(result, followed, n_samples, proceed and incremental)
         if result.interrupted:
             warnings.warn("Training interrupted by user.", stacklevel=3)
-        elif not incremental and not followed.converged and not (
-            schedules.resolve(self.learning_rate).planned
+        elif (
+            not incremental
+            and not followed.converged
+            and not (schedules.resolve(self.learning_rate).planned)
         ):
             warnings.warn(
                 f"max_iter={self.max_iter} epochs are over and the loss still falls: "
@@ -200,7 +214,13 @@ class NetworkEstimator(BaseEstimator):
             test_size=self.validation_fraction,
             stratify=stratify,
         )
-        return X[kept], X[held], y[kept], y[held], weights[kept] if weights.size else weights
+        return (
+            X[kept],
+            X[held],
+            y[kept],
+            y[held],
+            weights[kept] if weights.size else weights,
+        )
 
     def _settings(self, network, n_samples, targets, random, epochs, gated, past):
         method = methods.resolve(self.method)
@@ -235,15 +255,8 @@ class NetworkEstimator(BaseEstimator):
         )
 
     def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(AUTO_BATCH, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                f"batch_size={self.batch_size} is taken as {n_samples}, the number of "
-                "training samples",
-                stacklevel=4,
-            )
-        return min(self.batch_size, n_samples)
+        wanted = AUTO_BATCH if self.batch_size == "auto" else self.batch_size
+        return min(wanted, n_samples)
 
     def _follow(self, network, inputs, X_val, y_val, targets, settings) -> Progress:
         def penalty(params):
@@ -302,8 +315,24 @@ class NetworkEstimator(BaseEstimator):
     # Predicting --------------------------------------------------------------------
 
     def _outputs(self, X) -> np.ndarray:
-        """Raw outputs of the network: float32 of shape (n_samples, n_outputs)."""
+        """Raw outputs of shape (n_samples, n_outputs): float64 if X is, else float32."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=STORED_TYPES, order="C", reset=False)
         threads = joblib.effective_n_jobs(self.n_jobs)
-        return outputs_of(self._network, self._params, X, self._inputs, threads)
+        outputs = outputs_of(self._network, self._params, X, self._inputs, threads)
+        return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)
+
+
+def merge_repeats(X, y, weights):
+    """Sort the samples of a full-batch problem, and merge equal ones into one weight.
+
+    The objective stays the same, and a fit becomes the same to the last bit whether a
+    sample is repeated or weighted, and in whatever order samples come.
+    """
+    codes = np.unique(y, axis=0, return_inverse=True)[1].reshape(-1, 1)
+    rows = np.hstack([X.astype(np.float64), codes])
+    _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    counted = weights if weights.size else np.ones(len(X), np.float32)
+    merged = np.bincount(group.ravel(), counted).astype(np.float32)
+    first, merged = first[merged > 0], merged[merged > 0]
+    return X[first], y[first], merged

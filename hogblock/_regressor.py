@@ -73,7 +73,7 @@ class NetworkRegressorMixin(RegressorMixin):
         return self._fit(X, y, sample_weight, None, None, incremental=True)
 
     def predict(self, X):
-        """Predicted values, float32 of shape (n_samples,) or (n_samples, n_outputs).
+        """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
 
         Parameters
         ----------

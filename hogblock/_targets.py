@@ -92,7 +92,7 @@ class ClassTargets:
         return self.kind == other.kind and np.array_equal(self.classes, other.classes)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """float32 of shape (n_samples, n_classes)."""
+        """Probabilities of shape (n_samples, n_classes)."""
         if self.kind == "multiclass":
             return softmax(outputs, axis=1)
         positive = expit(outputs)
@@ -164,6 +164,6 @@ class RealTargets:
         return self.n_outputs == other.n_outputs
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """float32 of shape (n_samples,) or (n_samples, n_outputs)."""
+        """Values of shape (n_samples,) or (n_samples, n_outputs)."""
         values = self.scaling.undo(outputs)
         return values[:, 0] if self.flat else values

@@ -422,7 +422,9 @@ def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
 def _still_running(workers, pause, counters) -> list:
     """Workers that have not reported the end of the run after `pause` seconds."""
     try:
-        handles = [w.connection for w in workers] + [w.process.sentinel for w in workers]
+        handles = [w.connection for w in workers] + [
+            w.process.sentinel for w in workers
+        ]
         ready = pool.wait(handles, pause)
         return [
             w

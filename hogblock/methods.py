@@ -187,7 +187,9 @@ class PASSMPlus(PASSM):
         later = ("own", "full") if self.alternate else ("own",)
         if not self.switch_epochs:
             warm = round(self.warmup_fraction * epochs * batches)
-            return [Phase(0, ("full",)), Phase(warm, later)] if warm else [Phase(0, later)]
+            return (
+                [Phase(0, ("full",)), Phase(warm, later)] if warm else [Phase(0, later)]
+            )
         phases = {0: ("full",)}
         for k, epoch in enumerate(self.switch_epochs):
             phases[epoch * batches] = later if k % 2 == 0 else ("full",)

@@ -62,10 +62,10 @@ class Scaling(NamedTuple):
         return ((x - self.shift.astype(np.float64)) * self.scale).astype(np.float32)
 
     def undo(self, x: np.ndarray) -> np.ndarray:
-        """Inverse of `apply`, float32."""
+        """Inverse of `apply`, in the type of x."""
         if self.shift.size == 0:
             return x
-        return x / self.scale + self.shift
+        return (x / self.scale + self.shift).astype(x.dtype, copy=False)
 
 
 def unscaled_weights(

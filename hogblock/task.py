@@ -85,7 +85,9 @@ def make_plans(
     phases = method.phases(batches, epochs)
     plans = []
     for rank in range(workers):
-        own = range(rank * method.blocks_per_worker, (rank + 1) * method.blocks_per_worker)
+        own = range(
+            rank * method.blocks_per_worker, (rank + 1) * method.blocks_per_worker
+        )
         chosen = [(every, range(parts))] + [(single[b], [b]) for b in own]
         plans.append(_join(chosen, phases, parts))
     work = max(p.work_size for p in [every, *single])

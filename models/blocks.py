@@ -59,7 +59,9 @@ def partition(network: Network, parts: int) -> list[Block]:
         )
     starts = sorted({network.tensors_of(t.layer)[0].offset for t in network.tensors})
     blocks = _by_layers(network, starts, min(parts, len(starts)))
-    row_starts = [t.offset + r * t.stride for t in network.tensors for r in range(t.rows)]
+    row_starts = [
+        t.offset + r * t.stride for t in network.tensors for r in range(t.rows)
+    ]
     while len(blocks) < parts:
         by_length = sorted(blocks, key=lambda b: b.start - b.stop)
         block, cut = next(

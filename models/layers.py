@@ -169,9 +169,7 @@ class _Pointwise(Layer):
 
     def backward(self, place):
         if place.needs_dx:
-            place.emit(
-                op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope
-            )
+            place.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
 
 
 @dataclass(frozen=True)

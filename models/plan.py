@@ -103,7 +103,9 @@ class _Builder:
         ]
         self.gradients = [self.reserve(padded(w) * self.batch_rows) for w in widths]
         owned = [
-            t.layer for t in network.tensors if t.rows_in(*block)[0] < t.rows_in(*block)[1]
+            t.layer
+            for t in network.tensors
+            if t.rows_in(*block)[0] < t.rows_in(*block)[1]
         ]
         self.lowest = min(owned, default=len(network.stages))
         self.zeros_size = max(padded(w) for w in [*widths, batch])

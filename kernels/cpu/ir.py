@@ -49,9 +49,7 @@ class VectorBuilder:
 
     def load(self, pointer):
         """Vector at `pointer`, which need not be aligned."""
-        value = self.builder.load(
-            self.builder.bitcast(pointer, self.type.as_pointer())
-        )
+        value = self.builder.load(self.builder.bitcast(pointer, self.type.as_pointer()))
         value.align = 4
         return value
 

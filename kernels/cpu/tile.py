@@ -24,6 +24,7 @@ from hogblock.kernels import optable
 from hogblock.kernels.cpu.host import LINE, TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
 
+
 def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, rows):
     """Emit the K loop; returns accumulators[row][vector] of the last block."""
     builder = vb.builder
@@ -201,7 +202,9 @@ def make_momentum_tile(shape, vectors):
                     vb.prefetch(vb.offset(line, j), write=True)
         acc = _accumulate(vb, (shape.rows, vectors), *operands)
         has_momentum = builder.fcmp_unordered("!=", along_u, ir.Constant(F32, 0.0))
-        m, decay, along_g, along_u = (vb.spread(v) for v in (m, decay, along_g, along_u))
+        m, decay, along_g, along_u = (
+            vb.spread(v) for v in (m, decay, along_g, along_u)
+        )
 
         def write_row(i, with_momentum):
             start = builder.mul(i64(i), row)
