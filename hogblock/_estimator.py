@@ -315,7 +315,7 @@ class NetworkEstimator(BaseEstimator):
     # Predicting --------------------------------------------------------------------
 
     def _outputs(self, X) -> np.ndarray:
-        """Raw outputs of shape (n_samples, n_outputs): float64 if X is, else float32."""
+        """Raw outputs (n_samples, n_outputs): float64 if X is, else float32."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=STORED_TYPES, order="C", reset=False)
         threads = joblib.effective_n_jobs(self.n_jobs)

@@ -1,4 +1,4 @@
-"""Targets: from y to what the loss kernels read, and from outputs back to predictions."""
+"""Targets: from y to what the loss kernels read, and from outputs to predictions."""
 
 from dataclasses import dataclass
 
@@ -37,8 +37,8 @@ class ClassTargets:
             return cls(np.arange(np.shape(y)[1]), "multilabel")
         if type_of_target(y) == "multiclass-multioutput":
             raise ValueError(
-                "y has several columns of several classes each; allowed are one column, "
-                "or a multi-label indicator of zeros and ones"
+                "y has several columns of several classes each; allowed are one "
+                "column, or a multi-label indicator of zeros and ones"
             )
         found = np.unique(column_or_1d(y) if classes is None else classes)
         if len(found) < 2:

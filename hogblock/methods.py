@@ -180,7 +180,7 @@ class PASSMPlus(PASSM):
             e < 0 for e in self.switch_epochs
         ):
             raise ValueError(
-                f"switch_epochs={self.switch_epochs} must be increasing and not negative"
+                f"switch_epochs={self.switch_epochs} must increase from 0 or more"
             )
 
     def phases(self, batches, epochs):
@@ -220,6 +220,6 @@ def resolve(method) -> Method:
     if method in METHODS:
         return METHODS[method]()
     raise ValueError(
-        f"method={method!r} is unknown; allowed are {sorted(METHODS)} or an instance of "
-        "hogblock.methods.Method"
+        f"method={method!r} is unknown; allowed are {sorted(METHODS)} or an instance "
+        "of hogblock.methods.Method"
     )

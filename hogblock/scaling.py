@@ -1,8 +1,8 @@
 """Affine scaling of features and targets, folded out of the fitted model again.
 
-Training sees (x - shift) * scale. This conditions the problem, so that one learning rate
-suits pixels, one-hot columns and raw measurements alike; the model it ends in is one for
-raw x all the same.
+Training sees (x - shift) * scale. This conditions the problem, so that one learning
+rate suits pixels, one-hot columns and raw measurements alike; the model it ends in is
+one for raw x all the same.
 """
 
 from typing import NamedTuple

@@ -18,7 +18,7 @@ class Schedule:
 
     name: ClassVar[str] = "constant"
     planned: ClassVar[bool] = False
-    """Whether the rate depends on the length of the run, which then is not cut short."""
+    """Whether the rate depends on the length of the run, which is not cut short."""
 
     def factors(self, epoch: np.ndarray, epochs: int, samples: int, power: float):
         """Factor on the initial rate.

@@ -1,4 +1,4 @@
-"""A worker's task: everything that it needs besides the shared arrays; can be pickled."""
+"""A worker's task: everything that it needs besides the shared arrays; picklable."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
 """The op table: how a network is described to a compiled interpreter.
 
-A plan is an integer table, one row per operation, read from top to bottom. Every row has
-the same columns; an operation reads those that it needs. Buffers (X, Y, their gradients
-DX and DY, scratch) are offsets in float32 into a worker's private work space; W and B are
-offsets into the flat parameter vector. All buffers hold one minibatch, a sample a row.
+A plan is an integer table, one row per operation, read from top to bottom. Every row
+has the same columns; an operation reads those that it needs. Buffers (X, Y, their
+gradients DX and DY, scratch) are offsets in float32 into a worker's private work space;
+W and B are offsets into the flat parameter vector. All buffers hold one minibatch, a sample a row.
 """
 
 # Operations ------------------------------------------------------------------------
@@ -52,7 +52,7 @@ SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index
 LOGISTIC_CROSS_ENTROPY = 1  # targets: float32 0 or 1, one column an output
 SQUARED_ERROR = 2  # targets: float32, one column an output
 
-# Storage of the rows of X --------------------------------------------------------------
+# Storage of the rows of X ------------------------------------------------------------
 FLOAT32_ROWS = 0
 FLOAT64_ROWS = 1
 UINT8_ROWS = 2

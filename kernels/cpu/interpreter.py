@@ -43,7 +43,7 @@ def compute_loss(row, work, targets, indices, rows, weights, scale):
 
 @kernel
 def forward_op(row, reals, params, work, rows, training, key, counter):
-    """One forward operation of a minibatch of `rows`; `params`, `work` are addresses."""
+    """One forward operation on `rows` samples; `params`, `work` are addresses."""
     x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
     code = row[op.CODE]

@@ -1,8 +1,8 @@
 """Losses: value, and gradient with respect to the network's raw outputs z.
 
 Shapes: z and dz [rows, z_row] (addresses); targets of sample ``indices[i]``; sample
-weights float32 [n_samples] or empty. dz is multiplied by w_i * scale, padding columns get
-zero. Each returns sum_i w_i loss_i as a float64.
+weights float32 [n_samples] or empty. dz is multiplied by w_i * scale, padding columns
+get zero. Each returns sum_i w_i loss_i as a float64.
 """
 
 import math
@@ -51,7 +51,7 @@ def softmax_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, 
 
 @kernel
 def logistic_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
-    """loss_i = sum_j of the cross-entropy of logistic(z_ij); targets float32 [n, n_out].
+    """loss_i = sum_j of the cross-entropy of logistic(z_ij); targets float32 [., n_out].
 
     Binary (n_out = 1) and multi-label classification.
     """

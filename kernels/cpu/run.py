@@ -1,6 +1,6 @@
 """The hot loop: one compiled call runs many steps of one worker (METHOD.md section 2).
 
-No Python, lock (but for the method that is defined by one), queue or allocation per step.
+No Python, queue or allocation per step; a lock only where the method is defined by one.
 """
 
 from typing import NamedTuple

@@ -2,14 +2,14 @@
 
     acc[i, :] = init[i, :] + sum over (ko, ki) of a[i, ko, ki] * b[ko, ki, :]
 
-for up to ``rows`` rows i, kept in registers. a is read a scalar at a time and broadcast;
+for up to ``rows`` rows i, kept in registers. a is read a scalar at a time and spread;
 b, init and the output are read and written a vector at a time. All strides count
-float32. The strides choose the operand's transpose, and the two levels of the K loop let
-the same tile serve dense layers (outer count 1) and convolutions. What happens to the
+float32. The strides choose the operand's transpose, and the two levels of the K loop
+let the same tile serve dense layers (outer count 1) and convolutions. What happens to the
 accumulators is the tile's epilogue:
 
-- `activate`: out = act(acc), see ``optable``: v > 0 ? v : slope * v (identity 1, ReLU 0,
-  leaky ReLU between), tanh, logistic;
+- `activate`: out = act(acc), see ``optable``: v > 0 ? v : slope * v (identity 1,
+  ReLU 0, leaky ReLU between), tanh, logistic;
 - `momentum`: the gradient g updates momentum u and weights w at once and is never
   written to memory (METHOD.md section 2):
   g = acc + decay * w ; u = m * u + g ; w -= along_g * g + along_u * u.
@@ -17,7 +17,6 @@ accumulators is the tile's epilogue:
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hogblock.kernels import optable
@@ -181,8 +180,8 @@ def make_activate_tile(shape, vectors):
 def make_momentum_tile(shape, vectors):
     """Tile whose epilogue is the momentum step on weights w and momentum u.
 
-    Called as ``tile(a, ..., rows, w, u, row, m, decay, along_g, along_u)`` where w and u
-    share the row stride `row`. With m == 0 and along_u == 0, u is neither read nor
+    Called as ``tile(a, ..., rows, w, u, row, m, decay, along_g, along_u)`` where w and
+    u share the row stride `row`. With m == 0 and along_u == 0, u is neither read nor
     written.
     """
     signature = types.void(

@@ -82,7 +82,7 @@ def _one_compiler(path: str | None):
         import fcntl
 
         os.makedirs(path, exist_ok=True)
-        lock = open(os.path.join(path, "hogblock.lock"), "w")  # noqa: SIM115
+        lock = open(os.path.join(path, "hogblock.lock"), "w")
     except (ImportError, OSError, TypeError):
         yield
         return

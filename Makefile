@@ -1,0 +1,33 @@
+# The README's commands. Everything is set up in .venv; a new machine needs Python 3.11
+# or newer, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test format bench clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# The main job: train with 2 workers, print a report, draw the loss and the staleness.
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The table of the README; peers that are not installed are skipped (extra `bench`).
+bench: $(VENV)/installed
+	$(BIN)/python examples/benchmarks/mlp_fashion_mnist.py
+
+clean:
+	rm -rf $(VENV) build dist results *.egg-info
