@@ -72,5 +72,6 @@ ATTRIBUTES = """coefs_, intercepts_ : list of ndarray, float32
     Notes
     -----
     Computation is in float32; predictions are float64 only if X is. Workers
-    follow V. Kungurtsev, M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous Optimization Methods for
-    Efficient Training of Deep Neural Networks with Guarantees", arXiv 1905.11845."""
+    follow V. Kungurtsev, M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous
+    Optimization Methods for Efficient Training of Deep Neural Networks with
+    Guarantees", arXiv 1905.11845."""

@@ -8,7 +8,7 @@ Networks with Guarantees" (arXiv 1905.11845). To add a method, write its class h
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from hogblock.kernels.cpu.run import (
+from hogblock.kernels.cpu.job import (
     WRITE_ATOMIC,
     WRITE_LOCKED,
     WRITE_MEAN,

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hogblock.kernels.cpu.run import Data, run_forward
+from hogblock.kernels.cpu.job import Data
+from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan

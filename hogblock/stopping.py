@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hogblock.engine import Epoch
 from hogblock.schedules import Adaptive, Schedule
+from hogblock.settings import Epoch
 
 
 @dataclass

@@ -6,7 +6,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
-from hogblock.kernels.cpu import run
+from hogblock.kernels.cpu import job
 from hogblock.methods import Method
 from hogblock.models.blocks import partition
 from hogblock.models.network import Network
@@ -27,9 +27,9 @@ class Task:
     Attributes
     ----------
     rank, workers : int
-    plans : kernels.cpu.run.Plans
+    plans : kernels.cpu.job.Plans
     data, rules : dict
-        Fields of ``run.Data`` and ``run.Rules`` that are not shared arrays.
+        Fields of ``job.Data`` and ``job.Rules`` that are not shared arrays.
     work_size, zeros_size, blocks, steps : int
         `steps` is the ticket at which the run is over.
     key : int
@@ -38,7 +38,7 @@ class Task:
 
     rank: int
     workers: int
-    plans: run.Plans
+    plans: job.Plans
     data: dict
     rules: dict
     work_size: int
@@ -76,7 +76,7 @@ def make_plans(
     workers: int,
     batches: int,
     epochs: int,
-) -> tuple[list[run.Plans], int, int, int]:
+) -> tuple[list[job.Plans], int, int, int]:
     """Plans of every worker; also work space, zeros, and the number of blocks."""
     parts = workers * method.blocks_per_worker
     blocks = partition(network, parts)
@@ -94,7 +94,7 @@ def make_plans(
     return plans, work, every.zeros_size, parts
 
 
-def _join(chosen: list[tuple[Plan, range | list[int]]], phases, blocks) -> run.Plans:
+def _join(chosen: list[tuple[Plan, range | list[int]]], phases, blocks) -> job.Plans:
     """Stack plans of different lengths; plan 0 is the full one."""
     longest = max(len(p.ops) for p, _ in chosen)
     tensors = max(len(p.tensors) for p, _ in chosen)
@@ -116,7 +116,7 @@ def _join(chosen: list[tuple[Plan, range | list[int]]], phases, blocks) -> run.P
     phase_plans = np.zeros((len(phases), max(map(len, turns))), np.int64)
     for k, plan_ids in enumerate(turns):
         phase_plans[k, : len(plan_ids)] = plan_ids
-    return run.Plans(
+    return job.Plans(
         ops=ops,
         reals=reals,
         n_forward=np.array([p.n_forward for p, _ in chosen], np.int64),
@@ -131,13 +131,13 @@ def _join(chosen: list[tuple[Plan, range | list[int]]], phases, blocks) -> run.P
 
 
 def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
-    """Arguments of ``run.run_steps`` from a task and the arrays that it shares.
+    """Arguments of ``run_steps`` from a task and the arrays that it shares.
 
     They keep every array alive whose address they hold.
     """
-    rules = run.Rules(rate_factor=arrays["rate_factor"], **task.rules)
+    rules = job.Rules(rate_factor=arrays["rate_factor"], **task.rules)
     x, weights = arrays["x"], arrays["weights"]
-    data = run.Data(
+    data = job.Data(
         x=x.ctypes.data,
         storage=STORAGE[x.dtype],
         n_features=x.shape[1],
@@ -154,9 +154,9 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         work=task.work_size,
         zeros=task.zeros_size,
     )
-    state = np.zeros(run.STATE_WIDTH, np.int64)
-    state[run.PENDING] = -1
-    worker = run.Worker(
+    state = np.zeros(job.STATE_WIDTH, np.int64)
+    state[job.PENDING] = -1
+    worker = job.Worker(
         params=arrays["params"],
         counters=arrays["counters"],
         gradients=arrays["gradients"],

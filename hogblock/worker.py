@@ -5,7 +5,8 @@ import time
 import traceback
 
 from hogblock.kernels import counters as c
-from hogblock.kernels.cpu.run import OVER, run_steps
+from hogblock.kernels.cpu.job import OVER
+from hogblock.kernels.cpu.run import run_steps
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.shared import Attached
 from hogblock.task import Task, arguments_of

@@ -3,7 +3,8 @@
 A plan is an integer table, one row per operation, read from top to bottom. Every row
 has the same columns; an operation reads those that it needs. Buffers (X, Y, their
 gradients DX and DY, scratch) are offsets in float32 into a worker's private work space;
-W and B are offsets into the flat parameter vector. All buffers hold one minibatch, a sample a row.
+W and B are offsets into the flat parameter vector. All buffers hold one
+minibatch, a sample a row.
 """
 
 # Operations ------------------------------------------------------------------------

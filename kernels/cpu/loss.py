@@ -51,9 +51,9 @@ def softmax_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, 
 
 @kernel
 def logistic_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
-    """loss_i = sum_j of the cross-entropy of logistic(z_ij); targets float32 [., n_out].
+    """loss_i = sum_j of the cross-entropy of logistic(z_ij).
 
-    Binary (n_out = 1) and multi-label classification.
+    Binary (n_out = 1) and multi-label classification; targets float32 [n, n_out].
     """
     total = 0.0
     for i in range(rows):

@@ -5,8 +5,8 @@
 for up to ``rows`` rows i, kept in registers. a is read a scalar at a time and spread;
 b, init and the output are read and written a vector at a time. All strides count
 float32. The strides choose the operand's transpose, and the two levels of the K loop
-let the same tile serve dense layers (outer count 1) and convolutions. What happens to the
-accumulators is the tile's epilogue:
+let the same tile serve dense layers (outer count 1) and convolutions. What happens to
+the accumulators is the tile's epilogue:
 
 - `activate`: out = act(acc), see ``optable``: v > 0 ? v : slope * v (identity 1,
   ReLU 0, leaky ReLU between), tanh, logistic;

@@ -9,7 +9,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
-from hogblock.kernels.cpu import run
+from hogblock.kernels.cpu import job, run
 from hogblock.kernels.cpu.jit import is_cached
 
 _warm = False
@@ -29,7 +29,7 @@ def cache_state() -> CacheState:
     return CacheState(path, all(is_cached(e) for e in entries))
 
 
-def empty_arguments() -> tuple[run.Worker, run.Plans, run.Data, run.Rules]:
+def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
     """Arguments of the right types with nothing in them; not to be run."""
 
     def floats(*shape):
@@ -38,7 +38,7 @@ def empty_arguments() -> tuple[run.Worker, run.Plans, run.Data, run.Rules]:
     def words(*shape):
         return np.zeros(shape, np.int64)
 
-    plans = run.Plans(
+    plans = job.Plans(
         ops=words(1, 1, op.OP_WIDTH),
         reals=floats(1, 1, op.REAL_WIDTH),
         n_forward=words(1),
@@ -50,10 +50,10 @@ def empty_arguments() -> tuple[run.Worker, run.Plans, run.Data, run.Rules]:
         phase_length=words(1),
         phase_random=np.zeros(1, np.uint8),
     )
-    data = run.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0)
+    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0)
     zero = np.float32(0)
-    rules = run.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
-    worker = run.Worker(
+    rules = job.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
+    worker = job.Worker(
         params=floats(0),
         counters=words((c.BLOCKS + 1) * c.STRIDE),
         gradients=floats(0, 0),
@@ -67,7 +67,7 @@ def empty_arguments() -> tuple[run.Worker, run.Plans, run.Data, run.Rules]:
         indices=words(0),
         seen=words(1),
         step=floats(4),
-        state=words(run.STATE_WIDTH),
+        state=words(job.STATE_WIDTH),
         rank=0,
         workers=1,
         key=0,

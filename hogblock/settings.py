@@ -1,0 +1,129 @@
+"""What goes into a run of the engine, and what comes out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hogblock.methods import Method
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples and targets as the kernels read them.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_samples, n_features), float32, float64 or uint8, C order
+    targets : ndarray, int32 of shape (n_samples,) or float32 (n_samples, n_outputs)
+    weights : ndarray of shape (n_samples,) or (0,), float32
+        Sample weights; empty means all 1.
+    shift, scale : ndarray of shape (n_features,) or (0,), float32
+        The network sees (x - shift) * scale.
+    """
+
+    x: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    method : Method
+    workers, batch, epochs : int
+    loss : str
+        Key of ``models.plan.LOSSES``.
+    rate, rate_points : ndarray of float32, int
+        See ``schedules.rate_table``.
+    momentum : float
+    nesterov, shuffle : bool
+    alpha : float
+        The objective of a minibatch is (sum_i w_i loss_i + alpha/2 |W|^2) / sum_i w_i.
+    seed : int
+        Every random number of the run comes from it.
+    gated : bool
+        Hold all workers at the end of each epoch until `on_epoch` has its snapshot.
+    """
+
+    method: Method
+    workers: int
+    batch: int
+    epochs: int
+    loss: str
+    rate: np.ndarray
+    rate_points: int
+    momentum: float
+    nesterov: bool
+    shuffle: bool
+    alpha: float
+    seed: int
+    gated: bool = False
+
+
+@dataclass
+class Epoch:
+    """What `on_epoch` learns, and may answer.
+
+    Attributes
+    ----------
+    index : int
+    loss : float
+        Mean training loss over the epoch, without penalty.
+    params : ndarray of shape (size,)
+        Snapshot copy of the parameters, if the run is gated or has one worker; else a
+        copy of what they are by now.
+    seconds : float
+        Training time so far.
+    rate_factor : float
+        To be changed: factor on the learning rate from now on.
+    """
+
+    index: int
+    loss: float
+    params: np.ndarray
+    seconds: float
+    rate_factor: float
+
+
+@dataclass
+class Result:
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    params, momentum : ndarray of shape (size,), (workers, size)
+    losses : list of float
+        One per finished epoch.
+    workers : int
+    steps : int
+        Minibatches done.
+    steps_per_worker : ndarray of shape (workers,)
+    updates_per_block : ndarray of shape (blocks,)
+    staleness : ndarray of shape (blocks, bins)
+        Writes by age: how many other writes to the block happened between a worker's
+        read and its write. The last bin holds that many or more.
+    seconds : float
+        From the first step to the last.
+    interrupted : bool
+        Ctrl-C came.
+    """
+
+    params: np.ndarray
+    momentum: np.ndarray
+    losses: list[float]
+    workers: int
+    steps: int
+    steps_per_worker: np.ndarray
+    updates_per_block: np.ndarray
+    staleness: np.ndarray
+    seconds: float
+    interrupted: bool = False
+
+
+OnEpoch = Callable[[Epoch], bool]

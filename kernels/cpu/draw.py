@@ -1,0 +1,136 @@
+"""What a worker does next: its ticket, its plan and its minibatch."""
+
+import numpy as np
+
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.job import DRAWN, OVER, PENDING, WRITE_MEAN
+from hogblock.kernels.cpu.memory import (
+    atomic_add,
+    atomic_load,
+    atomic_store,
+    pause,
+    yield_core,
+)
+from hogblock.kernels.cpu.random import hash_bits, mix_keys, permuted
+
+
+@kernel
+def address_of(array):
+    return np.int64(array.ctypes.data)
+
+
+@kernel
+def counter_of(worker, index):
+    return np.int64(worker.counters.ctypes.data) + 8 * c.STRIDE * index
+
+
+@kernel
+def barrier(worker):
+    """Wait for all workers; False if the run is aborted meanwhile."""
+    arrived, generation = (
+        counter_of(worker, c.ARRIVED),
+        counter_of(worker, c.GENERATION),
+    )
+    turn = atomic_load(generation)
+    if atomic_add(arrived, 1) == worker.workers - 1:
+        atomic_store(arrived, 0)
+        atomic_add(generation, 1)
+        return True
+    spins = 0
+    while atomic_load(generation) == turn:
+        pause()
+        spins += 1
+        if spins % 1024 == 0:
+            if atomic_load(counter_of(worker, c.ABORT)) != 0:
+                return False
+            yield_core()
+    return True
+
+
+@kernel
+def _draw_together(worker, data):
+    """Next minibatch of a synchronous run, or -1: rank 0 decides for everybody."""
+    state = worker.state
+    if worker.rank == 0:
+        go = c.GO_ON
+        if atomic_load(counter_of(worker, c.STOP)) != 0 or state[DRAWN] >= data.steps:
+            go = c.GO_HOME
+        elif state[DRAWN] >= atomic_load(counter_of(worker, c.LIMIT)):
+            go = c.GO_WAIT
+        atomic_store(counter_of(worker, c.GO), go)
+    if not barrier(worker):
+        return -1
+    going = atomic_load(counter_of(worker, c.GO))
+    if not barrier(worker):
+        return -1
+    if going == c.GO_HOME:
+        state[OVER] = 1
+    return state[DRAWN] if going == c.GO_ON else -1
+
+
+@kernel
+def _draw_alone(worker, data, rules):
+    """Next minibatch of an asynchronous worker, or -1."""
+    state = worker.state
+    if state[PENDING] < 0:
+        if rules.own_epochs:
+            state[PENDING] = state[DRAWN]
+        else:
+            state[PENDING] = atomic_add(counter_of(worker, c.TICKET), 1)
+    ticket = state[PENDING]
+    if ticket >= data.steps or atomic_load(counter_of(worker, c.STOP)) != 0:
+        state[OVER] = 1
+        return -1
+    if ticket >= atomic_load(counter_of(worker, c.LIMIT)):
+        return -1
+    state[PENDING] = -1
+    return ticket
+
+
+@kernel
+def draw_ticket(worker, data, rules):
+    """Next minibatch of this worker, or -1 when it has to wait or leave."""
+    if rules.write == WRITE_MEAN:
+        ticket = _draw_together(worker, data)
+    else:
+        ticket = _draw_alone(worker, data, rules)
+    if ticket >= 0:
+        worker.state[DRAWN] += 1
+    return ticket
+
+
+@kernel
+def choose_plan(worker, plans, ticket):
+    """Plan of this worker at a shared step."""
+    phase = plans.phase_start.size - 1
+    while plans.phase_start[phase] > ticket:
+        phase -= 1
+    length = plans.phase_length[phase]
+    turn = worker.state[DRAWN]
+    if plans.phase_random[phase]:
+        pick = hash_bits(np.uint32(turn), np.uint32(worker.key)) % np.uint32(length)
+    else:
+        pick = turn % length
+    return plans.phase_plans[phase, np.int64(pick)]
+
+
+@kernel
+def draw_minibatch(worker, data, rules, ticket):
+    """Fill ``worker.indices``; returns this worker's first row, and its end."""
+    epoch = ticket // data.batches
+    start = (ticket - epoch * data.batches) * data.batch
+    rows = min(data.batch, data.n_samples - start)
+    first, end = 0, rows
+    if rules.write == WRITE_MEAN:
+        first = rows * worker.rank // worker.workers
+        end = rows * (worker.rank + 1) // worker.workers
+    key = mix_keys(data.order_key, epoch)
+    if rules.own_epochs:
+        key = mix_keys(key, worker.rank + 1)
+    for i in range(rows):
+        index = start + i
+        worker.indices[i] = (
+            permuted(index, data.n_samples, key) if data.shuffle else index
+        )
+    return first, end, rows

@@ -1,0 +1,146 @@
+"""What one call of the hot loop works on: plans, data, rules, a worker's memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# How an update reaches the shared parameters.
+WRITE_PLAIN = 0  # fused into the gradient, plain stores
+WRITE_ATOMIC = 1  # one fetch-and-add a word
+WRITE_LOCKED = 2  # whole update under one lock
+WRITE_MEAN = 3  # synchronous: mean gradient of all workers between two barriers
+
+# Words of a worker's own state (int64), kept between calls.
+PENDING = 0  # ticket drawn and not yet used, or -1
+DRAWN = 1  # minibatches this worker has begun
+DROPOUT_COUNTER = 2
+OVER = 3  # 1 once the worker has to leave the run for good
+STATE_WIDTH = 8
+
+
+class Plans(NamedTuple):
+    """What a worker may run at a step; plan 0 is the full gradient.
+
+    Attributes
+    ----------
+    ops, reals : int64 [plans, ops, OP_WIDTH], float32 [plans, ops, REAL_WIDTH]
+    n_forward, n_ops : int64 [plans]
+        Rows of the forward pass (the loss not included), and of all.
+    tensors : int64 [plans, tensors, 3]
+        Offset, length and decay (0 or 1) of what a plan updates; length 0 fills up.
+    writes : uint8 [plans, blocks]
+    phase_start : int64 [phases]
+        Shared step at which a phase begins; the first is 0.
+    phase_plans : int64 [phases, longest]
+    phase_length : int64 [phases]
+        A phase's plans are run in turn, or, with `phase_random`, drawn at random.
+    phase_random : uint8 [phases]
+    """
+
+    ops: np.ndarray
+    reals: np.ndarray
+    n_forward: np.ndarray
+    n_ops: np.ndarray
+    tensors: np.ndarray
+    writes: np.ndarray
+    phase_start: np.ndarray
+    phase_plans: np.ndarray
+    phase_length: np.ndarray
+    phase_random: np.ndarray
+
+
+class Data(NamedTuple):
+    """Training data and the order of its minibatches.
+
+    Attributes
+    ----------
+    x, storage, n_features : int
+        Address of the rows, how they are stored, their length.
+    shift, scale : float32 [n_features] or [0]
+    targets : int
+        Address; the loss knows their type.
+    weights : float32 [n_samples] or [0]
+    n_samples, batch, batches, steps : int
+        Samples, samples a minibatch, minibatches an epoch (the last may be short),
+        and in the whole run.
+    shuffle, order_key : int
+    """
+
+    x: int
+    storage: int
+    n_features: int
+    shift: np.ndarray
+    scale: np.ndarray
+    targets: int
+    weights: np.ndarray
+    n_samples: int
+    batch: int
+    batches: int
+    steps: int
+    shuffle: int
+    order_key: int
+
+
+class Rules(NamedTuple):
+    """Method and step sizes.
+
+    Attributes
+    ----------
+    write, copy_read, own_epochs : int
+        A WRITE_ code; 1 to read through a private copy; 1 if every worker passes over
+        all the data instead of sharing the epochs.
+    rate : float32 [points]
+        Learning rate over the run, `rate_points` values an epoch.
+    rate_factor : float32 [1]
+        Shared factor on the rate that the parent may change.
+    m, nesterov, decay : float32, int, float32
+    """
+
+    write: int
+    copy_read: int
+    own_epochs: int
+    rate: np.ndarray
+    rate_points: int
+    rate_factor: np.ndarray
+    m: float
+    nesterov: int
+    decay: float
+
+
+class Worker(NamedTuple):
+    """A worker's memory: what is shared (first four) and what is its own.
+
+    Attributes
+    ----------
+    params : float32 [P]
+    counters : int64 [(BLOCKS + blocks) * STRIDE]
+    gradients : float32 [workers, P] with WRITE_MEAN, else [0, 0]
+    record : float64 [epochs, RECORD_WIDTH]
+    staleness : int64 [blocks, STALENESS_BINS]
+    momentum, gradient, copy : float32 [P]
+        `copy` is empty unless reads are copied.
+    work, zeros : float32
+        Activation buffers, and a line of zeros as wide as the widest buffer.
+    indices, seen : int64 [batch], [blocks]
+    step : float32 [4]
+    state : int64 [STATE_WIDTH]
+    rank, workers, key : int
+    """
+
+    params: np.ndarray
+    counters: np.ndarray
+    gradients: np.ndarray
+    record: np.ndarray
+    staleness: np.ndarray
+    momentum: np.ndarray
+    gradient: np.ndarray
+    copy: np.ndarray
+    work: np.ndarray
+    zeros: np.ndarray
+    indices: np.ndarray
+    seen: np.ndarray
+    step: np.ndarray
+    state: np.ndarray
+    rank: int
+    workers: int
+    key: int

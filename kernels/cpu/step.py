@@ -1,0 +1,198 @@
+"""One training step of one worker (METHOD.md section 2)."""
+
+import numpy as np
+
+from hogblock.kernels import counters as c
+from hogblock.kernels import optable as op
+from hogblock.kernels.cpu.draw import (
+    address_of,
+    barrier,
+    choose_plan,
+    counter_of,
+    draw_minibatch,
+)
+from hogblock.kernels.cpu.gather import gather_rows
+from hogblock.kernels.cpu.interpreter import (
+    backward_op,
+    compute_loss,
+    forward_op,
+    gradient_op,
+    update_op,
+)
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.job import (
+    DROPOUT_COUNTER,
+    WRITE_ATOMIC,
+    WRITE_LOCKED,
+    WRITE_MEAN,
+    WRITE_PLAIN,
+)
+from hogblock.kernels.cpu.memory import atomic_add, atomic_load
+from hogblock.kernels.cpu.update import (
+    acquire,
+    momentum_step,
+    release,
+    subtract,
+    subtract_atomic,
+)
+
+
+@kernel
+def _weight_of(weights, indices, first, end):
+    """Sum of the sample weights of a minibatch's rows [first, end)."""
+    if weights.size == 0:
+        return np.float32(end - first)
+    total = np.float32(0)
+    for i in range(first, end):
+        total += weights[indices[i]]
+    return total
+
+
+@kernel
+def _set_step(worker, rules, data, ticket, weight):
+    """Coefficients of the momentum step: METHOD.md section 2."""
+    point = ticket * rules.rate_points // data.batches
+    rate = rules.rate[min(point, rules.rate.size - 1)] * rules.rate_factor[0]
+    step = worker.step
+    step[0] = rules.m
+    step[1] = rules.decay / weight
+    step[2] = rate if rules.nesterov or rules.m == np.float32(0) else np.float32(0)
+    step[3] = rate * rules.m if rules.nesterov else rate
+    if rules.m == np.float32(0):
+        step[3] = np.float32(0)
+
+
+@kernel
+def _write_gradient(worker, plans, plan, write):
+    """Momentum and the shared write of a gradient that lies in ``worker.gradient``."""
+    tensors = plans.tensors[plan]
+    params, gradient = worker.params, worker.gradient
+    for k in range(tensors.shape[0]):
+        part = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        momentum_step(
+            gradient[part],
+            params[part],
+            worker.momentum[part],
+            worker.step,
+            tensors[k, 2] != 0,
+        )
+    lock = counter_of(worker, c.LOCK)
+    if write == WRITE_LOCKED:
+        acquire(lock)
+    for k in range(tensors.shape[0]):
+        part = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        if write == WRITE_ATOMIC:
+            subtract_atomic(params[part], gradient[part])
+        else:
+            subtract(params[part], gradient[part])
+    if write == WRITE_LOCKED:
+        release(lock)
+
+
+@kernel
+def _write_mean(worker, plans):
+    """Every worker adds up its own slice of all gradients and updates that slice."""
+    size = worker.params.size
+    share = (size + worker.workers - 1) // worker.workers
+    low = min(size, worker.rank * share)
+    high = min(size, low + share)
+    mean = worker.gradient
+    for i in range(low, high):
+        mean[i] = worker.gradients[0, i]
+    for k in range(1, worker.workers):
+        for i in range(low, high):
+            mean[i] += worker.gradients[k, i]
+    for k in range(plans.tensors.shape[1]):
+        start = max(low, plans.tensors[0, k, 0])
+        end = min(high, plans.tensors[0, k, 0] + plans.tensors[0, k, 1])
+        if start < end:
+            part = slice(start, end)
+            momentum_step(
+                mean[part],
+                worker.params[part],
+                worker.momentum[part],
+                worker.step,
+                plans.tensors[0, k, 2] != 0,
+            )
+            subtract(worker.params[part], mean[part])
+
+
+@kernel
+def _count_update(worker, plans, plan, write):
+    """Write counts of the blocks just written, and how stale the reads were."""
+    if write == WRITE_MEAN and worker.rank != 0:
+        return
+    for block in range(plans.writes.shape[1]):
+        if plans.writes[plan, block]:
+            before = atomic_add(counter_of(worker, c.BLOCKS + block), 1)
+            age = min(before - worker.seen[block], c.STALENESS_BINS - 1)
+            worker.staleness[block, age] += 1
+
+
+@kernel
+def train_step(worker, plans, data, rules, ticket):
+    """One minibatch; returns its summed loss, its weight, and whether all went on."""
+    plan = choose_plan(worker, plans, ticket)
+    first, end, whole = draw_minibatch(worker, data, rules, ticket)
+    rows = end - first
+    weight = _weight_of(data.weights, worker.indices, 0, whole)
+    for block in range(worker.seen.size):
+        worker.seen[block] = atomic_load(counter_of(worker, c.BLOCKS + block))
+    params = address_of(worker.params)
+    if rules.copy_read:
+        for i in range(worker.params.size):
+            worker.copy[i] = worker.params[i]
+        params = address_of(worker.copy)
+    work, zeros = address_of(worker.work), address_of(worker.zeros)
+    indices = worker.indices[first:end]
+    ops, reals = plans.ops[plan], plans.reals[plan]
+    gather_rows(
+        data.x, data.storage, data.n_features, indices, rows, data.shift, data.scale,
+        work + 4 * ops[0, op.X], ops[0, op.X_ROW],
+    )  # fmt: skip
+    # With weight zero there is nothing to learn, and nothing to divide by.
+    scale = np.float32(1) / weight if weight > np.float32(0) else np.float32(0)
+    learns = weight > np.float32(0)
+    if learns:
+        _set_step(worker, rules, data, ticket, weight)
+
+    n_forward = plans.n_forward[plan]
+    key = np.uint32(worker.key)
+    counter = worker.state[DROPOUT_COUNTER]
+    for k in range(n_forward):
+        forward_op(ops[k], reals[k], params, work, rows, True, key, counter)
+        if ops[k, op.CODE] == op.DROPOUT_FORWARD:
+            counter += rows * ops[k, op.Y_ROW]
+    worker.state[DROPOUT_COUNTER] = counter
+    loss = compute_loss(
+        ops[n_forward], work, data.targets, indices, rows, data.weights, scale
+    )
+    fused = rules.write == WRITE_PLAIN
+    gradient = worker.gradient
+    if rules.write == WRITE_MEAN:
+        gradient = worker.gradients[worker.rank]
+    n_ops = plans.n_ops[plan]
+    if rows == 0:  # fewer rows in a minibatch than synchronous workers
+        gradient[:] = np.float32(0)
+        n_ops = 0
+    for k in range(n_forward + 1, n_ops):
+        row = ops[k]
+        if row[op.CODE] != op.DENSE_UPDATE and row[op.CODE] != op.BIAS_UPDATE:
+            backward_op(row, reals[k], params, work, zeros, rows)
+        elif not fused:
+            gradient_op(row, work, gradient, zeros, rows)
+        elif learns:
+            update_op(
+                row, work, worker.params, worker.momentum, gradient, zeros, rows,
+                worker.step,
+            )  # fmt: skip
+    going = True
+    if rules.write == WRITE_MEAN:
+        going = barrier(worker)
+        if going and learns:
+            _write_mean(worker, plans)
+        going = going and barrier(worker)
+    elif not fused and learns:
+        _write_gradient(worker, plans, plan, rules.write)
+    _count_update(worker, plans, plan, rules.write)
+    return loss, _weight_of(data.weights, indices, 0, rows), going
