@@ -110,6 +110,11 @@ def acquire(count: int) -> list[WorkerHandle]:
     return _workers[:count]
 
 
+def running() -> list[WorkerHandle]:
+    """Workers that are kept for the next fit."""
+    return list(_workers)
+
+
 def close() -> None:
     """End all worker processes; the next fit starts new ones."""
     if _owner == os.getpid():

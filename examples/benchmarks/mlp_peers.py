@@ -311,9 +311,9 @@ PEERS = {
 }
 
 
-def memory_mb(field):
-    """Read a field of this process's memory, in MB."""
-    text = Path("/proc/self/status").read_text()
+def memory_mb(field, process="self"):
+    """Read a field of a process's memory, in MB."""
+    text = Path(f"/proc/{process}/status").read_text()
     return int(text.split(f"{field}:")[1].split()[0]) / 1024
 
 
@@ -358,9 +358,9 @@ def train(peer, options):
     peer.close()
 
 
-def run_peer(name, action, **options):
+def run_peer(name, action, script=__file__, **options):
     """Run a peer (with the command line's options) in a process; return its lines."""
-    command = [sys.executable, __file__, name, action]
+    command = [sys.executable, script, name, action]
     for option, value in options.items():
         values = value if isinstance(value, list | tuple) else [value]
         command += [f"--{option}", ",".join(map(str, values))]
@@ -373,21 +373,30 @@ def run_peer(name, action, **options):
     return lines
 
 
-def main():
-    """Run the peer that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("action", choices=["throughput", "train"])
+def command_line(names, prepare, actions):
+    """Run the peer that the command line names, and print its lines.
+
+    Parameters
+    ----------
+    names : iterable of str
+    prepare : callable
+        ``prepare(name, batch)`` builds and warms up a peer.
+    actions : dict of str to callable
+        ``action(peer, options)`` yields what it measured.
+    """
+    parser = argparse.ArgumentParser(description="Measure one peer.")
+    parser.add_argument("peer", choices=names)
+    parser.add_argument("action", choices=actions)
     for option, default in COUNTS.items():
         parser.add_argument(f"--{option}", type=int, default=default)
     many = {"type": lambda text: json.loads(f"[{text}]"), "help": "or several: 1,2"}
     parser.add_argument("--lr", default=LR, **many)
     parser.add_argument("--seed", default=SEED, **many)
     options = parser.parse_args()
-    measure = {"throughput": throughput, "train": train}[options.action]
     peer = {"peer": options.peer}
     try:
-        for line in measure(warm_up(options.peer, options.batch), options):
+        ready = prepare(options.peer, options.batch)
+        for line in actions[options.action](ready, options):
             print(json.dumps(peer | {"available": True} | line), flush=True)
     # A package, a compiler or shared memory may be missing, or a run may diverge.
     except Exception as error:
@@ -396,4 +405,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    command_line(PEERS, warm_up, {"throughput": throughput, "train": train})
