@@ -18,7 +18,7 @@ PARAMETERS = """method : str or Method, default="passm+"
         "constant", "invscaling", "adaptive" (all as in scikit-learn), "step", "cosine"
         (with warm-up), or an instance from ``hogblock.schedules``. The last two are
         planned over `max_iter` epochs and not stopped by `tol`.
-    learning_rate_init : float, default=0.05
+    learning_rate_init : float, default=0.01
         Initial learning rate.
     power_t : float, default=0.5
         Exponent of "invscaling".

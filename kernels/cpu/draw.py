@@ -107,7 +107,7 @@ def choose_plan(worker, plans, ticket):
     while plans.phase_start[phase] > ticket:
         phase -= 1
     length = plans.phase_length[phase]
-    turn = worker.state[DRAWN]
+    turn = worker.state[DRAWN] - 1
     if plans.phase_random[phase]:
         pick = hash_bits(np.uint32(turn), np.uint32(worker.key)) % np.uint32(length)
     else:

@@ -1,0 +1,255 @@
+"""What a training run was like: as a dictionary, as text, and as a picture."""
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from hogblock.methods import resolve
+
+WIDTH = 56
+LOSS_COLOR, SCORE_COLOR = "#1f5fa8", "#c2571a"
+LEAST_AGES = 5
+"""Ages that the histogram shows at least: a lone bar tells little."""
+AGES_A_TICK = 7
+BLOCKS_A_LEGEND_COLUMN = 6
+LEGEND_ROOM = 4
+"""Factor above the highest bar, so that the legend covers none."""
+
+
+def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
+    """Sum up the training of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or another estimator of hogblock
+        Fitted.
+    X_test : array-like of shape (n_samples, n_features), default=None
+    y_test : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        With both the report has a test score.
+
+    Returns
+    -------
+    dict
+        Ready for ``json.dump``; what is not known or not finite is None.
+
+        estimator, method, score_name : str
+        workers, epochs, samples : int
+            `samples` counts those seen in all epochs.
+        training_seconds, samples_per_second : float
+        loss : float
+            Of the last epoch.
+        updates_per_block : list of int
+        mean_staleness, fresh_share : list of float, one per block
+            Mean age of updates (ages over 63 count as 63), and share of age 0.
+        validation_score, best_validation_score, test_score : float
+            Mean accuracy of a classifier, R^2 of a regressor.
+
+    Raises
+    ------
+    NotFittedError
+        If `estimator` is not fitted.
+    ValueError
+        If only one of `X_test` and `y_test` is given.
+    """
+    check_is_fitted(estimator)
+    if (X_test is None) != (y_test is None):
+        missing = "y_test" if y_test is None else "X_test"
+        raise ValueError(f"{missing} is missing: pass X_test and y_test together")
+    seconds = estimator.training_seconds_
+    scores = estimator.validation_scores_ or [None]
+    mean, fresh = _staleness_of_blocks(estimator.staleness_)
+    return {
+        "estimator": type(estimator).__name__,
+        "method": resolve(estimator.method).name,
+        "workers": int(estimator.n_workers_),
+        "epochs": int(estimator.n_iter_),
+        "samples": int(estimator.t_),
+        "training_seconds": _number(seconds),
+        "samples_per_second": _number(estimator.t_ / seconds if seconds else None),
+        "loss": _number(estimator.loss_),
+        "updates_per_block": np.asarray(estimator.updates_per_block_).tolist(),
+        "mean_staleness": mean,
+        "fresh_share": fresh,
+        "score_name": "accuracy" if is_classifier(estimator) else "R^2",
+        "validation_score": _number(scores[-1]),
+        "best_validation_score": _number(estimator.best_validation_score_),
+        "test_score": _number(
+            None if X_test is None else estimator.score(X_test, y_test)
+        ),
+    }
+
+
+def _number(value) -> float | None:
+    """A float that JSON knows, or None."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _staleness_of_blocks(staleness) -> tuple[list, list]:
+    """Mean age and share of age 0 of each block, None where nothing was written."""
+    ages = np.arange(staleness.shape[1])
+    mean, fresh = [], []
+    for counts in staleness:
+        total = counts.sum()
+        mean.append(float(counts @ ages / total) if total else None)
+        fresh.append(float(counts[0] / total) if total else None)
+    return mean, fresh
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """Lay a report out as a table of fixed width.
+
+    Parameters
+    ----------
+    report : dict
+        From `training_report`, perhaps by way of JSON.
+
+    Returns
+    -------
+    str
+        Lines of 56 characters, without a newline at the end. Lines about scores that
+        the report does not have are left out.
+    """
+    name = report["score_name"]
+    workers = report["workers"]
+    rows = [
+        ("method", report["method"]),
+        ("workers", f"{workers:,}"),
+        ("epochs", f"{report['epochs']:,}"),
+        ("training time", _text(report["training_seconds"], "{:,.2f} s")),
+        ("speed", _text(report["samples_per_second"], "{:,.0f} samples/s")),
+        ("training loss", _text(report["loss"], "{:.5f}")),
+        (f"validation {name}, last", _text(report["validation_score"], "{:.4f}")),
+        (f"validation {name}, best", _text(report["best_validation_score"], "{:.4f}")),
+        (f"test {name}", _text(report["test_score"], "{:.4f}")),
+    ]
+    rule = "-" * WIDTH
+    lines = [f"{report['estimator']}: end of training", rule]
+    lines += [f"{label:<28}{text:>28}" for label, text in rows if text]
+    lines += [rule, f"{'block':<8}{'updates':>16}{'mean staleness':>18}{'fresh':>14}"]
+    blocks = zip(
+        report["updates_per_block"],
+        report["mean_staleness"],
+        report["fresh_share"],
+        strict=True,
+    )
+    lines += [
+        f"{block:<8}{updates:>16,}{_text(mean, '{:.2f}', '-'):>18}"
+        f"{_text(fresh, '{:.1%}', '-'):>14}"
+        for block, (updates, mean, fresh) in enumerate(blocks)
+    ]
+    return "\n".join([*lines, rule])
+
+
+def _text(value, pattern: str, missing: str = "") -> str:
+    return missing if value is None else pattern.format(value)
+
+
+def plot_training(estimator, path: str | os.PathLike | None = None):
+    """Draw the loss curve and the staleness of the updates of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or another estimator of hogblock
+        Fitted.
+    path : str or path-like, default=None
+        File to save to; its suffix is the format, such as ``.png``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Left: training loss per epoch, and validation scores where there are. Right:
+        updates of each block by age, where the last age stands for 63 and more.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    NotFittedError
+        If `estimator` is not fitted.
+    """
+    check_is_fitted(estimator)
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "plot_training needs matplotlib: pip install 'hogblock[plot]'"
+        ) from error
+    figure = Figure(figsize=(11, 4.4), layout="constrained", dpi=120)
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
+    curve, histogram = figure.subplots(1, 2)
+    _draw_curves(curve, estimator)
+    _draw_staleness(histogram, estimator.staleness_)
+    workers = estimator.n_workers_
+    figure.suptitle(
+        f"{type(estimator).__name__}, method {resolve(estimator.method).name}, "
+        f"{workers} worker{'s' if workers > 1 else ''}, "
+        f"{estimator.training_seconds_:,.2f} s",
+        fontweight="bold",
+    )
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _draw_curves(axes, estimator) -> None:
+    losses, scores = estimator.loss_curve_, estimator.validation_scores_
+    lines = axes.plot(range(1, len(losses) + 1), losses, "o-", ms=3.5, color=LOSS_COLOR)
+    labels = ["training loss"]
+    axes.set_title("Loss" + (" and validation score" if scores else ""))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("training loss", color=LOSS_COLOR)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if scores:
+        name = "accuracy" if is_classifier(estimator) else "$R^2$"
+        right = axes.twinx()
+        # A model that trained on may have scores of its last epochs only.
+        epochs = range(len(losses) - len(scores) + 1, len(losses) + 1)
+        lines += right.plot(epochs, scores, "s--", ms=3.5, color=SCORE_COLOR)
+        labels.append(f"validation {name}")
+        right.set_ylabel(f"validation {name}", color=SCORE_COLOR)
+        right.spines["top"].set_visible(False)
+    place = "center right" if scores else "upper right"  # between the curves, or above
+    axes.legend(lines, labels, loc=place, frameon=False)
+
+
+def _draw_staleness(axes, staleness) -> None:
+    n_blocks, n_ages = staleness.shape
+    used = np.flatnonzero(staleness.any(axis=0))
+    last = max(LEAST_AGES - 1, used[-1] if used.size else 0)
+    ages = np.arange(last + 1)
+    width = 0.8 / n_blocks
+    colors = _colors(n_blocks)
+    for block, counts in enumerate(staleness):
+        axes.bar(
+            ages + (block - (n_blocks - 1) / 2) * width,
+            counts[: last + 1],
+            width,
+            label=f"block {block}",
+            color=colors[block],
+        )
+    axes.set_yscale("log")
+    axes.set_ylim(0.7, max(10, LEGEND_ROOM * staleness.max()))
+    ticks = ages[:: AGES_A_TICK if last >= 3 * AGES_A_TICK else 1]
+    axes.set_xticks(ticks, [f"{t}+" if t == n_ages - 1 else str(t) for t in ticks])
+    axes.set_xlim(-0.7, last + 0.7)
+    axes.set_title("Staleness of the updates")
+    axes.set_xlabel("age of an update (writes by others since it read the block)")
+    axes.set_ylabel("updates (log scale)")
+    axes.grid(axis="y", alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    columns = math.ceil(n_blocks / BLOCKS_A_LEGEND_COLUMN)
+    axes.legend(loc="upper right", ncols=columns, framealpha=0.9)
+
+
+def _colors(count: int) -> np.ndarray:
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](np.linspace(0.15, 0.8, count))
