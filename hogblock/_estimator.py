@@ -165,8 +165,9 @@ class NetworkEstimator(BaseEstimator):
             network, len(X), targets, random, epochs, X_val is not None,
             self.t_ // len(X) if proceed and incremental else 0,
         )  # fmt: skip
-        followed = self._follow(network, inputs, X_val, y_val, targets, settings)
         batches = -(-len(X) // settings.batch)
+        mean_weight = (weights.sum() if weights.size else len(X)) / batches
+        followed = self._follow(network, inputs, X_val, y_val, targets, mean_weight)
         with progress_bar(self.verbose, epochs, batches) as bar:
             followed.report = bar.describe
             result = train(
@@ -258,14 +259,16 @@ class NetworkEstimator(BaseEstimator):
         wanted = AUTO_BATCH if self.batch_size == "auto" else self.batch_size
         return min(wanted, n_samples)
 
-    def _follow(self, network, inputs, X_val, y_val, targets, settings) -> Progress:
+    def _follow(self, network, inputs, X_val, y_val, targets, mean_weight):
+        """The `Progress` of a run; `mean_weight` is a minibatch's, on average."""
+
         def penalty(params):
             total = sum(
                 float(np.square(t.view(params)).sum())
                 for t in network.tensors
                 if t.decays
             )
-            return 0.5 * self.alpha * total / settings.batch
+            return 0.5 * self.alpha * total / mean_weight
 
         def score(params):
             outputs = outputs_of(network, params, X_val, inputs)

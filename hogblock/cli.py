@@ -11,6 +11,7 @@ import sys
 import timeit
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -89,7 +90,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     print(f"hogblock: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-# Arguments -----------------------------------------------------------------------------
+# Arguments ------------------------------------------------------------------------
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -166,7 +167,7 @@ def _fraction(text: str) -> float:
     return value
 
 
-# Data ----------------------------------------------------------------------------------
+# Data -----------------------------------------------------------------------------
 
 
 def _load(name: str, target: str | None, task: str) -> Data:
@@ -236,7 +237,7 @@ def _split(data: Data, fraction: float, seed: int | None) -> Data:
     return Data(X, y, data.task, X_test, y_test)
 
 
-# Train ---------------------------------------------------------------------------------
+# Train ----------------------------------------------------------------------------
 
 
 def train_command(options: argparse.Namespace) -> None:
@@ -276,7 +277,7 @@ def _save(path: Path, write: Callable[[Path], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-# Bench ---------------------------------------------------------------------------------
+# Bench ----------------------------------------------------------------------------
 
 
 def bench_command(options: argparse.Namespace) -> None:
@@ -347,15 +348,15 @@ def _sklearn_rate(X, y, batch: int) -> float:
         random_state=0,
     )
     X = X.astype(np.float32) / 255
-    classes = np.unique(y)
-    return len(X) / timeit.timeit(lambda: model.partial_fit(X, y, classes), number=1)
+    train = partial(model.partial_fit, X, y, classes=np.unique(y))
+    return len(X) / timeit.timeit(train, number=1)
 
 
 def _print_rate(name, workers, rate: float, base: float) -> None:
     print(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x", flush=True)
 
 
-# Info ----------------------------------------------------------------------------------
+# Info -----------------------------------------------------------------------------
 
 
 def info_command(options: argparse.Namespace) -> None:

@@ -119,7 +119,7 @@ def format_report(report: dict[str, Any]) -> str:
         ("method", report["method"]),
         ("workers", f"{workers:,}"),
         ("epochs", f"{report['epochs']:,}"),
-        ("training time", _text(report["training_seconds"], "{:,.2f} s")),
+        ("training time", _text(report["training_seconds"], "{:,.3f} s")),
         ("speed", _text(report["samples_per_second"], "{:,.0f} samples/s")),
         ("training loss", _text(report["loss"], "{:.5f}")),
         (f"validation {name}, last", _text(report["validation_score"], "{:.4f}")),
@@ -187,7 +187,7 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     figure.suptitle(
         f"{type(estimator).__name__}, method {resolve(estimator.method).name}, "
         f"{workers} worker{'s' if workers > 1 else ''}, "
-        f"{estimator.training_seconds_:,.2f} s",
+        f"{estimator.training_seconds_:,.3f} s",
         fontweight="bold",
     )
     if path is not None:
