@@ -102,13 +102,13 @@ class NetworkEstimator(BaseEstimator):
             reset=reset,
         )
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, ensure_non_negative=True
-            )
-            if not np.any(sample_weight > 0):
+            if np.size(sample_weight) and not np.any(sample_weight):
                 raise ValueError(
                     "sample_weight is zero everywhere; at least one must be positive"
                 )
+            sample_weight = _check_sample_weight(
+                sample_weight, X, ensure_non_negative=True
+            )
         y, weights = self._check_y(y, sample_weight)
         if weights is None:
             return X, y, np.zeros(0, np.float32)
@@ -264,7 +264,7 @@ class NetworkEstimator(BaseEstimator):
 
         def penalty(params):
             total = sum(
-                float(np.square(t.view(params)).sum())
+                float(np.square(t.view(params), dtype=np.float64).sum())
                 for t in network.tensors
                 if t.decays
             )

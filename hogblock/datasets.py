@@ -225,15 +225,17 @@ def read_npz(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
         If it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = {"X", "y"} - set(arrays.files)
+        with open(path, "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            names = getattr(arrays, "files", [])  # an NPY file has none
+            missing = {"X", "y"}.difference(names)
             if missing:
                 raise ValueError(
                     f"no array {' or '.join(sorted(missing))}, only "
-                    f"{', '.join(arrays.files) or 'nothing'}"
+                    f"{', '.join(names) or 'nothing with a name'}"
                 )
             return arrays["X"], arrays["y"]
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} does not hold arrays X and y: {error}") from error
 
 
