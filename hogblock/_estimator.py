@@ -102,7 +102,7 @@ class NetworkEstimator(BaseEstimator):
             reset=reset,
         )
         if sample_weight is not None:
-            if np.size(sample_weight) and not np.any(sample_weight):
+            if not np.asarray(sample_weight).any():
                 raise ValueError(
                     "sample_weight is zero everywhere; at least one must be positive"
                 )
@@ -166,7 +166,7 @@ class NetworkEstimator(BaseEstimator):
             self.t_ // len(X) if proceed and incremental else 0,
         )  # fmt: skip
         batches = -(-len(X) // settings.batch)
-        mean_weight = (weights.sum() if weights.size else len(X)) / batches
+        mean_weight = float(weights.sum() if weights.size else len(X)) / batches
         followed = self._follow(network, inputs, X_val, y_val, targets, mean_weight)
         with progress_bar(self.verbose, epochs, batches) as bar:
             followed.report = bar.describe

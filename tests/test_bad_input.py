@@ -1,4 +1,4 @@
-"""Bad input is refused before anything is started, by name, value and what is allowed."""
+"""Bad input is refused before anything is started, by name and value."""
 
 import numpy as np
 import pytest
@@ -42,11 +42,8 @@ WRONG = [
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch):
     """No worker is asked for and no memory reserved."""
-    for name in ("acquire", "Segment"):
-        where = (
-            "hogblock.pool.acquire" if name == "acquire" else "hogblock.engine.Segment"
-        )
-        monkeypatch.setattr(where, lambda *_: pytest.fail("something was started"))
+    for name in ("hogblock.pool.acquire", "hogblock.engine.Segment"):
+        monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
@@ -63,7 +60,7 @@ def test_hyper_parameters(kind, wrong):
 def test_class_weight():
     with pytest.raises(ValueError, match="class_weight"):
         MLPClassifier(class_weight="fair").fit(X, Y)
-    with pytest.raises(ValueError, match="7"):
+    with pytest.raises(ValueError, match="class_weight"):
         MLPClassifier(class_weight={7: 2.0}).fit(X, Y)
 
 
@@ -138,7 +135,7 @@ def test_validation_set():
 
 
 def test_schedule_options():
-    with pytest.raises(ValueError, match="warmup=1.5"):
+    with pytest.raises(ValueError, match=r"warmup=1\.5"):
         schedules.Cosine(warmup=1.5)
     with pytest.raises(ValueError, match="learning_rate='x' is unknown"):
         schedules.resolve("x")
