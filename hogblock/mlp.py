@@ -39,7 +39,11 @@ class _MLP(NetworkEstimator):
             layers.append(Dense(units, self.activation))
             if self.dropout:
                 layers.append(Dropout(self.dropout))
-        return Network([*layers, Dense(n_outputs)], (n_features,))
+        # scikit-learn draws the last weights by the rule of the hidden layers too.
+        linear = ACTIVATIONS["identity"]._replace(
+            gain=ACTIVATIONS[self.activation].gain
+        )
+        return Network([*layers, Dense(n_outputs, linear)], (n_features,))
 
 
 class MLPClassifier(NetworkClassifierMixin, _MLP):

@@ -4,6 +4,7 @@ To add a layer, write its class here and its kernels in ``hogblock.kernels``.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 from hogblock.kernels import optable as op
@@ -88,8 +89,8 @@ default="glorot_uniform"
     initialiser: str = "glorot_uniform"
 
     def __post_init__(self):
-        if self.units < 1:
-            raise ValueError(f"units={self.units!r} of Dense must be at least 1")
+        if not isinstance(self.units, Integral) or self.units < 1:
+            raise ValueError(f"units={self.units!r} of Dense must be an integer >= 1")
         if isinstance(self.activation, str):
             _activation(self.activation)
         if self.initialiser not in INITIALISERS:
@@ -133,7 +134,7 @@ default="glorot_uniform"
 
     def backward(self, place):
         weight, bias = place.tensors
-        if self.act != ACTIVATIONS["identity"]:
+        if (self.act.kind, self.act.slope) != (op.LINEAR, 1.0):
             place.emit(
                 op.ACTIVATION_BACKWARD,
                 dx=place.dy,

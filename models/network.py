@@ -44,18 +44,20 @@ class Network:
             raise ValueError("layers is empty; a Network needs at least one layer")
         if not self.input_shape or min(self.input_shape) < 1:
             raise ValueError(f"input_shape={input_shape!r} must be positive numbers")
+        shape = self.input_shape
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise ValueError(
                     f"layer {position} is {layer!r}, which is no hogblock layer"
                 )
-        self.stages = fuse_activations(self.layers)
-        self.shapes = [self.input_shape]
-        for position, layer in enumerate(self.stages):
             try:
-                self.shapes.append(layer.output_shape(self.shapes[-1]))
+                shape = layer.output_shape(shape)
             except ValueError as error:
                 raise ValueError(f"layer {position} ({layer}): {error}") from None
+        self.stages = fuse_activations(self.layers)
+        self.shapes = [self.input_shape]
+        for layer in self.stages:
+            self.shapes.append(layer.output_shape(self.shapes[-1]))
         self._specs = [
             layer.parameters(shape)
             for layer, shape in zip(self.stages, self.shapes, strict=False)

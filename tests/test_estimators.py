@@ -41,7 +41,7 @@ def test_scikit_learns_checks_pass(kind, n_jobs):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("nesterov", "weighted"), [(True, False), (False, True)])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "identity"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "identity", "logistic"])
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "multilabel", "real"])
 def test_sgd_takes_scikit_learns_steps(problem, activation, nesterov, weighted):
     """Same initial weights, same minibatch order: float32 apart after 8 epochs."""

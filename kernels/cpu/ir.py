@@ -89,12 +89,12 @@ class VectorBuilder:
         return value
 
     def exp(self, x):
-        """e**x to 2 units in the last place; clamped to [-87.3, 88.7], NaN stays NaN.
+        """e**x to 2 units in the last place; clamped to [-87.3, 88.37], NaN stays NaN.
 
         2**n * e**r with |r| <= ln(2)/2, Cephes' polynomial for e**r.
         """
         b = self.builder
-        for bound, predicate in ((-87.3, "<"), (88.7, ">")):
+        for bound, predicate in ((-87.3, "<"), (88.37, ">")):
             limit = self.constant(bound)
             x = b.select(b.fcmp_ordered(predicate, x, limit), limit, x)
         n = self._intrinsic(
@@ -116,7 +116,7 @@ class VectorBuilder:
         return self.builder.fdiv(one, self.builder.fadd(one, e))
 
     def tanh(self, x):
-        """1 - 2 / (1 + e**2x), to 1e-7 absolute."""
+        """1 - 2 / (1 + e**2x), to 2e-7 absolute."""
         b, one = self.builder, self.constant(1.0)
         e = self.exp(b.fadd(x, x))
         return b.fsub(one, b.fdiv(self.constant(2.0), b.fadd(one, e)))

@@ -30,17 +30,18 @@ def permuted(index, n, key):
     until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite domains",
     2002): at most four walks on average.
     """
-    half = 1
+    half = 1  # bits of each half
     while (1 << (2 * half)) < n:
         half += 1
     mask = np.uint32((1 << half) - 1)
     low_key = np.uint32(key & 0xFFFFFFFF)
     high_key = np.uint32((key >> 32) & 0xFFFFFFFF)
     value = index
+    turns = 8 if half <= 6 else 4  # halves of few bits need more rounds to mix
     while True:
         left = np.uint32(value >> half)
         right = np.uint32(value) & mask
-        for turn in range(4):
+        for turn in range(turns):
             turn_key = np.uint32(low_key + np.uint32(turn) * np.uint32(0x9E3779B9))
             mixed = hash_bits(np.uint32(right ^ high_key), turn_key) & mask
             left, right = right, np.uint32(left ^ mixed)

@@ -200,7 +200,12 @@ def make_momentum_tile(shape, vectors):
                 for j in range(0, vectors * vb.lanes, LINE):
                     vb.prefetch(vb.offset(line, j), write=True)
         acc = _accumulate(vb, (shape.rows, vectors), *operands)
-        has_momentum = builder.fcmp_unordered("!=", along_u, ir.Constant(F32, 0.0))
+        has_momentum = builder.or_(
+            *(
+                builder.fcmp_unordered("!=", v, ir.Constant(F32, 0.0))
+                for v in (m, along_u)
+            )
+        )
         m, decay, along_g, along_u = (
             vb.spread(v) for v in (m, decay, along_g, along_u)
         )

@@ -1,0 +1,101 @@
+"""Fixtures of all tests."""
+
+import os
+
+os.environ.update(  # before NumPy is imported: one core a process
+    {
+        f"{library}_NUM_THREADS": "1"
+        for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM")
+    }
+)
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from hogblock import pool
+from hogblock.models.layout import LINE, padded
+
+settings.register_profile(
+    "hogblock", derandomize=True, deadline=None, max_examples=50, database=None
+)
+settings.load_profile("hogblock")
+
+SHARED = "/dev/shm"
+GUARD = 4 * LINE
+
+
+def _shared_names():
+    return set(os.listdir(SHARED)) if os.path.isdir(SHARED) else set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind():
+    """The whole suite leaves no worker, and nothing named in shared memory."""
+    before = _shared_names()
+    yield
+    pool.close()
+    # Other programs share the directory: what is theirs comes and goes.
+    deadline = time.monotonic() + 10
+    while (left := _shared_names() - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not left, f"left in {SHARED}: {sorted(left)}"
+
+
+class Aligned:
+    """Makes float32 arrays as kernels want them, between guards of NaN.
+
+    They start on a cache line, rows are padded with zeros to whole lines. Reading a
+    guard spoils a result, writing one fails in `check`.
+    """
+
+    def __init__(self):
+        self._made = []
+
+    def zeros(self, *shape):
+        """Array of `shape`, its last axis padded."""
+        shape = (*shape[:-1], padded(shape[-1]))
+        size = int(np.prod(shape))
+        raw = np.full(size + 2 * GUARD + LINE, np.nan, np.float32)
+        start = GUARD + (-raw[GUARD:].ctypes.data % 64) // 4
+        raw[start : start + size] = 0
+        self._made.append((raw, start, start + size))
+        return raw[start : start + size].reshape(shape)
+
+    def __call__(self, values, rows=None):
+        """Padded copy of `values`, with zero rows up to `rows` if those are more."""
+        values = np.asarray(values)
+        shape = values.shape
+        if rows is not None:
+            shape = (max(rows, shape[0]), *shape[1:])
+        made = self.zeros(*shape)
+        made[tuple(slice(n) for n in values.shape)] = values
+        return made
+
+    def check(self):
+        """Fail if anything was written outside an array."""
+        for raw, start, stop in self._made:
+            outside = np.concatenate([raw[:start], raw[stop:]])
+            assert np.isnan(outside).all(), "a kernel wrote outside its array"
+
+
+@pytest.fixture
+def aligned():
+    """An `Aligned`; the test fails if a kernel wrote outside its arrays."""
+    maker = Aligned()
+    yield maker
+    maker.check()
+
+
+@pytest.fixture
+def random():
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def normal(random):
+    """``normal(*shape)``: float32 values of unit variance."""
+    return lambda *shape: random.standard_normal(shape, np.float32)

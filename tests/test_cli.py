@@ -1,0 +1,343 @@
+"""The command line, in this process and as a real one."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_iris
+
+from hogblock import MLPClassifier, MLPRegressor, cli, datasets
+from hogblock.kernels.cpu.warmup import warm_up
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RESULTS = {"model.joblib", "report.json", "training.png"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """No word about compiling on stderr in a test's output."""
+    warm_up()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory, and no Fashion-MNIST on this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(datasets, "DEFAULT_FOLDERS", (str(tmp_path / "nowhere"),))
+    return tmp_path
+
+
+def train(*arguments):
+    return cli.main(["train", *map(str, arguments), "--quiet", "--seed", "0"])
+
+
+def error_of(capsys, arguments):
+    """The one line on stderr of a command that must exit with 2."""
+    assert cli.main([str(a) for a in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("hogblock: error: ")
+    return captured.err
+
+
+# Train -------------------------------------------------------------------------------
+
+
+def test_digits(here, capsys):
+    assert train("digits", "--jobs", 1, "--epochs", 8) == 0
+    printed = capsys.readouterr().out
+    assert "MLPClassifier: end of training" in printed and "test accuracy" in printed
+    out = here / "hogblock-run"
+    assert {file.name for file in out.iterdir()} == RESULTS
+    assert (out / "training.png").read_bytes().startswith(b"\x89PNG")
+    model = joblib.load(out / "model.joblib")
+    X, y = load_digits(return_X_y=True)
+    assert model.score(X, y) > 0.9
+    report = json.loads((out / "report.json").read_text())
+    assert report["epochs"] == 8 and report["test_score"] > 0.9
+    assert report["parameters"]["max_iter"] == 8
+
+
+def test_model_has_the_estimators_defaults(here):
+    assert train("iris", "--epochs", 2) == 0
+    model = joblib.load("hogblock-run/model.joblib")
+    given = {"max_iter": 2, "random_state": 0, "verbose": False}
+    assert model.get_params() == MLPClassifier(**given).get_params()
+
+
+def test_every_model_option_arrives(here):
+    options = {
+        "--hidden": ("hidden_layer_sizes", (16, 8)),
+        "--activation": ("activation", "tanh"),
+        "--method": ("method", "sgd"),
+        "--jobs": ("n_jobs", 1),
+        "--epochs": ("max_iter", 3),
+        "--batch-size": ("batch_size", 16),
+        "--learning-rate": ("learning_rate", "cosine"),
+        "--learning-rate-init": ("learning_rate_init", 0.01),
+        "--alpha": ("alpha", 0.5),
+        "--dropout": ("dropout", 0.25),
+        "--momentum": ("momentum", 0.5),
+    }
+    words = [
+        word
+        for flag, (_, value) in options.items()
+        for word in (flag, str(value).strip("()").replace(" ", ""))
+    ]
+    assert train("wine", *words, "--early-stopping", "--out", "a/b") == 0
+    parameters = joblib.load(here / "a/b/model.joblib").get_params()
+    assert {name: parameters[name] for name, _ in options.values()} == dict(
+        options.values()
+    )
+    assert parameters["early_stopping"] is True and parameters["random_state"] == 0
+
+
+def test_results_are_replaced(here):
+    assert train("iris", "--epochs", 1) == 0
+    before = (here / "hogblock-run" / "model.joblib").read_bytes()
+    assert train("iris", "--epochs", 2) == 0
+    assert (here / "hogblock-run" / "model.joblib").read_bytes() != before
+    assert {file.name for file in (here / "hogblock-run").iterdir()} == RESULTS
+
+
+def test_save_leaves_the_old_file_when_writing_fails(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def write(temporary):
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        cli._save(path, write)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_fashion_mnist_has_its_own_test_set(here, monkeypatch):
+    random = np.random.default_rng(0)
+
+    def load():
+        X = random.integers(0, 256, (60, 784), np.uint8)
+        y = np.arange(60) % 10
+        return datasets.Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
+
+    monkeypatch.setattr(datasets, "load_fashion_mnist", load)
+    data = cli._load("fashion-mnist", None, "auto")
+    assert len(data.X) == 60 and len(data.X_test) == len(data.y_test) == 7
+    assert train("fashion-mnist", "--epochs", 2) == 0
+    report = json.loads((here / "hogblock-run" / "report.json").read_text())
+    assert report["samples"] == 120 and report["test_score"] is not None
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_keep_their_names(here, suffix):
+    pd = pytest.importorskip("pandas")
+    frame = load_iris(as_frame=True).frame
+    frame["species"] = np.array(["setosa", "versicolor", "virginica"])[frame["target"]]
+    frame = frame.drop(columns="target")
+    if suffix == ".csv":
+        frame.to_csv("flowers.csv", index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        frame.to_parquet("flowers.parquet")
+    assert train(f"flowers{suffix}", "--epochs", 40) == 0
+    model = joblib.load("hogblock-run/model.joblib")
+    X = frame.drop(columns="species")
+    assert list(model.feature_names_in_) == list(X.columns)
+    assert (model.predict(X) == frame["species"]).mean() > 0.9
+    assert isinstance(X, pd.DataFrame)
+
+
+def test_target_column_and_regression(here):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(100, 3))
+    rows[:, 1] = rows[:, 0] - rows[:, 2]
+    np.savetxt("t.csv", rows, delimiter=",", header="a,b,c", comments="")
+    assert train("t.csv", "--target", "b", "--epochs", 60) == 0
+    model = joblib.load("hogblock-run/model.joblib")
+    assert isinstance(model, MLPRegressor)
+    assert list(model.feature_names_in_) == ["a", "c"]
+    report = json.loads((here / "hogblock-run" / "report.json").read_text())
+    assert report["score_name"] == "R^2" and report["test_score"] > 0.9
+
+
+def test_npz(here):
+    X, y = load_iris(return_X_y=True)
+    np.savez("iris.npz", X=X, y=y)
+    assert train("iris.npz", "--epochs", 2, "--test-fraction", 0.5) == 0
+    assert joblib.load("hogblock-run/model.joblib").t_ == 2 * 75
+    assert train("iris.npz", "--epochs", 2, "--task", "regression") == 0
+    assert isinstance(joblib.load("hogblock-run/model.joblib"), MLPRegressor)
+
+
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        (np.array(["a", "b"]), "classification"),
+        (np.array([True, False]), "classification"),
+        (np.array([0, 1, 2]), "classification"),
+        (np.array([0.0, 1.0, 2.0]), "classification"),
+        (np.array([0.5, 1.0]), "regression"),
+        (np.arange(51), "regression"),
+        (np.array([[0, 1], [1, 1]]), "classification"),
+        (np.array([[0, 1], [1, 2]]), "regression"),
+    ],
+)
+def test_task_of_a_target(y, task):
+    assert cli._task_of(y) == task
+
+
+def test_picture_is_left_out_without_matplotlib(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert train("iris", "--epochs", 1) == 0
+    assert {f.name for f in (here / "hogblock-run").iterdir()} == RESULTS - {
+        "training.png"
+    }
+    assert "hogblock[plot]" in capsys.readouterr().err
+
+
+def test_warnings_are_one_line(here, capsys):
+    warnings.simplefilter("always")
+    assert train("iris", "--epochs", 1) == 0
+    message = capsys.readouterr().err
+    assert message.startswith("hogblock: warning: max_iter=1 epochs are over")
+    assert message.count("\n") == 1
+
+
+# Wrong input -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["train"], "the following arguments are required: data"),
+        (["train", "mnist"], "'mnist' is neither a data set (fashion-mnist, digits"),
+        (["train", "fashion-mnist"], "apt-get install dataset-fashion-mnist"),
+        (["train", "no.csv"], "there is no file no.csv"),
+        (["train", "iris", "--target", "a"], "--target is for tables"),
+        (["train", "iris", "--task", "guess"], "invalid choice: 'guess'"),
+        (["train", "iris", "--hidden", "a,b"], "not a list of whole numbers"),
+        (["train", "iris", "--hidden", "0"], "at least 1"),
+        (["train", "iris", "--epochs", "x"], "invalid int value: 'x'"),
+        (["train", "iris", "--epochs", "0"], "'max_iter'"),
+        (["train", "iris", "--jobs", "0"], "n_jobs"),
+        (["train", "iris", "--method", "magic"], "'method'"),
+        (["train", "iris", "--activation", "magic"], "'activation'"),
+        (["train", "iris", "--learning-rate", "magic"], "'learning_rate'"),
+        (["train", "iris", "--test-fraction", "1"], "not a number between 0 and 1"),
+        (["train", "iris", "--test-fraction", "x"], "not a number between 0 and 1"),
+        (["train", "iris", "--quiet", "--learning-rate-init", "1e30"], "diverged"),
+        (["bench", "--batch", "0"], "not a whole number above 0"),
+        (["bench", "--jobs", "0"], "n_jobs"),
+    ],
+)
+def test_wrong_arguments(here, capsys, arguments, problem):
+    assert problem in error_of(capsys, arguments)
+
+
+def test_wrong_files(here, capsys):
+    pytest.importorskip("pandas")
+    (here / "t.csv").write_text("size,colour,y\n1,red,0\n2,blue,1\n")
+    assert "not numeric: colour" in error_of(capsys, ["train", "t.csv"])
+    assert "no column 'z'" in error_of(capsys, ["train", "t.csv", "--target", "z"])
+    np.savez("t.npz", X=np.eye(3))
+    assert "no array y, only X" in error_of(capsys, ["train", "t.npz"])
+    np.savez("t.npz", X=np.full((9, 2), np.nan), y=np.arange(9) % 2)
+    assert "contains NaN" in error_of(capsys, ["train", "t.npz"])
+    (here / "taken").write_text("a file")
+    assert "taken" in error_of(capsys, ["train", "iris", "--out", "taken"])
+
+
+def test_table_without_pandas(here, capsys, monkeypatch):
+    (here / "t.csv").write_text("a,b\n1,0\n")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert "hogblock[tables]" in error_of(capsys, ["train", "t.csv"])
+
+
+def test_failures_of_a_run(here, capsys, monkeypatch):
+    def fail_with(error):
+        def fit(*_, **__):
+            raise error
+
+        monkeypatch.setattr(MLPClassifier, "fit", fit)
+
+    fail_with(cli.WorkerError("worker process 7 died with exit code -9"))
+    assert train("iris") == 1
+    assert "worker process 7 died" in capsys.readouterr().err
+    fail_with(KeyboardInterrupt())
+    assert train("iris") == 130
+    assert capsys.readouterr().err == "hogblock: error: interrupted\n"
+
+
+# Bench and info ----------------------------------------------------------------------
+
+
+def test_bench(here, capsys):
+    arguments = ["bench", "--epochs", "1", "--samples", "600", "--jobs", "1"]
+    assert cli.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("600 samples of random pixels")
+    methods = [line.split()[0] for line in lines if line.endswith("x")]
+    assert methods == [
+        *("sgd", "sync", "hogwild", "assm", "passm", "passm+"),
+        "scikit-learn",
+    ]
+    assert next(line for line in lines if line.startswith("sgd")).endswith(" 1.00x")
+
+
+def test_info(capsys):
+    assert cli.main(["info"]) == 0
+    facts = {
+        line[:20].strip(): line[20:] for line in capsys.readouterr().out.splitlines()
+    }
+    assert facts["GPU"] == "the GPU engine is not part of this version"
+    assert facts["numpy"] == np.__version__
+    assert "GF/s" in facts["64x784 . 784x256"]
+    for label in ("processor", "LLVM name", "cores usable", "kernel cache", "/dev/shm"):
+        assert facts[label]
+
+
+# A real process ----------------------------------------------------------------------
+
+
+def run(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("info",), 0),
+        (("train", "digits", "--jobs", "2", "--epochs", "3", "--seed", "0"), 0),
+        (("train", "no.csv"), 2),
+    ],
+)
+def test_a_real_process_is_clean(tmp_path, arguments, code):
+    done = run("-m", "hogblock.cli", *arguments, folder=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "resource_tracker" not in done.stderr
+
+
+def test_import_is_cheap(tmp_path):
+    code = (
+        "import sys, hogblock.cli\n"
+        "heavy = {'sklearn', 'numba', 'scipy', 'pandas', 'matplotlib', 'joblib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert run("-c", code, folder=tmp_path).stdout == "[]\n"
