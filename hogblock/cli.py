@@ -33,6 +33,9 @@ MOST_CLASSES = 50
 
 BENCH_HIDDEN = (256, 128)
 BENCH_RATE = 0.01
+BENCH_ROUNDS = 2
+"""Each is measured so often, in turns: other load on the machine comes in bursts."""
+SKLEARN_SAMPLES = 20_000
 FASHION_SHAPE = (60_000, 784)
 BATCH, N_IN, N_OUT = 64, 784, 256  # of the matrix product that info times
 
@@ -286,19 +289,32 @@ def bench_command(options: argparse.Namespace) -> None:
 
     from hogblock.methods import METHODS
 
+    cores = sorted({1, joblib.effective_n_jobs(options.jobs)})
+    runs = [
+        (method.name, workers, _hogblock_speed)
+        for method in METHODS.values()
+        for workers in ((1,) if method.one_worker else cores)
+    ]
+    runs += [("scikit-learn", threads, _sklearn_speed) for threads in cores]
     X, y = _bench_data(options.samples)
-    workers = sorted({1, joblib.effective_n_jobs(options.jobs)})
-    print(f"784-256-128-10, batch {options.batch}, {options.epochs} epochs", flush=True)
-    print(f"\n{'method':<16}{'workers':>8}{'samples/s':>14}{'to sgd':>10}")
-    _rate("sgd", 1, X[: 64 * options.batch], y[: 64 * options.batch], options, epochs=1)
-    base = None
-    for method in METHODS.values():
-        for jobs in (1,) if method.one_worker else workers:
-            used, rate = _rate(method.name, jobs, X, y, options, epochs=options.epochs)
-            base = base or rate  # sgd comes first
-            _print_rate(method.name, used, rate, base)
-    _print_rate("scikit-learn", "-", _sklearn_rate(X, y, options.batch), base)
-    print("(scikit-learn: MLPClassifier(solver='sgd'), one epoch of partial_fit)")
+    best = [(0, 0.0)] * len(runs)
+    for round_ in range(BENCH_ROUNDS):
+        for k, (name, workers, speed) in enumerate(runs):
+            print(f"\rround {round_ + 1}: {name:<16}", end="", file=sys.stderr)
+            best[k] = max(best[k], speed(name, workers, X, y, options))
+    print("\r" + " " * 32, end="\r", file=sys.stderr)
+    print(
+        f"784-256-128-10, batch {options.batch}, {options.epochs} epochs, best of "
+        f"{BENCH_ROUNDS} rounds\n"
+    )
+    print(f"{'method':<16}{'workers':>8}{'samples/s':>14}{'to sgd':>10}")
+    base = best[0][1]  # METHODS starts with sgd
+    for (name, *_), (workers, rate) in zip(runs, best, strict=True):
+        print(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x")
+    print(
+        "scikit-learn: MLPClassifier(solver='sgd'), partial_fit for one epoch of up to "
+        f"{SKLEARN_SAMPLES:,} samples; workers are BLAS threads"
+    )
 
 
 def _bench_data(samples: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -318,42 +334,41 @@ def _bench_data(samples: int | None) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def _rate(method, jobs, X, y, options, *, epochs) -> tuple[int, float]:
+def _hogblock_speed(method, workers, X, y, options) -> tuple[int, float]:
     """Workers used and samples per second."""
     from hogblock import MLPClassifier
 
     model = MLPClassifier(
         BENCH_HIDDEN,
         method=method,
-        n_jobs=jobs,
+        n_jobs=workers,
         batch_size=min(options.batch, len(X)),
         learning_rate="cosine",  # planned: never stops early
         learning_rate_init=BENCH_RATE,
-        max_iter=epochs,
+        max_iter=options.epochs,
         random_state=0,
     ).fit(X, y)
-    if model.n_iter_ < epochs:  # fit answers Ctrl-C with the model that it has
+    if model.n_iter_ < options.epochs:  # fit answers Ctrl-C with the model that it has
         raise KeyboardInterrupt
     return model.n_workers_, model.t_ / model.training_seconds_
 
 
-def _sklearn_rate(X, y, batch: int) -> float:
+def _sklearn_speed(name, threads, X, y, options) -> tuple[int, float]:
+    """BLAS threads and samples per second."""
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
 
+    X, y = X[:SKLEARN_SAMPLES].astype(np.float32) / 255, y[:SKLEARN_SAMPLES]
     model = MLPClassifier(
         BENCH_HIDDEN,
         solver="sgd",
-        batch_size=min(batch, len(X)),
+        batch_size=min(options.batch, len(X)),
         learning_rate_init=BENCH_RATE,
         random_state=0,
     )
-    X = X.astype(np.float32) / 255
     train = partial(model.partial_fit, X, y, classes=np.unique(y))
-    return len(X) / timeit.timeit(train, number=1)
-
-
-def _print_rate(name, workers, rate: float, base: float) -> None:
-    print(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x", flush=True)
+    with threadpool_limits(threads, user_api="blas"):
+        return threads, len(X) / timeit.timeit(train, number=1)
 
 
 # Info -----------------------------------------------------------------------------

@@ -15,6 +15,9 @@ from hogblock.kernels.cpu.warmup import warm_up
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+RATE = ("--learning-rate-init", 0.05)
+"""For tests of accuracy, which must not hang on the estimator's default."""
+
 RESULTS = {"model.joblib", "report.json", "training.png"}
 
 
@@ -50,7 +53,7 @@ def error_of(capsys, arguments):
 
 
 def test_digits(here, capsys):
-    assert train("digits", "--jobs", 1, "--epochs", 8) == 0
+    assert train("digits", "--jobs", 1, "--epochs", 8, *RATE) == 0
     printed = capsys.readouterr().out
     assert "MLPClassifier: end of training" in printed and "test accuracy" in printed
     out = here / "hogblock-run"
@@ -146,7 +149,7 @@ def test_tables_keep_their_names(here, suffix):
     else:
         pytest.importorskip("pyarrow")
         frame.to_parquet("flowers.parquet")
-    assert train(f"flowers{suffix}", "--epochs", 40) == 0
+    assert train(f"flowers{suffix}", "--epochs", 40, *RATE) == 0
     model = joblib.load("hogblock-run/model.joblib")
     X = frame.drop(columns="species")
     assert list(model.feature_names_in_) == list(X.columns)
@@ -159,7 +162,7 @@ def test_target_column_and_regression(here):
     rows = random.normal(size=(100, 3))
     rows[:, 1] = rows[:, 0] - rows[:, 2]
     np.savetxt("t.csv", rows, delimiter=",", header="a,b,c", comments="")
-    assert train("t.csv", "--target", "b", "--epochs", 60) == 0
+    assert train("t.csv", "--target", "b", "--epochs", 60, *RATE) == 0
     model = joblib.load("hogblock-run/model.joblib")
     assert isinstance(model, MLPRegressor)
     assert list(model.feature_names_in_) == ["a", "c"]
