@@ -12,7 +12,7 @@ _HOME = {
     "MLPClassifier": "hogblock.mlp",
     "MLPRegressor": "hogblock.mlp",
 }
-_MODULES = ("datasets", "kernels", "methods", "models", "schedules")
+_MODULES = ("datasets", "kernels", "methods", "models", "report", "schedules")
 
 __all__ = ["MLPClassifier", "MLPRegressor", *_MODULES]
 

@@ -67,7 +67,7 @@ ATTRIBUTES = """coefs_, intercepts_ : list of ndarray, float32
         holds 63 and more.
     updates_per_block_, steps_per_worker_ : ndarray
     training_seconds_ : float
-        From the first step to the last.
+        From the first step to the last, without scoring the validation set.
 
     Notes
     -----

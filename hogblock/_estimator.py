@@ -301,16 +301,25 @@ class NetworkEstimator(BaseEstimator):
         self.validation_scores_ = followed.scores if followed.score else None
         self.best_validation_score_ = followed.best_score
         self.n_iter_ = (self.n_iter_ if goes_on else 0) + len(followed.losses)
-        self.t_ = (self.t_ if goes_on else 0) + len(followed.losses) * n_samples
+        each = methods.resolve(self.method).epochs == "worker"
+        passes = len(followed.losses) * (result.workers if each else 1)
+        self.t_ = (self.t_ if goes_on else 0) + passes * n_samples
         self.n_layers_ = len(weights) + 1
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation
         self.n_workers_ = result.workers
         self.device_ = "cpu"
-        self.staleness_ = result.staleness
-        self.updates_per_block_ = result.updates_per_block
-        self.steps_per_worker_ = result.steps_per_worker
-        self.training_seconds_ = result.seconds
+        counts = {
+            "staleness_": result.staleness,
+            "updates_per_block_": result.updates_per_block,
+            "steps_per_worker_": result.steps_per_worker,
+            "training_seconds_": result.seconds,
+        }
+        for name, count in counts.items():
+            before = getattr(self, name, 0) if goes_on else 0
+            if np.shape(before) == np.shape(count):
+                count = before + count
+            setattr(self, name, count)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_params")

@@ -6,12 +6,9 @@ Everything heavy is imported by the command that needs it, so that ``--help`` is
 import argparse
 import json
 import os
-import shutil
 import sys
-import timeit
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,14 +27,6 @@ BUILT_IN = {
 TABLES = (".csv", ".parquet")
 MOST_CLASSES = 50
 """A target of more distinct numbers than this is taken for a regression's."""
-
-BENCH_HIDDEN = (256, 128)
-BENCH_RATE = 0.01
-BENCH_ROUNDS = 2
-"""Each is measured so often, in turns: other load on the machine comes in bursts."""
-SKLEARN_SAMPLES = 20_000
-FASHION_SHAPE = (60_000, 784)
-BATCH, N_IN, N_OUT = 64, 784, 256  # of the matrix product that info times
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,9 +96,9 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--epochs", type=_positive, default=3, help="default: 3")
     bench.add_argument("--jobs", type=int, default=2, help="default: 2; -1: all cores")
     bench.add_argument("--samples", type=_positive, help="default: all 60,000")
-    bench.set_defaults(run=bench_command)
+    bench.set_defaults(run=_bench_command)
     info = commands.add_parser("info", help="processor, kernels, memory, versions")
-    info.set_defaults(run=info_command)
+    info.set_defaults(run=_info_command)
     return parser
 
 
@@ -243,6 +232,18 @@ def _split(data: Data, fraction: float, seed: int | None) -> Data:
 # Train ----------------------------------------------------------------------------
 
 
+def _bench_command(options: argparse.Namespace) -> None:
+    from hogblock._bench import bench
+
+    bench(options)
+
+
+def _info_command(options: argparse.Namespace) -> None:
+    from hogblock._info import info
+
+    info(options)
+
+
 def train_command(options: argparse.Namespace) -> None:
     """Train a model, print how it went, and save it."""
     import joblib
@@ -278,193 +279,6 @@ def _save(path: Path, write: Callable[[Path], Any]) -> None:
         print(f"saved {path}")
     finally:
         temporary.unlink(missing_ok=True)
-
-
-# Bench ----------------------------------------------------------------------------
-
-
-def bench_command(options: argparse.Namespace) -> None:
-    """Print the training speed of every method, and of scikit-learn."""
-    import joblib
-
-    from hogblock.methods import METHODS
-
-    cores = sorted({1, joblib.effective_n_jobs(options.jobs)})
-    runs = [
-        (method.name, workers, _hogblock_speed)
-        for method in METHODS.values()
-        for workers in ((1,) if method.one_worker else cores)
-    ]
-    runs += [("scikit-learn", threads, _sklearn_speed) for threads in cores]
-    X, y = _bench_data(options.samples)
-    best = [(0, 0.0)] * len(runs)
-    for round_ in range(BENCH_ROUNDS):
-        for k, (name, workers, speed) in enumerate(runs):
-            print(f"\rround {round_ + 1}: {name:<16}", end="", file=sys.stderr)
-            best[k] = max(best[k], speed(name, workers, X, y, options))
-    print("\r" + " " * 32, end="\r", file=sys.stderr)
-    print(
-        f"784-256-128-10, batch {options.batch}, {options.epochs} epochs, best of "
-        f"{BENCH_ROUNDS} rounds\n"
-    )
-    print(f"{'method':<16}{'workers':>8}{'samples/s':>14}{'to sgd':>10}")
-    base = best[0][1]  # METHODS starts with sgd
-    for (name, *_), (workers, rate) in zip(runs, best, strict=True):
-        print(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x")
-    print(
-        "scikit-learn: MLPClassifier(solver='sgd'), partial_fit for one epoch of up to "
-        f"{SKLEARN_SAMPLES:,} samples; workers are BLAS threads"
-    )
-
-
-def _bench_data(samples: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Fashion-MNIST, or random pixels of its shape."""
-    from hogblock.datasets import load_fashion_mnist
-
-    try:
-        X, y = load_fashion_mnist(return_X_y=True)
-        name = "Fashion-MNIST"
-    except FileNotFoundError:
-        random = np.random.default_rng(0)
-        X = random.integers(0, 256, FASHION_SHAPE, np.uint8)
-        y = random.integers(0, 10, len(X))
-        name = "random pixels in the shape of Fashion-MNIST, which is not installed"
-    X, y = X[:samples], y[:samples]
-    print(f"{len(X):,} samples of {name}")
-    return X, y
-
-
-def _hogblock_speed(method, workers, X, y, options) -> tuple[int, float]:
-    """Workers used and samples per second."""
-    from hogblock import MLPClassifier
-
-    model = MLPClassifier(
-        BENCH_HIDDEN,
-        method=method,
-        n_jobs=workers,
-        batch_size=min(options.batch, len(X)),
-        learning_rate="cosine",  # planned: never stops early
-        learning_rate_init=BENCH_RATE,
-        max_iter=options.epochs,
-        random_state=0,
-    ).fit(X, y)
-    if model.n_iter_ < options.epochs:  # fit answers Ctrl-C with the model that it has
-        raise KeyboardInterrupt
-    return model.n_workers_, model.t_ / model.training_seconds_
-
-
-def _sklearn_speed(name, threads, X, y, options) -> tuple[int, float]:
-    """BLAS threads and samples per second."""
-    from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits
-
-    X, y = X[:SKLEARN_SAMPLES].astype(np.float32) / 255, y[:SKLEARN_SAMPLES]
-    model = MLPClassifier(
-        BENCH_HIDDEN,
-        solver="sgd",
-        batch_size=min(options.batch, len(X)),
-        learning_rate_init=BENCH_RATE,
-        random_state=0,
-    )
-    train = partial(model.partial_fit, X, y, classes=np.unique(y))
-    with threadpool_limits(threads, user_api="blas"):
-        return threads, len(X) / timeit.timeit(train, number=1)
-
-
-# Info -----------------------------------------------------------------------------
-
-
-def info_command(options: argparse.Namespace) -> None:
-    """Print what matters for speed, and for a bug report."""
-    for label, text in _facts():
-        print(f"{label:<20}{text}", flush=True)
-
-
-def _facts():
-    """Pairs of label and text, the slow ones last."""
-    import llvmlite.binding as llvm
-    import loky
-    import numba
-    import sklearn
-
-    import hogblock
-    from hogblock.kernels.cpu.host import TILE
-    from hogblock.kernels.cpu.warmup import cache_state
-
-    yield "hogblock", hogblock.__version__
-    yield "numba", numba.__version__
-    yield "numpy", np.__version__
-    yield "scikit-learn", sklearn.__version__
-    yield "processor", _processor()
-    yield "LLVM name", llvm.get_host_cpu_name()
-    yield "cores usable", str(loky.cpu_count())
-    yield "vectors", f"{32 * TILE.lanes} bits ({TILE.lanes} float32)"
-    yield "tile", f"{TILE.rows} rows x {TILE.vectors} vectors"
-    state = cache_state()
-    yield "kernel cache", state.path or "none writable; set NUMBA_CACHE_DIR"
-    yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
-    yield "/dev/shm", _shared_memory_room()
-    yield "GPU", "the GPU engine is not part of this version"
-    tile, blas = _matmul_rates()
-    yield (
-        f"{BATCH}x{N_IN} . {N_IN}x{N_OUT}",
-        f"tile {tile:.0f} GF/s, numpy's BLAS {blas:.0f} GF/s, one thread each",
-    )
-
-
-def _processor() -> str:
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _shared_memory_room() -> str:
-    try:
-        room = shutil.disk_usage("/dev/shm").free
-    except OSError:
-        return "not there"
-    return f"{room / 2**20:,.0f} MiB free"
-
-
-def _matmul_rates() -> tuple[float, float]:
-    """GF/s of the register tile and of numpy's BLAS, on one thread."""
-    from threadpoolctl import threadpool_limits
-
-    from hogblock.kernels.cpu.dense import dense_forward
-    from hogblock.kernels.optable import LINEAR
-    from hogblock.shared import private_arrays
-
-    arrays = private_arrays(
-        {
-            "x": ((BATCH, N_IN), "f4"),
-            "w": ((N_IN, N_OUT), "f4"),
-            "b": ((N_OUT,), "f4"),
-            "y": ((BATCH, N_OUT), "f4"),
-        }
-    )
-    random = np.random.default_rng(0)
-    for name in ("x", "w"):
-        random.standard_normal(out=arrays[name], dtype=np.float32)
-    x, w, b, y = (arrays[name].ctypes.data for name in "xwby")
-    one = np.float32(1)
-    tile = _gigaflops(
-        lambda: dense_forward(x, N_IN, w, b, y, N_OUT, BATCH, N_IN, LINEAR, one)
-    )
-    with threadpool_limits(1, user_api="blas"):
-        blas = _gigaflops(lambda: np.matmul(arrays["x"], arrays["w"], out=arrays["y"]))
-    return tile, blas
-
-
-def _gigaflops(product: Callable[[], Any]) -> float:
-    product()  # compiles or loads, and warms the caches
-    calls = 20
-    seconds = min(timeit.repeat(product, number=calls, repeat=20)) / calls
-    return 2e-9 * BATCH * N_IN * N_OUT / seconds
 
 
 if __name__ == "__main__":

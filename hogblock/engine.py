@@ -58,6 +58,8 @@ class _Run:
     on_epoch: OnEpoch
     losses: list[float] = field(default_factory=list)
     started: float = 0.0
+    held: float = 0.0
+    """Seconds that all workers waited for `on_epoch`: not training time."""
 
     @property
     def counters(self) -> np.ndarray:
@@ -93,15 +95,27 @@ class _Run:
                 index,
                 self.losses[-1],
                 self.arrays["params"].copy(),
-                time.perf_counter() - self.started,
+                self.seconds,
                 float(self.arrays["rate_factor"][0]),
             )
-            stop = self.on_epoch(epoch)
+            stop = self._ask(epoch)
             self.arrays["rate_factor"][0] = epoch.rate_factor
             if stop:
                 self.counters[c.STOP] = 1
             elif self.settings.gated:
                 self.counters[c.LIMIT] = min(self.total, (index + 2) * self.batches)
+
+    def _ask(self, epoch: Epoch) -> bool:
+        before = time.perf_counter()
+        stop = self.on_epoch(epoch)
+        if self.settings.gated or self.settings.workers == 1:
+            self.held += time.perf_counter() - before
+        return stop
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return time.perf_counter() - self.started - self.held
 
     @property
     def finished(self) -> bool:
@@ -268,7 +282,7 @@ def _train_here(run: _Run, task: Task, progress) -> Result:
             progress(run.arrays["record"][0, :, c.STEPS].sum())
     except KeyboardInterrupt:
         interrupted = True
-    return run.result(time.perf_counter() - run.started, interrupted)
+    return run.result(run.seconds, interrupted)
 
 
 def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
@@ -290,12 +304,12 @@ def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
             run.poll()
             progress(run.arrays["record"][:, :, c.STEPS].sum())
             if seconds is None and run.finished:
-                seconds = time.perf_counter() - run.started
+                seconds = run.seconds
         except KeyboardInterrupt:
             interrupted = True
             run.counters[c.STOP] = 1
     if seconds is None:
-        seconds = time.perf_counter() - run.started
+        seconds = run.seconds
     return run.result(seconds, interrupted)
 
 

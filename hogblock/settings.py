@@ -109,7 +109,7 @@ class Result:
         Writes by age: how many other writes to the block happened between a worker's
         read and its write. The last bin holds that many or more.
     seconds : float
-        From the first step to the last.
+        Training time: from the first step to the last, without `on_epoch`.
     interrupted : bool
         Ctrl-C came.
     """

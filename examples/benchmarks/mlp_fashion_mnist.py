@@ -31,7 +31,7 @@ import mlp_peers
 import numpy as np
 
 BATCHES = (32, 64, 256)
-EPOCHS, REPEATS = 3, 5  # of a throughput measurement
+EPOCHS, REPEATS = 2, 5  # of a throughput measurement
 TARGET = 0.89
 ACCURACY_BATCH = 64
 LEARNING_RATES = (0.02, 0.04, 0.08)

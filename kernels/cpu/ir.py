@@ -128,7 +128,11 @@ class VectorBuilder:
         return b.select(positive, x, b.fmul(x, slope))
 
     def prefetch(self, pointer, write: bool = False):
-        """Ask for the cache line at `pointer`; any address is allowed."""
+        """Ask for the cache line at `pointer`; any address is allowed.
+
+        What will be written goes to the first-level cache, what will be read only to
+        the second: strided rows fall on few sets of the first.
+        """
         byte = ir.IntType(8).as_pointer()
         function = cgutils.get_or_insert_function(
             self.builder.module,
@@ -136,5 +140,5 @@ class VectorBuilder:
             "llvm.prefetch.p0",
         )
         arguments = [self.builder.bitcast(pointer, byte)]
-        arguments += [ir.Constant(I32, v) for v in (int(write), 3, 1)]
+        arguments += [ir.Constant(I32, v) for v in (int(write), 3 if write else 2, 1)]
         self.builder.call(function, arguments)

@@ -36,6 +36,8 @@ from hogblock.kernels.cpu.update import (
     subtract_atomic,
 )
 
+CHUNK = 2048  # float32 that stay in the first-level cache from sum to update
+
 
 @kernel
 def _weight_of(weights, indices, first, end):
@@ -96,25 +98,23 @@ def _write_mean(worker, plans):
     share = (size + worker.workers - 1) // worker.workers
     low = min(size, worker.rank * share)
     high = min(size, low + share)
-    mean = worker.gradient
-    for i in range(low, high):
-        mean[i] = worker.gradients[0, i]
-    for k in range(1, worker.workers):
-        for i in range(low, high):
-            mean[i] += worker.gradients[k, i]
     for k in range(plans.tensors.shape[1]):
         start = max(low, plans.tensors[0, k, 0])
         end = min(high, plans.tensors[0, k, 0] + plans.tensors[0, k, 1])
-        if start < end:
-            part = slice(start, end)
+        for at in range(start, end, CHUNK):
+            part = slice(at, min(end, at + CHUNK))
+            mean = worker.gradient[part]
+            mean[:] = worker.gradients[0, part]
+            for other in range(1, worker.workers):
+                mean += worker.gradients[other, part]
             momentum_step(
-                mean[part],
+                mean,
                 worker.params[part],
                 worker.momentum[part],
                 worker.step,
                 plans.tensors[0, k, 2] != 0,
             )
-            subtract(worker.params[part], mean[part])
+            subtract(worker.params[part], mean)
 
 
 @kernel

@@ -23,6 +23,8 @@ from hogblock.kernels import optable
 from hogblock.kernels.cpu.host import LINE, TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
 
+_PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
+
 
 def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, rows):
     """Emit the K loop; returns accumulators[row][vector] of the last block."""
@@ -67,6 +69,10 @@ def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, ro
     acc = [[builder.phi(vb.type) for _ in range(vectors)] for _ in row]
     b_line = vb.offset(b, builder.add(b_start, builder.mul(ki, b_inner)))
     b_vectors = [vb.load(vb.offset(b_line, j * vb.lanes)) for j in range(vectors)]
+    # Lines that another worker has just written come from its cache, not from ours.
+    ahead = vb.offset(b_line, builder.mul(b_inner, i64(_PREFETCH_AHEAD)))
+    for j in range(0, vectors * vb.lanes, LINE):
+        vb.prefetch(vb.offset(ahead, j))
     a_column = builder.add(a_start, builder.mul(ki, a_inner))
     new = []
     for i in range(tile_rows):
