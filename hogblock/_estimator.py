@@ -114,70 +114,74 @@ class NetworkEstimator(BaseEstimator):
             return X, y, np.zeros(0, np.float32)
         return X, y, np.ascontiguousarray(weights, np.float32)
 
-    def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental, classes=None):
-        first = not hasattr(self, "_params")
-        proceed = not first and (incremental or self.warm_start)
-        X, y, weights = self._check_data(X, y, sample_weight, reset=not proceed)
+    def _check_validation(self, X_val, y_val):
+        """Validated validation set, or None twice."""
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together")
-        if X_val is not None:
-            X_val, y_val = validate_data(
-                self,
-                X_val,
-                y_val,
-                dtype=STORED_TYPES,
-                order="C",
-                multi_output=True,
-                reset=False,
-            )
-            y_val, _ = self._check_y(y_val, None)
-        targets = self._targets if proceed else self._make_targets(y, weights, classes)
-        if proceed and self.warm_start and not incremental:
-            if not targets.same_as(self._make_targets(y, weights, None)):
+        if X_val is None:
+            return None, None
+        X_val, y_val = validate_data(
+            self,
+            X_val,
+            y_val,
+            dtype=STORED_TYPES,
+            order="C",
+            multi_output=True,
+            reset=False,
+        )
+        return X_val, self._check_y(y_val, None)[0]
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental, classes=None):
+        """Train on valid data; set the fitted attributes only if all went well."""
+        fitted = self.__sklearn_is_fitted__()
+        goes_on = fitted and incremental
+        keeps_params = fitted and (incremental or self.warm_start)
+        X, y, weights = self._check_data(X, y, sample_weight, reset=not keeps_params)
+        X_val, y_val = self._check_validation(X_val, y_val)
+        targets = self._targets if goes_on else self._make_targets(y, weights, classes)
+        if self.early_stopping and X_val is None and not incremental:
+            X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
+        n_samples = len(X)
+        if n_samples <= self._batch_size(n_samples):
+            X, y, weights = merge_repeats(X, y, weights)
+        random = (
+            self._random_state if goes_on else check_random_state(self.random_state)
+        )
+        if keeps_params:
+            if not targets.same_as(self._targets):
                 raise ValueError(
                     "with warm_start=True y must have the classes or outputs of the "
                     "fit before"
                 )
-        if self.early_stopping and X_val is None and not incremental:
-            X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
-        random = (
-            self._random_state
-            if proceed and incremental
-            else (check_random_state(self.random_state))
-        )
-        n_samples = len(X)
-        if n_samples <= self._batch_size(n_samples):
-            X, y, weights = merge_repeats(X, y, weights)
-            if not proceed:
-                targets = self._make_targets(y, weights, classes)
-        if proceed:
-            inputs, network, params = self._inputs, self._network, self._params
+            targets, inputs, network = self._targets, self._inputs, self._network
+            params = self._params
         else:
+            # Merging may have dropped a class whose samples all have weight zero.
+            classes = getattr(targets, "classes", None)
+            targets = self._make_targets(y, weights, classes)
             inputs = Scaling.of(X, weights) if self.standardize else Scaling.none()
             network = self._make_network(X.shape[1], targets.n_outputs)
             params = network.initialise(random)
-        data = TrainingData(X, targets.encode(y, weights), weights, *inputs)
+        data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
-            targets.encode(y_val, None)  # raises for classes that are unknown
-        epochs = 1 if incremental else self.max_iter
+            targets.encode(y_val)  # raises for classes that are unknown
         settings = self._settings(
-            network, len(X), targets, random, epochs, X_val is not None,
-            self.t_ // len(X) if proceed and incremental else 0,
-        )  # fmt: skip
+            network,
+            len(X),
+            targets.loss,
+            seed=int(random.randint(np.iinfo(np.int32).max)),
+            epochs=1 if incremental else self.max_iter,
+            past_epochs=self.t_ // len(X) if goes_on else 0,
+            gated=X_val is not None,
+        )
+        followed = self._follow(network, inputs, X_val, y_val, targets, data, settings)
         batches = -(-len(X) // settings.batch)
-        mean_weight = float(weights.sum() if weights.size else len(X)) / batches
-        followed = self._follow(network, inputs, X_val, y_val, targets, mean_weight)
-        with progress_bar(self.verbose, epochs, batches) as bar:
+        with progress_bar(self.verbose, settings.epochs, batches) as bar:
             followed.report = bar.describe
+            momentum = self._momentum if goes_on else None
             result = train(
-                network,
-                data,
-                settings,
-                params,
-                followed,
-                getattr(self, "_momentum", None) if proceed and incremental else None,
-                bar.update,
+                network, data, settings, params, followed, momentum, bar.update
             )
         if followed.diverged:
             raise ValueError(
@@ -187,23 +191,22 @@ class NetworkEstimator(BaseEstimator):
                 "(standardize=True)"
             )
         self._targets, self._inputs, self._network = targets, inputs, network
-        self._random_state = random
-        self._momentum = result.momentum
-        self._keep(result, followed, n_samples, proceed and incremental)
+        self._random_state, self._momentum = random, result.momentum
+        self._keep(result, followed, n_samples, goes_on)
+        if not incremental or result.interrupted:
+            self._warn_if_unfinished(result, followed)
+        return self
+
+    def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-        elif (
-            not incremental
-            and not followed.converged
-            and not (schedules.resolve(self.learning_rate).planned)
-        ):
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        elif not followed.converged and not followed.schedule.planned:
             warnings.warn(
                 f"max_iter={self.max_iter} epochs are over and the loss still falls: "
                 "the optimization has not converged yet.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        return self
 
     def _split(self, X, y, weights, targets):
         """Set a validation part aside, stratified by class where there are classes."""
@@ -223,13 +226,14 @@ class NetworkEstimator(BaseEstimator):
             weights[kept] if weights.size else weights,
         )
 
-    def _settings(self, network, n_samples, targets, random, epochs, gated, past):
+    def _settings(
+        self, network, n_samples, loss, *, seed, epochs, past_epochs, gated
+    ) -> Settings:
         method = methods.resolve(self.method)
         batch = self._batch_size(n_samples)
         batches = -(-n_samples // batch)
         wanted = joblib.effective_n_jobs(self.n_jobs)
         wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
-        workers = usable_workers(network, method, wanted)
         rate, points = schedules.rate_table(
             schedules.resolve(self.learning_rate),
             self.learning_rate_init,
@@ -237,21 +241,21 @@ class NetworkEstimator(BaseEstimator):
             epochs=epochs,
             batches=batches,
             samples=n_samples,
-            first_epoch=past,
+            first_epoch=past_epochs,
         )
         return Settings(
             method=method,
-            workers=workers,
+            workers=usable_workers(network, method, wanted),
             batch=batch,
             epochs=epochs,
-            loss=targets.loss,
+            loss=loss,
             rate=rate,
             rate_points=points,
             momentum=self.momentum,
             nesterov=self.nesterovs_momentum and self.momentum > 0,
             shuffle=self.shuffle,
             alpha=self.alpha,
-            seed=int(random.randint(np.iinfo(np.int32).max)),
+            seed=seed,
             gated=gated,
         )
 
@@ -259,16 +263,18 @@ class NetworkEstimator(BaseEstimator):
         wanted = AUTO_BATCH if self.batch_size == "auto" else self.batch_size
         return min(wanted, n_samples)
 
-    def _follow(self, network, inputs, X_val, y_val, targets, mean_weight):
-        """The `Progress` of a run; `mean_weight` is a minibatch's, on average."""
+    def _follow(self, network, inputs, X_val, y_val, targets, data, settings):
+        """The `Progress` of a run."""
+        total = data.weights.sum() if data.weights.size else len(data.x)
+        batches = -(-len(data.x) // settings.batch)
 
         def penalty(params):
-            total = sum(
+            squares = sum(
                 float(np.square(t.view(params), dtype=np.float64).sum())
                 for t in network.tensors
                 if t.decays
             )
-            return 0.5 * self.alpha * total / mean_weight
+            return 0.5 * self.alpha * squares * batches / float(total)
 
         def score(params):
             outputs = outputs_of(network, params, X_val, inputs)

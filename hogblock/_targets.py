@@ -60,7 +60,7 @@ class ClassTargets:
     def out_activation(self) -> str:
         return "softmax" if self.kind == "multiclass" else "logistic"
 
-    def encode(self, y, weights) -> np.ndarray:
+    def encode(self, y) -> np.ndarray:
         """int32 class indices, or float32 zeros and ones of shape (n, n_outputs).
 
         Raises
@@ -144,7 +144,7 @@ class RealTargets:
         scaling = Scaling.of(columns, weights) if standardize else Scaling.none()
         return cls(columns.shape[1], y.ndim == 1, scaling)
 
-    def encode(self, y, weights) -> np.ndarray:
+    def encode(self, y) -> np.ndarray:
         """float32 of shape (n, n_outputs).
 
         Raises

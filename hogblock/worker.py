@@ -1,5 +1,6 @@
 """A worker process: attaches to a run's memory and trains until the run is over."""
 
+import os
 import signal
 import time
 import traceback
@@ -35,6 +36,7 @@ class Slices:
 def train(task: Task, arrays: dict, interrupted) -> None:
     """Run slices until the run is over; ``interrupted()`` is asked between them."""
     arguments = arguments_of(task, arrays)
+    _spread(task.rank)
     counters = arrays["counters"][:: c.STRIDE]
     state = arguments[0].state
     slices = Slices()
@@ -47,6 +49,17 @@ def train(task: Task, arrays: dict, interrupted) -> None:
             if state[OVER]:
                 return
             time.sleep(WAIT_SECONDS)
+
+
+def _spread(rank: int) -> None:
+    """Move this process to a core of its own, then let the scheduler have it again.
+
+    Freshly woken workers can land on one core and stay there for most of a second.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[rank % len(cores)]})
+        os.sched_setaffinity(0, cores)
 
 
 def _run(connection, name, specification, task) -> None:

@@ -199,11 +199,10 @@ def make_momentum_tile(shape, vectors):
         operands, rest = _split(vb, arguments)
         w, u, row, m, decay, along_g, along_u = rest
         w, u = vb.pointer(w), vb.pointer(u)
-        # Lines of the next rows: another worker may have written them last, and then
-        # they come from its cache, which can take a thousand K steps.
+        # The K loop hides the way of these lines from the last-level cache.
         for i in range(shape.rows):
             for base in (w, u):
-                line = vb.offset(base, builder.mul(i64(i + shape.rows), row))
+                line = vb.offset(base, builder.mul(i64(i), row))
                 for j in range(0, vectors * vb.lanes, LINE):
                     vb.prefetch(vb.offset(line, j), write=True)
         acc = _accumulate(vb, (shape.rows, vectors), *operands)
