@@ -152,33 +152,44 @@ def target_rows(table):
 
 
 def draw(throughput, target, path):
-    """Two panels: throughput by batch size, and accuracy over time."""
+    """A panel for each measurement: speed by batch size, accuracy over time."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         print("no picture: matplotlib is not installed")
         return
-    figure = Figure(figsize=(13, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for k, (batch, row) in enumerate(throughput.items()):
+    panels = bool(throughput) + bool(target)
+    figure = Figure(figsize=(6.5 * panels, 5), layout="constrained")
+    axes = iter(figure.subplots(1, panels, squeeze=False)[0])
+    if throughput:
+        draw_throughput(next(axes), throughput)
+    if target:
+        draw_target(next(axes), target)
+    figure.savefig(path, dpi=120)
+
+
+def draw_throughput(axes, table):
+    """Bars of samples/s by side and minibatch size."""
+    for k, (batch, row) in enumerate(table.items()):
         rates = [median(v["samples_per_s"]) / 1000 for v in row.values()]
         place = np.arange(len(rates)) + 0.27 * (k - 1)
-        left.barh(place, rates, 0.25, label=f"batch {batch}")
-        left.set_yticks(range(len(rates)), list(row))
-    left.invert_yaxis()
-    left.set(xlabel="thousand samples/s", title="Training throughput")
-    left.legend()
-    for side, v in target.items():
+        axes.barh(place, rates, 0.25, label=f"batch {batch}")
+        axes.set_yticks(range(len(rates)), list(row))
+    axes.invert_yaxis()
+    axes.set(xlabel="thousand samples/s", title="Training throughput")
+    axes.legend()
+
+
+def draw_target(axes, table):
+    """Test accuracy over training time of each side's median run."""
+    for side, v in table.items():
         middle = sorted(v["runs"], key=seconds_to_target)[len(v["runs"]) // 2]
-        ours = side in mlp_hogblock.RUNS
-        right.plot(
-            middle["seconds"], middle["accuracy"], "-" if ours else "--", label=side
-        )
-    right.axhline(TARGET, color="grey", linewidth=0.8)
-    right.set(xlabel="training time (s)", ylabel="test accuracy", title="Median run")
-    right.set_ylim(0.84, 0.9)
-    right.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+        line = "-" if side in mlp_hogblock.RUNS else "--"
+        axes.plot(middle["seconds"], middle["accuracy"], line, label=side)
+    axes.axhline(TARGET, color="grey", linewidth=0.8)
+    axes.set(xlabel="training time (s)", ylabel="test accuracy", title="Median run")
+    axes.set_ylim(0.84, 0.9)
+    axes.legend(fontsize="small")
 
 
 def main():
