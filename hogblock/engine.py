@@ -6,7 +6,7 @@ It knows networks, arrays and methods, and nothing of estimators.
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import current_process
 
 import numpy as np
@@ -24,6 +24,8 @@ from hogblock.worker import Slices
 
 POLL_SECONDS = 0.01
 GATED_POLL_SECONDS = 0.0005
+ROWS_AT_ONCE = 4096
+NONE = np.zeros(0, np.float32)
 
 
 def usable_workers(network: Network, method: Method, wanted: int) -> int:
@@ -176,12 +178,15 @@ def train(
     warm_up()
     n_samples = len(data.x)
     batches = -(-n_samples // settings.batch)
-    tasks, specification = _make_tasks(network, data, settings, batches)
     if settings.workers == 1:
+        tasks, specification = _make_tasks(network, data, settings, batches)
         arrays = private_arrays(specification)
         arrays |= {"x": data.x, "targets": data.targets, "weights": data.weights}
         run = _prepare(settings, arrays, batches, on_epoch, params, momentum)
         return _train_here(run, tasks[0], progress)
+    scaled_here = data.x.dtype == np.float64 and data.shift.size > 0
+    seen = replace(data, shift=NONE, scale=NONE) if scaled_here else data
+    tasks, specification = _make_tasks(network, seen, settings, batches)
     workers = pool.acquire(settings.workers)
     x_type = "u1" if data.x.dtype == np.uint8 else "f4"
     specification |= {
@@ -191,8 +196,9 @@ def train(
     }
     segment = Segment(specification)
     try:
-        for name in ("x", "targets", "weights"):
+        for name in ("targets", "weights"):
             segment.arrays[name][...] = getattr(data, name)
+        _share_rows(data, segment.arrays["x"], scaled_here)
         run = _prepare(settings, segment.arrays, batches, on_epoch, params, momentum)
         return _train_in_processes(run, tasks, segment, workers, progress)
     except BaseException:
@@ -201,6 +207,19 @@ def train(
     finally:
         run = None
         segment.release()
+
+
+def _share_rows(data: TrainingData, shared: np.ndarray, scaled: bool) -> None:
+    """Copy X for the workers: uint8 as it is, else float32.
+
+    float64 is scaled on the way: a float32 would lose what is small beside its mean.
+    """
+    if not scaled:
+        shared[...] = data.x
+        return
+    for start in range(0, len(data.x), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        shared[part] = (data.x[part] - data.shift.astype(np.float64)) * data.scale
 
 
 def _make_tasks(network, data, settings, batches):
@@ -253,7 +272,7 @@ def _make_tasks(network, data, settings, batches):
         settings.workers,
         blocks,
         settings.epochs,
-        method.write == WRITE_MEAN and settings.workers > 0,
+        method.write == WRITE_MEAN,
     )
     return tasks, specification
 

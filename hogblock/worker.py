@@ -1,5 +1,6 @@
 """A worker process: attaches to a run's memory and trains until the run is over."""
 
+import contextlib
 import os
 import signal
 import time
@@ -56,7 +57,7 @@ def _spread(rank: int) -> None:
 
     Freshly woken workers can land on one core and stay there for most of a second.
     """
-    if hasattr(os, "sched_setaffinity"):
+    with contextlib.suppress(AttributeError, OSError):  # not everywhere, not allowed
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[rank % len(cores)]})
         os.sched_setaffinity(0, cores)

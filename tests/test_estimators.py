@@ -160,12 +160,15 @@ def test_coefs_are_those_of_the_raw_features(digits):
     np.testing.assert_allclose(outputs[:, 0], model.predict(x), rtol=1e-3)
 
 
-def test_raw_scales_do_not_matter():
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_raw_scales_do_not_matter(n_jobs):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 5))
     y = 3e4 + 1e4 * np.sin(x[:, 0]) + 1e3 * x[:, 1]
-    wild = x * [1e-6, 1e3, 1.0, 1e6, 1e-3] + [1e-4, 1e6, 0.0, -1e7, 5.0]
-    model = MLPRegressor(max_iter=150, learning_rate_init=0.03, **PLANNED)
+    wild = x * [1.0, 1e3, 1e-6, 1e6, 1e-3] + [1e9, 1e6, 1e-4, -1e7, 5.0]
+    model = MLPRegressor(
+        n_jobs=n_jobs, max_iter=150, learning_rate_init=0.03, **PLANNED
+    )
     assert model.fit(wild, y).score(wild, y) > 0.98
     both = np.c_[y, -1e-3 * y]
     assert model.fit(wild, both).score(wild, both) > 0.98
