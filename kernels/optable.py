@@ -7,6 +7,9 @@ W and B are offsets into the flat parameter vector. All buffers hold one
 minibatch, a sample a row.
 """
 
+LINE = 16
+"""float32 in a cache line: rows of every tensor and buffer are padded to it."""
+
 # Operations ------------------------------------------------------------------------
 DENSE_FORWARD = 0  # Y = act(X W + B)
 DENSE_INPUT_GRADIENT = 1  # DX = DY W^T

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LINE = 16
-"""float32 in a cache line: every row of a tensor starts on one."""
+from hogblock.kernels.optable import LINE
 
 
 def padded(count: int) -> int:

@@ -11,8 +11,8 @@ from hogblock.kernels.cpu.elementwise import (
     activation_forward,
     exp_line,
 )
-from hogblock.kernels.cpu.host import LINE
 from hogblock.kernels.cpu.jit import FASTMATH
+from hogblock.kernels.optable import LINE
 
 F32 = np.float32
 ACTIVATIONS = [

@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 
 from hogblock.kernels import optable as op
-from hogblock.kernels.cpu.host import LINE, TILE, TileShape, tile_shape
+from hogblock.kernels.cpu.host import TILE, TileShape, tile_shape
 from hogblock.kernels.cpu.jit import FASTMATH
 from hogblock.kernels.cpu.tile import (
     ROWS,
@@ -19,6 +19,7 @@ from hogblock.kernels.cpu.tile import (
     make_momentum_tile,
     make_transpose_tile,
 )
+from hogblock.kernels.optable import LINE
 
 SHAPES = [
     TileShape(8, 6, 2),

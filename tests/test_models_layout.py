@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hogblock.kernels.cpu import host
+from hogblock.kernels import optable
 from hogblock.models import Dense, Dropout, Network, ReLU
 from hogblock.models.layout import LINE, Tensor, padded
 
@@ -42,7 +42,7 @@ def test_padded(n):
 
 
 def test_models_and_kernels_agree_on_the_line():
-    assert LINE == host.LINE == 64 // 4
+    assert LINE == optable.LINE == 64 // 4
 
 
 @given(networks)

@@ -7,7 +7,6 @@ Padding columns of w, b and of every gradient are zero and stay zero.
 
 import numpy as np
 
-from hogblock.kernels.cpu.host import LINE
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.tile import (
     ROWS,
@@ -18,7 +17,7 @@ from hogblock.kernels.cpu.tile import (
     momentum_wide,
     transpose_square,
 )
-from hogblock.kernels.optable import LINEAR
+from hogblock.kernels.optable import LINE, LINEAR
 
 ONE = np.float32(1)
 

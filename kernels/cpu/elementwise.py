@@ -8,12 +8,11 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from hogblock.kernels.cpu.host import LINE
 from hogblock.kernels.cpu.ir import VectorBuilder
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.random import hash_bits
-from hogblock.kernels.optable import LINEAR, LOGISTIC, TANH
+from hogblock.kernels.optable import LINE, LINEAR, LOGISTIC, TANH
 
 ONE = np.float32(1)
 

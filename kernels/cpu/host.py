@@ -6,9 +6,6 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 from numba.core import config
 
-LINE = 16
-"""float32 in a cache line: rows of every tensor and buffer are padded to it."""
-
 
 class TileShape(NamedTuple):
     """Shape of the register tile: accumulators must leave room for the operands.

@@ -10,13 +10,12 @@ import math
 import numpy as np
 
 from hogblock.kernels.cpu.elementwise import exp_line
-from hogblock.kernels.cpu.host import LINE
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints
+from hogblock.kernels.optable import LINE
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
-HALF = np.float32(0.5)
 
 
 @kernel

@@ -20,8 +20,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from hogblock.kernels import optable
-from hogblock.kernels.cpu.host import LINE, TILE
+from hogblock.kernels.cpu.host import TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
+from hogblock.kernels.optable import LINE
 
 _PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
 
