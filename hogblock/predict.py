@@ -62,10 +62,11 @@ def outputs_of(
     out = np.empty((n_samples, network.output_shape[0]), np.float32)
 
     def run(first, end):
-        work = private_floats(work=plan.work_size)["work"]
+        space = private_floats(work=plan.work_size, zeros=plan.zeros_size)
         run_forward(
-            plan.ops, plan.reals, plan.n_forward, own, work, data, first, end, out
-        )
+            plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
+            end, out,
+        )  # fmt: skip
 
     parts = max(1, min(threads, n_samples // SAMPLES_A_THREAD))
     if parts == 1:

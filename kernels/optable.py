@@ -11,15 +11,37 @@ LINE = 16
 """float32 in a cache line: rows of every tensor and buffer are padded to it."""
 
 # Operations ------------------------------------------------------------------------
+# Forward.
 DENSE_FORWARD = 0  # Y = act(X W + B)
-DENSE_INPUT_GRADIENT = 1  # DX = DY W^T
-DENSE_UPDATE = 2  # W rows [FIRST, FIRST + COUNT) from X^T DY
-BIAS_UPDATE = 3  # B from the column sums of DY
-ACTIVATION_FORWARD = 4  # Y = act(X)
-ACTIVATION_BACKWARD = 5  # DX = DY * act'(Y); DX and DY may be one buffer
-DROPOUT_FORWARD = 6  # Y = X * mask / (1 - rate), mask drawn into SCRATCH
-DROPOUT_BACKWARD = 7  # DX = DY * mask / (1 - rate)
-LOSS = 8  # DY from the outputs X and the targets
+ACTIVATION_FORWARD = 1  # Y = act(X)
+DROPOUT_FORWARD = 2  # Y = X * mask / (1 - rate), mask drawn into SCRATCH
+SPATIAL_DROPOUT_FORWARD = 3  # likewise, one draw for a channel of a sample
+CONV_FORWARD = 4  # Y = act(max-pool(X * W + B)); KIND2 1 is depthwise
+MAX_POOL_FORWARD = 5  # Y = largest of each window of X, its position into INDEX
+AVG_POOL_FORWARD = 6  # Y = mean of each window of X
+NORM_FORWARD = 7  # Y = W * (X - mean) / deviation + B in groups of channels
+ADD_FORWARD = 8  # Y = X + X2
+COPY_CHANNELS = 9  # Y = X where pixels lie further apart, or closer; also backward
+
+LOSS = 19  # DY from the outputs X and the targets
+
+# Backward, changing no parameter.
+DENSE_INPUT_GRADIENT = 20  # DX = DY W^T
+ACTIVATION_BACKWARD = 21  # DX = DY * act'(Y); DX and DY may be one buffer
+DROPOUT_BACKWARD = 22  # DX = DY * mask / (1 - rate)
+SPATIAL_DROPOUT_BACKWARD = 23
+CONV_INPUT_GRADIENT = 24
+MAX_POOL_BACKWARD = 25
+AVG_POOL_BACKWARD = 26
+NORM_INPUT_GRADIENT = 27
+ADD_BACKWARD = 28  # DX = DY, or DX += DY with COUNT 1
+
+# Updates of parameters.
+FIRST_UPDATE = 40
+DENSE_UPDATE = 40  # W rows [FIRST, FIRST + COUNT) from X^T DY
+BIAS_UPDATE = 41  # B from the column sums of DY
+CONV_UPDATE = 42  # W rows [FIRST, FIRST + COUNT), of [kernel, kernel, channels] rows
+NORM_UPDATE = 43  # W, the scales of a normalisation
 
 # Columns ---------------------------------------------------------------------------
 CODE = 0
@@ -39,12 +61,44 @@ KIND = 13  # activation or loss
 SCRATCH = 14
 SCRATCH2 = 15
 SCRATCH_ROW = 16  # float32 from one row of either scratch buffer to the next
-OP_WIDTH = 17
+KIND2 = 17  # 1 for a depthwise convolution
+X2 = 18  # second input of ADD_FORWARD
+
+# Images are [height, width, channels], pixels PIXEL float32 apart. A kernel or window at
+# output pixel (r, q) begins at input pixel (r * STRIDE_HEIGHT - PAD_TOP, ...). With POOL
+# larger than 1, OUT is a convolution's size before pooling, and Y is OUT / POOL.
+IN_HEIGHT = 19
+IN_WIDTH = 20
+IN_CHANNELS = 21
+IN_PIXEL = 22
+OUT_HEIGHT = 23
+OUT_WIDTH = 24
+OUT_CHANNELS = 25
+OUT_PIXEL = 26
+KERNEL_HEIGHT = 27
+KERNEL_WIDTH = 28
+STRIDE_HEIGHT = 29
+STRIDE_WIDTH = 30
+PAD_TOP = 31
+PAD_LEFT = 32
+POOL_HEIGHT = 33
+POOL_WIDTH = 34
+GROUPS = 35  # of a normalisation
+
+# Work space of image operations.
+INDEX = 36  # uint16, position of the largest value in its window, laid out as Y
+INDEX_ROW = 37  # float32 from one sample's positions to the next
+PACKED = 38  # one sample, with its border of zeros
+TABLE = 39  # int32, see the tile
+TURNED = 40  # weights as the input gradient wants them
+FULL = 41  # one sample of a convolution before pooling
+OP_WIDTH = 42
 
 # Columns of the float32 table that goes with it --------------------------------------
 SLOPE = 0  # of a LINEAR activation left of zero
 RATE = 1  # of dropout
-REAL_WIDTH = 2
+EPSILON = 2  # added to a variance
+REAL_WIDTH = 3
 
 # Activations -------------------------------------------------------------------------
 LINEAR = 0  # v > 0 ? v : SLOPE * v

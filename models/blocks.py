@@ -22,17 +22,33 @@ def whole(network: Network) -> Block:
     return Block(0, network.size)
 
 
+def gradients_needed(network: Network, block: Block) -> list[bool]:
+    """For each buffer of the graph whether a step on `block` needs its gradient.
+
+    It does where a tensor of the block lies at or before the stage that writes it.
+    """
+    owners = {
+        t.layer for t in network.tensors if t.rows_in(*block)[0] < t.rows_in(*block)[1]
+    }
+    needed = [False]
+    for k, stage in enumerate(network.stages):
+        needed.append(k in owners or any(needed[s] for s in stage.sources))
+    return needed
+
+
 def step_cost(network: Network, block: Block) -> int:
     """Multiply-adds per sample of a step that updates only `block`."""
-    costs = [
-        layer.cost(shape)
-        for layer, shape in zip(network.stages, network.shapes, strict=False)
-    ]
-    owned = [(t, *t.rows_in(*block)) for t in network.tensors]
-    lowest = min((t.layer for t, first, end in owned if first < end), default=0)
-    backward = sum(cost.input_gradient for cost in costs[lowest + 1 :])
-    own = sum((end - first) * t.stride for t, first, end in owned)
-    return sum(cost.forward for cost in costs) + backward + own
+    needed = gradients_needed(network, block)
+    total = 0
+    for stage in network.stages:
+        cost = stage.layer.cost(network.shapes[stage.sources[0]])
+        total += cost.forward
+        if any(needed[s] for s in stage.sources):
+            total += cost.input_gradient
+    for tensor in network.tensors:
+        first, end = tensor.rows_in(*block)
+        total += (end - first) * tensor.stride * tensor.uses
+    return total
 
 
 def partition(network: Network, parts: int) -> list[Block]:

@@ -29,6 +29,25 @@ def he_normal(random, shape, fan_in, fan_out, gain):
     return random.normal(0.0, np.sqrt(gain / 3 / fan_in), shape)
 
 
+def zeros(random, shape, fan_in, fan_out, gain):
+    """All zero."""
+    return np.zeros(shape)
+
+
+def ones(random, shape, fan_in, fan_out, gain):
+    """All one."""
+    return np.ones(shape)
+
+
 INITIALISERS = {
-    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal)
+    f.__name__: f
+    for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones)
 }
+
+
+def check_initialiser(name: str) -> None:
+    """Raise ValueError for an unknown initialiser."""
+    if name not in INITIALISERS:
+        raise ValueError(
+            f"initialiser={name!r} is unknown; allowed are {sorted(INITIALISERS)}"
+        )

@@ -30,6 +30,10 @@ class Tensor:
         float32 from one row to the next: `columns` padded. Padding is zero.
     decays : bool
         Whether the L2 penalty applies.
+    shape : tuple of int
+        The shape that users see; its product is rows * columns.
+    uses : int
+        Multiply-adds per weight and sample in the tensor's own gradient.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Tensor:
     rows: int
     columns: int
     decays: bool
+    shape: tuple[int, ...] = ()
+    uses: int = 1
 
     @property
     def stride(self) -> int:

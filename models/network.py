@@ -1,11 +1,12 @@
-"""Network: layers in a row, their shapes, and the flat vector of their parameters."""
+"""Network: layers, their shapes, and the flat vector of their parameters."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from hogblock.models.graph import make_stages
 from hogblock.models.initialisers import INITIALISERS
-from hogblock.models.layers import Layer, fuse_activations
+from hogblock.models.layers import Layer
 from hogblock.models.layout import Tensor
 
 
@@ -15,17 +16,18 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer
-        At least one. An activation after a ``Dense`` layer costs nothing: the two run
-        as one operation.
+        At least one. An activation or a max-pooling after a convolution or a ``Dense``
+        layer runs in one operation with it.
     input_shape : tuple of int
-        Shape of one sample, ``(n_features,)`` for rows.
+        Shape of one sample: ``(n_features,)`` for rows, ``(height, width, channels)``
+        for images.
 
     Attributes
     ----------
-    stages : list of Layer
-        The layers as they run (activations fused).
+    stages : list of Stage
+        The layers as they run, see ``models.graph``.
     shapes : list of tuple
-        Shape before each stage, and after the last.
+        Shape of the input, and of the output of each stage.
     tensors : list of Tensor
         Every parameter tensor, in the order of the flat vector.
     size : int
@@ -34,40 +36,35 @@ class Network:
     Raises
     ------
     ValueError
-        If a layer is unknown or does not fit its input; the message names it.
+        If a layer is unknown or does not fit its input; the message names it by its
+        position and gives the shapes.
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: tuple[int, ...]):
         self.layers = list(layers)
-        self.input_shape = tuple(int(n) for n in input_shape)
         if not self.layers:
             raise ValueError("layers is empty; a Network needs at least one layer")
-        if not self.input_shape or min(self.input_shape) < 1:
-            raise ValueError(f"input_shape={input_shape!r} must be positive numbers")
-        shape = self.input_shape
-        for position, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise ValueError(
-                    f"layer {position} is {layer!r}, which is no hogblock layer"
-                )
-            try:
-                shape = layer.output_shape(shape)
-            except ValueError as error:
-                raise ValueError(f"layer {position} ({layer}): {error}") from None
-        self.stages = fuse_activations(self.layers)
-        self.shapes = [self.input_shape]
-        for layer in self.stages:
-            self.shapes.append(layer.output_shape(self.shapes[-1]))
+        self.input_shape = _checked_shape(input_shape)
+        self.stages = make_stages(self.layers, self.input_shape)
+        self.shapes = [self.input_shape, *(stage.shape for stage in self.stages)]
         self._specs = [
-            layer.parameters(shape)
-            for layer, shape in zip(self.stages, self.shapes, strict=False)
+            stage.layer.parameters(self.shapes[stage.sources[0]])
+            for stage in self.stages
         ]
         self.tensors: list[Tensor] = []
         offset = 0
         for position, specs in enumerate(self._specs):
             for p in specs:
-                name = f"{position}.{p.name}"
-                tensor = Tensor(name, position, offset, p.rows, p.columns, p.decays)
+                tensor = Tensor(
+                    name=f"{self.stages[position].name}.{p.name}",
+                    layer=position,
+                    offset=offset,
+                    rows=p.rows,
+                    columns=p.columns,
+                    decays=p.decays,
+                    shape=p.shape,
+                    uses=p.uses,
+                )
                 self.tensors.append(tensor)
                 offset += tensor.size
         self.size = offset
@@ -105,5 +102,33 @@ class Network:
             tensor.view(vector)[:] = draw(random, shape, *spec.fans, spec.gain)
         return vector
 
+    def summary(self, workers: int = 1, print_fn=print) -> None:
+        """Print layers, shapes, parameters, step costs, and who owns what.
+
+        Parameters
+        ----------
+        workers : int, default=1
+            Workers that the parameters are split among, see ``models.blocks``.
+        print_fn : callable, default=print
+            Gets the whole text.
+        """
+        from hogblock.models.summary import summary_of  # it imports this module
+
+        print_fn(summary_of(self, workers))
+
     def __repr__(self) -> str:
         return f"Network({self.layers!r}, input_shape={self.input_shape})"
+
+
+def _checked_shape(shape) -> tuple[int, ...]:
+    """`shape` as one or three positive integers."""
+    try:
+        numbers = tuple(int(n) for n in shape)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in (1, 3) or min(numbers) < 1:
+        raise ValueError(
+            f"input_shape={shape!r} must be (n_features,) or (height, width, "
+            "channels), positive integers"
+        )
+    return numbers

@@ -155,7 +155,7 @@ def network_outputs(network, params, x, masks=()):
     """
     params, masks = f64(params), iter(masks)
     values = [f64(x)]
-    for position, stage in enumerate(network.stages):
+    for position, stage in enumerate(s.layer for s in network.stages):
         before = values[-1]
         if isinstance(stage, Dense):
             w, b = (t.view(params) for t in network.tensors_of(position))
@@ -183,7 +183,7 @@ def network_gradient(
     gradient = np.zeros(network.size)
     masks = list(masks)
     for position in reversed(range(len(network.stages))):
-        stage, before = network.stages[position], values[position]
+        stage, before = network.stages[position].layer, values[position]
         if isinstance(stage, Dense):
             weight, bias = network.tensors_of(position)
             w, b = weight.view(params), bias.view(params)

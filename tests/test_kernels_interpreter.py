@@ -13,6 +13,7 @@ from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import (
     backward_op,
     compute_loss,
+    draws_of,
     forward_op,
     gradient_op,
     update_op,
@@ -75,11 +76,11 @@ class Pass:
         counter = 0
         for row, reals in self._forward_rows():
             forward_op(
-                row, reals, self.params.ctypes.data, self.work, self.rows, training,
+                row, reals, self.params.ctypes.data, self.work, self.zeros, self.rows,
+                training,
                 np.uint32(KEY), counter,
             )  # fmt: skip
-            if row[op.CODE] == op.DROPOUT_FORWARD:
-                counter += self.rows * row[op.Y_ROW]
+            counter += draws_of(row, self.rows)
 
     def _forward_rows(self):
         n = self.plan.n_forward
@@ -112,7 +113,9 @@ class Pass:
         gradient[:] = np.nan
         for k in range(plan.n_forward + 1, len(plan.ops)):
             row, reals = plan.ops[k], plan.reals[k]
-            gradient_op(row, self.work, gradient, self.zeros, self.rows)
+            if row[op.CODE] >= op.FIRST_UPDATE:
+                gradient_op(row, self.work, gradient, self.zeros, self.rows)
+                continue
             backward_op(
                 row, reals, self.params.ctypes.data, self.work, self.zeros, self.rows
             )
@@ -128,10 +131,12 @@ class Pass:
         gradient = self.aligned.zeros(self.network.size)
         for k in range(plan.n_forward + 1, len(plan.ops)):
             row, reals = plan.ops[k], plan.reals[k]
-            update_op(
-                row, self.work, self.params, momentum, gradient, self.zeros, self.rows,
-                step,
-            )  # fmt: skip
+            if row[op.CODE] >= op.FIRST_UPDATE:
+                update_op(
+                    row, self.work, self.params, momentum, gradient, self.zeros,
+                    self.rows, step,
+                )  # fmt: skip
+                continue
             backward_op(
                 row, reals, self.params.ctypes.data, self.work, self.zeros, self.rows
             )

@@ -105,7 +105,7 @@ def test_gradient_of_the_twin_by_differences(loss, seed):
     masks = [
         (random.random(x.shape[:1] + shape) < 0.5) * 2.0
         for stage, shape in zip(network.stages, network.shapes, strict=False)
-        if isinstance(stage, Dropout)
+        if isinstance(stage.layer, Dropout)
     ]
     how = {"weights": random.uniform(0, 2, 5), "alpha": 0.3, "masks": masks}
     problem = (x, targets, loss)

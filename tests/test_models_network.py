@@ -20,7 +20,7 @@ from hogblock.models import (
 )
 from hogblock.models.activations import ACTIVATIONS
 from hogblock.models.initialisers import INITIALISERS
-from hogblock.models.layers import fuse_activations
+from hogblock.models.graph import make_stages
 
 
 class Picky(Layer):
@@ -39,7 +39,7 @@ def test_shapes_and_sizes():
     assert network.size == (4 + 6) * 16
     assert network.layers == layers
     assert [t.name for t in network.tensors] == [
-        "0.weight", "0.bias", "2.weight", "2.bias",
+        "0.weight", "0.bias", "3.weight", "3.bias",
     ]  # fmt: skip
 
 
@@ -97,6 +97,10 @@ def test_wrong_parameters_of_layers(make, message):
         make()
 
 
+def fused_layers(layers):
+    return [stage.layer for stage in make_stages(layers, (5,))]
+
+
 @pytest.mark.parametrize(
     "layer, kind, slope",
     [
@@ -107,7 +111,7 @@ def test_wrong_parameters_of_layers(make, message):
     ],
 )
 def test_an_activation_after_a_dense_layer_is_fused(layer, kind, slope):
-    (fused,) = fuse_activations([Dense(4, initialiser="he_normal"), layer])
+    (fused,) = fused_layers([Dense(4, initialiser="he_normal"), layer])
     assert (fused.units, fused.initialiser) == (4, "he_normal")
     assert fused.act[:2] == (kind, slope)
 
@@ -116,18 +120,18 @@ def test_an_activation_after_a_dense_layer_is_fused(layer, kind, slope):
 def test_fused_is_as_if_it_had_been_written_so(name, layer):
     short, long = Network([Dense(4, name)], (3,)), Network([Dense(4), layer], (3,))
     assert short.tensors == long.tensors
-    assert short.stages[0].act == long.stages[0].act
+    assert short.stages[0].layer.act == long.stages[0].layer.act
     weights = [n.initialise(np.random.RandomState(1)) for n in (short, long)]
     np.testing.assert_array_equal(*weights)
 
 
 def test_what_cannot_be_fused_stays():
     alone = [ReLU(), Dense(3, "tanh"), ReLU(), Dropout(0.2), Tanh()]
-    assert fuse_activations(alone) == alone
-    first, second = fuse_activations([Dense(3), ReLU(), Tanh()])
+    assert fused_layers(alone) == alone
+    first, second = fused_layers([Dense(3), ReLU(), Tanh()])
     assert first.act == ACTIVATIONS["relu"] and second == Tanh()
     given = [Dense(3), ReLU()]
-    fuse_activations(given)
+    fused_layers(given)
     assert given == [Dense(3), ReLU()]
 
 

@@ -106,3 +106,42 @@ def dropout_backward(dy, y_row, dx, dx_row, mask, rows, width):
         m = floats(mask + 4 * i * y_row, width)
         for j in range(width):
             out[j] = d[j] * m[j]
+
+
+@kernel
+def spatial_dropout_forward(
+    x, x_row, y, y_row, mask, rows, pixels, pixel, rate, key, counter
+):  # fmt: skip
+    """y = x * mask, mask [rows, pixel]: one draw for a channel of a sample.
+
+    `counter` as in `dropout_forward`, a draw for each entry of the mask.
+    """
+    keep = ONE / (ONE - rate)
+    threshold = np.uint32(np.float64(rate) * 4294967295.0)
+    for i in range(rows):
+        m = floats(mask + 4 * i * pixel, pixel)
+        base = np.uint32(counter + i * pixel)
+        for j in range(pixel):
+            drop = hash_bits(np.uint32(base + np.uint32(j)), key) < threshold
+            m[j] = np.float32(0) if drop else keep
+    spatial_dropout_backward(x, x_row, y, y_row, mask, rows, pixels, pixel)
+
+
+@kernel
+def spatial_dropout_backward(dy, y_row, dx, dx_row, mask, rows, pixels, pixel):
+    """dx = dy * mask."""
+    for i in range(rows):
+        d = floats(dy + 4 * i * y_row, pixels * pixel)
+        out = floats(dx + 4 * i * dx_row, pixels * pixel)
+        m = floats(mask + 4 * i * pixel, pixel)
+        for p in range(pixels):
+            for j in range(pixel):
+                out[p * pixel + j] = d[p * pixel + j] * m[j]
+
+
+@kernel
+def add(a, b, y, count):
+    """y = a + b; y may be one of them."""
+    left, right, out = floats(a, count), floats(b, count), floats(y, count)
+    for i in range(count):
+        out[i] = left[i] + right[i]

@@ -12,8 +12,14 @@ from hogblock.kernels.cpu.dense import (
 from hogblock.kernels.cpu.elementwise import (
     activation_backward,
     activation_forward,
+    add,
     dropout_backward,
     dropout_forward,
+)
+from hogblock.kernels.cpu.image_ops import (
+    backward_image_op,
+    forward_image_op,
+    image_gradient,
 )
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.loss import (
@@ -22,6 +28,7 @@ from hogblock.kernels.cpu.loss import (
     squared_error,
 )
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
+from hogblock.kernels.cpu.window import copy
 
 
 @kernel
@@ -42,7 +49,7 @@ def compute_loss(row, work, targets, indices, rows, weights, scale):
 
 
 @kernel
-def forward_op(row, reals, params, work, rows, training, key, counter):
+def forward_op(row, reals, params, work, zeros, rows, training, key, counter):
     """One forward operation on `rows` samples; `params`, `work` are addresses."""
     x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
@@ -60,6 +67,20 @@ def forward_op(row, reals, params, work, rows, training, key, counter):
         rate = reals[op.RATE] if training else np.float32(0)
         mask = work + 4 * row[op.SCRATCH]
         dropout_forward(x, x_row, y, y_row, mask, rows, y_row, rate, key, counter)
+    elif code == op.ADD_FORWARD:
+        add(x, work + 4 * row[op.X2], y, rows * y_row)
+    else:
+        forward_image_op(row, reals, params, work, zeros, rows, training, key, counter)
+
+
+@kernel
+def draws_of(row, rows):
+    """Random numbers that a forward operation takes."""
+    if row[op.CODE] == op.DROPOUT_FORWARD:
+        return rows * row[op.Y_ROW]
+    if row[op.CODE] == op.SPATIAL_DROPOUT_FORWARD:
+        return rows * row[op.OUT_PIXEL]
+    return 0
 
 
 @kernel
@@ -82,6 +103,13 @@ def backward_op(row, reals, params, work, zeros, rows):
     elif code == op.DROPOUT_BACKWARD:
         mask = work + 4 * row[op.SCRATCH]
         dropout_backward(dy, y_row, dx, x_row, mask, rows, y_row)
+    elif code == op.ADD_BACKWARD:
+        if row[op.COUNT] == 1:
+            add(dx, dy, dx, rows * y_row)
+        else:
+            copy(dy, dx, rows * y_row)
+    else:
+        backward_image_op(row, params, work, zeros, rows)
 
 
 @kernel
@@ -95,16 +123,37 @@ def gradient_op(row, work, gradient, zeros, rows):
         dense_weight_gradient(
             x, row[op.X_ROW], dy, y_row, zeros, g, y_row, rows, row[op.COUNT], y_row
         )
-    elif row[op.CODE] == op.BIAS_UPDATE:
-        start = row[op.B]
-        column_sums(dy, y_row, rows, gradient[start : start + y_row])
+    else:
+        start, size = small_tensor(row)
+        small_gradient(row, work, rows, gradient[start : start + size])
+
+
+@kernel
+def small_tensor(row):
+    """Start and length of a tensor whose gradient is summed up before its update."""
+    if row[op.CODE] == op.BIAS_UPDATE:
+        return row[op.B], row[op.Y_ROW]
+    if row[op.CODE] == op.NORM_UPDATE:
+        return row[op.W], row[op.OUT_PIXEL]
+    start = row[op.W] + row[op.FIRST] * row[op.OUT_PIXEL]
+    return start, row[op.COUNT] * row[op.OUT_PIXEL]
+
+
+@kernel
+def small_gradient(row, work, rows, g):
+    """Gradient of a bias, a scale, or the weights of a convolution, into an array."""
+    if row[op.CODE] == op.BIAS_UPDATE:
+        dy = work + 4 * row[op.DY]
+        column_sums(dy, row[op.Y_ROW], rows * row[op.COUNT], g)
+    else:
+        image_gradient(row, work, rows, g)
 
 
 @kernel
 def update_op(row, work, params, momentum, gradient, zeros, rows, step):
     """Update a parameter tensor in place, its gradient never leaving the registers.
 
-    A bias is small: its gradient goes through `gradient`.
+    Biases, scales and convolutions are small: their gradient goes through `gradient`.
     """
     dy, y_row = work + 4 * row[op.DY], row[op.Y_ROW]
     if row[op.CODE] == op.DENSE_UPDATE:
@@ -116,9 +165,10 @@ def update_op(row, work, params, momentum, gradient, zeros, rows, step):
             np.int64(momentum.ctypes.data) + 4 * start,
             y_row, rows, row[op.COUNT], y_row, step,
         )  # fmt: skip
-    elif row[op.CODE] == op.BIAS_UPDATE:
-        start = row[op.B]
-        part = slice(start, start + y_row)
-        column_sums(dy, y_row, rows, gradient[part])
-        momentum_step(gradient[part], params[part], momentum[part], step, False)
+    else:
+        start, size = small_tensor(row)
+        part = slice(start, start + size)
+        small_gradient(row, work, rows, gradient[part])
+        decays = row[op.CODE] == op.CONV_UPDATE
+        momentum_step(gradient[part], params[part], momentum[part], step, decays)
         subtract(params[part], gradient[part])

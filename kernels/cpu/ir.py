@@ -23,6 +23,24 @@ def i64(value: int) -> ir.Constant:
     return ir.Constant(I64, value)
 
 
+def outlined(builder, name: str, arguments, emit) -> None:
+    """Call a function of its own, emitted by ``emit(builder, arguments)`` at most once.
+
+    Large bodies are compiled once this way, however many kernels use them.
+    """
+    function = builder.module.globals.get(name)
+    if function is None:
+        kind = ir.FunctionType(ir.VoidType(), [v.type for v in arguments])
+        function = ir.Function(builder.module, kind, name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        function.attributes.add("nounwind")
+        inside = ir.IRBuilder(function.append_basic_block("entry"))
+        emit(inside, function.args)
+        inside.ret_void()
+    builder.call(function, arguments)
+
+
 class VectorBuilder:
     """Vector instructions of a fixed number of float32 lanes.
 

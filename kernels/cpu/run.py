@@ -38,7 +38,9 @@ def run_steps(worker, plans, data, rules, most):
 
 
 @kernel
-def run_forward(ops, reals, n_forward, params, work, data, first, end, out):
+def run_forward(
+    ops, reals, n_forward, params, work, zeros, data, first, end, out
+):  # fmt: skip
     """Outputs of the samples [first, end) of `data`, in order: out [n_samples, n_out].
 
     Work space and chunk are those of one minibatch of ``data.batch`` rows.
@@ -57,8 +59,8 @@ def run_forward(ops, reals, n_forward, params, work, data, first, end, out):
         )  # fmt: skip
         for k in range(n_forward):
             forward_op(
-                ops[k], reals[k], address_of(params), work_at, rows, False,
-                np.uint32(0), 0,
+                ops[k], reals[k], address_of(params), work_at, address_of(zeros), rows,
+                False, np.uint32(0), 0,
             )  # fmt: skip
         for i in range(rows):
             for j in range(n_out):

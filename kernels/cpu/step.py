@@ -15,6 +15,7 @@ from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import (
     backward_op,
     compute_loss,
+    draws_of,
     forward_op,
     gradient_op,
     update_op,
@@ -160,9 +161,8 @@ def train_step(worker, plans, data, rules, ticket):
     key = np.uint32(worker.key)
     counter = worker.state[DROPOUT_COUNTER]
     for k in range(n_forward):
-        forward_op(ops[k], reals[k], params, work, rows, True, key, counter)
-        if ops[k, op.CODE] == op.DROPOUT_FORWARD:
-            counter += rows * ops[k, op.Y_ROW]
+        forward_op(ops[k], reals[k], params, work, zeros, rows, True, key, counter)
+        counter += draws_of(ops[k], rows)
     worker.state[DROPOUT_COUNTER] = counter
     loss = compute_loss(
         ops[n_forward], work, data.targets, indices, rows, data.weights, scale
@@ -177,7 +177,7 @@ def train_step(worker, plans, data, rules, ticket):
         n_ops = 0
     for k in range(n_forward + 1, n_ops):
         row = ops[k]
-        if row[op.CODE] != op.DENSE_UPDATE and row[op.CODE] != op.BIAS_UPDATE:
+        if row[op.CODE] < op.FIRST_UPDATE:
             backward_op(row, reals[k], params, work, zeros, rows)
         elif not fused:
             gradient_op(row, work, gradient, zeros, rows)

@@ -27,28 +27,30 @@ from hogblock.kernels.optable import LINE
 _PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
 
 
-def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, rows):
-    """Emit the K loop; returns accumulators[row][vector] of the last block."""
+def accumulate(
+    vb, a_rows, a_strides, b, b_strides, start, trips, *, spread=True, prefetch=True
+):
+    """Emit the K loop; returns accumulators[row][vector] of the last block.
+
+    Parameters
+    ----------
+    vb : VectorBuilder
+    a_rows : list of pointers
+        Where each row of a begins.
+    a_strides, b_strides, trips : pair of IR values
+        Of the outer and the inner level.
+    start : list of list of vectors
+        First values of the accumulators.
+    spread : bool, default=True
+        A row's a is a scalar for all lanes; if not, it is a vector itself.
+    prefetch : bool, default=True
+        Ask for the lines of b some steps ahead.
+    """
     builder = vb.builder
-    tile_rows, vectors = count
-    a_row, a_outer, a_inner = a_strides
+    a_outer, a_inner = a_strides
     b_outer, b_inner = b_strides
     outer, inner = trips
-
-    def row_of(i):  # rows past the end repeat the last one, and are never stored
-        last = builder.sub(rows, i64(1))
-        inside = builder.icmp_signed("<", i64(i), last)
-        return builder.select(inside, i64(i), last) if i else i64(0)
-
-    row = [row_of(i) for i in range(tile_rows)]
-    a_rows = [vb.offset(a, builder.mul(r, a_row)) for r in row]
-    start = [
-        [
-            vb.load(vb.offset(vb.offset(init, builder.mul(r, init_row)), j * vb.lanes))
-            for j in range(vectors)
-        ]
-        for r in row
-    ]
+    row, vectors = range(len(a_rows)), len(start[0])
     entry = builder.block
     outer_head, inner_loop, outer_tail, done = (
         builder.append_basic_block(name)
@@ -70,15 +72,17 @@ def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, ro
     acc = [[builder.phi(vb.type) for _ in range(vectors)] for _ in row]
     b_line = vb.offset(b, builder.add(b_start, builder.mul(ki, b_inner)))
     b_vectors = [vb.load(vb.offset(b_line, j * vb.lanes)) for j in range(vectors)]
-    # Lines that another worker has just written come from its cache, not from ours.
-    ahead = vb.offset(b_line, builder.mul(b_inner, i64(_PREFETCH_AHEAD)))
-    for j in range(0, vectors * vb.lanes, LINE):
-        vb.prefetch(vb.offset(ahead, j))
+    if prefetch:
+        # Lines that another worker has just written come from its cache, not from ours.
+        ahead = vb.offset(b_line, builder.mul(b_inner, i64(_PREFETCH_AHEAD)))
+        for j in range(0, vectors * vb.lanes, LINE):
+            vb.prefetch(vb.offset(ahead, j))
     a_column = builder.add(a_start, builder.mul(ki, a_inner))
     new = []
-    for i in range(tile_rows):
-        spread = vb.spread(builder.load(vb.offset(a_rows[i], a_column)))
-        new.append([vb.fma(spread, b_vectors[j], acc[i][j]) for j in range(vectors)])
+    for i in row:
+        at = vb.offset(a_rows[i], a_column)
+        value = vb.spread(builder.load(at)) if spread else vb.load(at)
+        new.append([vb.fma(value, b_vectors[j], acc[i][j]) for j in range(vectors)])
     ki_next = builder.add(ki, i64(1))
     ki.add_incoming(ki_next, inner_loop)
     more = builder.icmp_signed("<", ki_next, inner)
@@ -88,7 +92,7 @@ def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, ro
     ko_next = builder.add(ko, i64(1))
     ko.add_incoming(ko_next, outer_tail)
     builder.cbranch(builder.icmp_signed("<", ko_next, outer), outer_head, done)
-    for i in range(tile_rows):
+    for i in row:
         for j in range(vectors):
             at_outer[i][j].add_incoming(start[i][j], entry)
             at_outer[i][j].add_incoming(new[i][j], outer_tail)
@@ -96,6 +100,29 @@ def _accumulate(vb, count, a, a_strides, b, b_strides, init, init_row, trips, ro
             acc[i][j].add_incoming(new[i][j], inner_loop)
     builder.position_at_end(done)
     return new
+
+
+def _accumulate_rows(
+    vb, count, a, a_strides, b, b_strides, init, init_row, trips, rows
+):
+    """The K loop of rows at equal distances: rows past the end repeat the last one."""
+    builder = vb.builder
+    tile_rows, vectors = count
+    a_row, *a_steps = a_strides
+    last = builder.sub(rows, i64(1))
+
+    def row_of(i):
+        inside = builder.icmp_signed("<", i64(i), last)
+        return builder.select(inside, i64(i), last) if i else i64(0)
+
+    row = [row_of(i) for i in range(tile_rows)]
+    a_rows = [vb.offset(a, builder.mul(r, a_row)) for r in row]
+    inits = [vb.offset(init, builder.mul(r, init_row)) for r in row]
+    start = [
+        [vb.load(vb.offset(line, j * vb.lanes)) for j in range(vectors)]
+        for line in inits
+    ]
+    return accumulate(vb, a_rows, a_steps, b, b_strides, start, trips)
 
 
 def _for_valid_rows(vb, tile_rows, rows, write_row):
@@ -111,6 +138,30 @@ def _for_valid_rows(vb, tile_rows, rows, write_row):
             builder.position_at_end(following)
     builder.branch(end)
     builder.position_at_end(end)
+
+
+def for_activation(vb, act, slope, emit):
+    """Emit ``emit(formula)`` once for each activation, and a switch between them."""
+    builder = vb.builder
+    slope = vb.spread(slope)
+    formulas = {
+        optable.TANH: vb.tanh,
+        optable.LOGISTIC: vb.logistic,
+        optable.LINEAR: lambda v: vb.leaky(v, slope),
+    }
+    done = builder.append_basic_block("activated")
+    choose = builder.block
+    branches = {}
+    for code, formula in formulas.items():
+        branches[code] = builder.append_basic_block(f"act{code}")
+        builder.position_at_end(branches[code])
+        emit(formula)
+        builder.branch(done)
+    builder.position_at_end(choose)
+    switch = builder.switch(act, branches[optable.LINEAR])
+    switch.add_case(i64(optable.TANH), branches[optable.TANH])
+    switch.add_case(i64(optable.LOGISTIC), branches[optable.LOGISTIC])
+    builder.position_at_end(done)
 
 
 _OPERANDS = (
@@ -145,33 +196,18 @@ def make_activate_tile(shape, vectors):
     def codegen(context, builder, sig, arguments):
         vb = VectorBuilder(builder, shape.lanes)
         operands, (out, out_row, act, slope) = _split(vb, arguments)
-        acc = _accumulate(vb, (shape.rows, vectors), *operands)
+        acc = _accumulate_rows(vb, (shape.rows, vectors), *operands)
         out = vb.pointer(out)
-        slope = vb.spread(slope)
-        formulas = {
-            optable.TANH: vb.tanh,
-            optable.LOGISTIC: vb.logistic,
-            optable.LINEAR: lambda v: vb.leaky(v, slope),
-        }
-        done = builder.append_basic_block("activated")
-        choose = builder.block
-        branches = {}
-        for code, formula in formulas.items():
-            branches[code] = builder.append_basic_block(f"act{code}")
-            builder.position_at_end(branches[code])
 
-            def write_row(i, formula=formula):
+        def write_all(formula):
+            def write_row(i):
                 line = vb.offset(out, builder.mul(i64(i), out_row))
                 for j in range(vectors):
                     vb.store(formula(acc[i][j]), vb.offset(line, j * vb.lanes))
 
             _for_valid_rows(vb, shape.rows, operands[-1], write_row)
-            builder.branch(done)
-        builder.position_at_end(choose)
-        switch = builder.switch(act, branches[optable.LINEAR])
-        switch.add_case(i64(optable.TANH), branches[optable.TANH])
-        switch.add_case(i64(optable.LOGISTIC), branches[optable.LOGISTIC])
-        builder.position_at_end(done)
+
+        for_activation(vb, act, slope, write_all)
         return context.get_dummy_value()
 
     @intrinsic
@@ -206,7 +242,7 @@ def make_momentum_tile(shape, vectors):
                 line = vb.offset(base, builder.mul(i64(i), row))
                 for j in range(0, vectors * vb.lanes, LINE):
                     vb.prefetch(vb.offset(line, j), write=True)
-        acc = _accumulate(vb, (shape.rows, vectors), *operands)
+        acc = _accumulate_rows(vb, (shape.rows, vectors), *operands)
         has_momentum = builder.or_(
             *(
                 builder.fcmp_unordered("!=", v, ir.Constant(F32, 0.0))

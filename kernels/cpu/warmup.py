@@ -110,6 +110,15 @@ def warm_up() -> None:
         run.run_steps(worker, plans, data, rules, 0)
         out = np.zeros((0, 1), np.float32)
         run.run_forward(
-            plans.ops[0], plans.reals[0], 1, worker.params, worker.work, data, 0, 0, out
+            plans.ops[0],
+            plans.reals[0],
+            1,
+            worker.params,
+            worker.work,
+            worker.zeros,
+            data,
+            0,
+            0,
+            out,
         )
     _warm = True

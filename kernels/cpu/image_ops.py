@@ -1,0 +1,125 @@
+"""The interpreter's operations on images: rows of the op table to kernels."""
+
+import numpy as np
+
+from hogblock.kernels import optable as op
+from hogblock.kernels.cpu.conv import (
+    conv_forward,
+    conv_input_gradient,
+    conv_weight_gradient,
+)
+from hogblock.kernels.cpu.elementwise import (
+    spatial_dropout_backward,
+    spatial_dropout_forward,
+)
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.norm import (
+    norm_forward,
+    norm_input_gradient,
+    norm_scale_gradient,
+)
+from hogblock.kernels.cpu.pooling import (
+    avg_pool_backward,
+    avg_pool_forward,
+    max_pool_backward,
+    max_pool_forward,
+)
+from hogblock.kernels.cpu.window import copy_channels, window_of
+
+
+@kernel
+def forward_image_op(row, reals, params, work, zeros, rows, training, key, counter):
+    """See ``interpreter.forward_op``."""
+    x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
+    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
+    act, slope = row[op.KIND], reals[op.SLOPE]
+    index, index_row = work + 4 * row[op.INDEX], row[op.INDEX_ROW]
+    pixels = row[op.IN_HEIGHT] * row[op.IN_WIDTH]
+    pixel = row[op.OUT_PIXEL]
+    code = row[op.CODE]
+    if code == op.CONV_FORWARD:
+        bias = zeros if row[op.B] < 0 else params + 4 * row[op.B]
+        conv_forward(
+            window_of(row), x, x_row, params + 4 * row[op.W], bias, y, y_row, rows, act,
+            slope, row[op.KIND2] == 1, work + 4 * row[op.PACKED],
+            work + 4 * row[op.TABLE], work + 4 * row[op.FULL], index, index_row,
+        )  # fmt: skip
+    elif code == op.MAX_POOL_FORWARD:
+        max_pool_forward(
+            window_of(row), x, x_row, y, y_row, rows, act, slope, index, index_row
+        )
+    elif code == op.AVG_POOL_FORWARD:
+        avg_pool_forward(window_of(row), x, x_row, y, y_row, rows)
+    elif code == op.NORM_FORWARD:
+        norm_forward(
+            x, x_row, params + 4 * row[op.W], params + 4 * row[op.B], y, y_row, rows,
+            pixels, pixel, row[op.OUT_CHANNELS], row[op.GROUPS], reals[op.EPSILON],
+            work + 4 * row[op.SCRATCH],
+        )  # fmt: skip
+    elif code == op.SPATIAL_DROPOUT_FORWARD:
+        rate = reals[op.RATE] if training else np.float32(0)
+        spatial_dropout_forward(
+            x, x_row, y, y_row, work + 4 * row[op.SCRATCH], rows, y_row // pixel, pixel,
+            rate, key, counter,
+        )  # fmt: skip
+    elif code == op.COPY_CHANNELS:
+        copy_channels(
+            x, x_row, row[op.IN_PIXEL], y, y_row, pixel, rows, pixels,
+            row[op.IN_CHANNELS],
+        )  # fmt: skip
+
+
+@kernel
+def backward_image_op(row, params, work, zeros, rows):
+    """See ``interpreter.backward_op``."""
+    dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
+    x, x_row, y_row = work + 4 * row[op.X], row[op.X_ROW], row[op.Y_ROW]
+    index, index_row = work + 4 * row[op.INDEX], row[op.INDEX_ROW]
+    pixels = row[op.IN_HEIGHT] * row[op.IN_WIDTH]
+    pixel = row[op.OUT_PIXEL]
+    code = row[op.CODE]
+    if code == op.CONV_INPUT_GRADIENT:
+        conv_input_gradient(
+            window_of(row), dy, y_row, params + 4 * row[op.W], dx, x_row, rows, zeros,
+            row[op.KIND2] == 1, work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
+            work + 4 * row[op.TURNED], work + 4 * row[op.FULL], index, index_row,
+        )  # fmt: skip
+    elif code == op.MAX_POOL_BACKWARD:
+        max_pool_backward(window_of(row), dy, y_row, dx, x_row, rows, index, index_row)
+    elif code == op.AVG_POOL_BACKWARD:
+        avg_pool_backward(window_of(row), dy, y_row, dx, x_row, rows)
+    elif code == op.NORM_INPUT_GRADIENT:
+        norm_input_gradient(
+            x, x_row, params + 4 * row[op.W], dy, y_row, dx, x_row, rows, pixels, pixel,
+            row[op.OUT_CHANNELS], row[op.GROUPS], work + 4 * row[op.SCRATCH],
+            work + 4 * row[op.SCRATCH2],
+        )  # fmt: skip
+    elif code == op.SPATIAL_DROPOUT_BACKWARD:
+        spatial_dropout_backward(
+            dy, y_row, dx, x_row, work + 4 * row[op.SCRATCH], rows, y_row // pixel,
+            pixel,
+        )  # fmt: skip
+    elif code == op.COPY_CHANNELS:
+        copy_channels(
+            x, x_row, row[op.IN_PIXEL], work + 4 * row[op.Y], y_row, pixel, rows,
+            pixels, row[op.IN_CHANNELS],
+        )  # fmt: skip
+
+
+@kernel
+def image_gradient(row, work, rows, g):
+    """Gradient of the weights of a convolution or of a normalisation's scales."""
+    x, dy = work + 4 * row[op.X], work + 4 * row[op.DY]
+    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
+    if row[op.CODE] == op.CONV_UPDATE:
+        conv_weight_gradient(
+            window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
+            row[op.FIRST], row[op.COUNT], row[op.KIND2] == 1,
+            work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
+            work + 4 * row[op.FULL], work + 4 * row[op.INDEX], row[op.INDEX_ROW],
+        )  # fmt: skip
+    else:
+        norm_scale_gradient(
+            x, x_row, dy, y_row, rows, row[op.IN_HEIGHT] * row[op.IN_WIDTH],
+            row[op.OUT_PIXEL], work + 4 * row[op.SCRATCH], g,
+        )  # fmt: skip

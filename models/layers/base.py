@@ -1,0 +1,112 @@
+"""What every layer answers."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+
+class Parameter(NamedTuple):
+    """One parameter tensor of a layer.
+
+    Attributes
+    ----------
+    name : str
+    rows, columns : int
+    decays : bool
+        Whether the L2 penalty applies.
+    initialiser : str
+    fans : tuple of int
+        Inputs and outputs of one unit.
+    gain : float
+        Of the activation, see ``models.activations``.
+    shape : tuple of int
+        The shape that users see; its product is rows * columns.
+    uses : int
+        Multiply-adds per weight and sample in the tensor's own gradient.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    decays: bool
+    initialiser: str
+    fans: tuple[int, int]
+    gain: float
+    shape: tuple[int, ...]
+    uses: int = 1
+
+
+class Cost(NamedTuple):
+    """Multiply-adds per sample."""
+
+    forward: int = 0
+    input_gradient: int = 0
+
+
+class Layer:
+    """What every layer answers. Shapes are of one sample.
+
+    To add a layer, write its class in this package and its kernels in
+    ``hogblock.kernels``; the interpreter there runs the rows that it emits.
+    """
+
+    reads_raw_images = False
+    """Whether it takes images whose channels do not fill whole cache lines."""
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the output; raises ValueError if `shape` does not fit."""
+        return shape
+
+    def joined_shape(self, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+        """`output_shape` for a layer that may have several inputs."""
+        return self.output_shape(shapes[0])
+
+    def parameters(self, shape: tuple[int, ...]) -> list[Parameter]:
+        """Tensors of the layer in the order of the flat vector."""
+        return []
+
+    def cost(self, shape: tuple[int, ...]) -> Cost:
+        """Work outside the parameters' own gradients."""
+        return Cost()
+
+    def absorb(self, following: "Layer") -> "Layer | None":
+        """One layer that does the work of this and the following one, if there is."""
+        return None
+
+    def is_view(self, shape: tuple[int, ...], pixel: int) -> bool:
+        """Whether the output is the input word for word, its pixels `pixel` apart."""
+        return False
+
+    def forward(self, place) -> None:
+        """Emit the rows of the forward pass; `place` is a ``models.plan.Place``."""
+        raise TypeError(f"{type(self).__name__} has no forward pass")
+
+    def backward(self, place) -> None:
+        """Emit the rows of the backward pass."""
+        raise TypeError(f"{type(self).__name__} has no backward pass")
+
+
+def image_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """`shape` as height, width, channels; raises ValueError if it is none."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"{type(layer).__name__} takes images of shape (height, width, channels), "
+            f"and its input has shape {shape}"
+        )
+    return shape
+
+
+def pair_of(value, name: str, layer: Layer) -> tuple[int, int]:
+    """An integer >= 1 or a pair of them as (height, width)."""
+    pair = (value, value) if isinstance(value, Integral) else value
+    try:
+        height, width = pair
+    except (TypeError, ValueError):
+        height = width = None
+    if not (isinstance(height, Integral) and isinstance(width, Integral)) or (
+        min(height, width) < 1
+    ):
+        raise ValueError(
+            f"{name}={value!r} of {type(layer).__name__} must be an integer >= 1 or a "
+            "pair of them"
+        )
+    return int(height), int(width)

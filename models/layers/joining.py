@@ -1,0 +1,113 @@
+"""Layers that change the shape of the network: flattening, and branches that join."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from numbers import Integral
+
+from hogblock.kernels import optable as op
+from hogblock.models.layers.base import Layer
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Images (height, width, channels) as rows of height * width * channels features."""
+
+    reads_raw_images = True
+
+    def output_shape(self, shape):
+        return (prod(shape),)
+
+    def is_view(self, shape, pixel):
+        return len(shape) == 1 or shape[2] == pixel
+
+    def forward(self, place):
+        place.emit(op.COPY_CHANNELS, **self._columns(place))
+
+    def backward(self, place):
+        if place.needs_dx:
+            turned = self._columns(place)
+            turned["in_pixel"], turned["out_pixel"] = (
+                turned["out_pixel"],
+                turned["in_pixel"],
+            )
+            place.emit(
+                op.COPY_CHANNELS,
+                **turned | {
+                    "x": place.dy, "x_row": place.y.row,
+                    "y": place.dx, "y_row": place.x.row,
+                },
+            )  # fmt: skip
+
+    def _columns(self, place):
+        height, width, channels = place.shape
+        return {
+            "in_height": height,
+            "in_width": width,
+            "in_channels": channels,
+            "in_pixel": place.x.pixel,
+            "out_pixel": channels,
+        }
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """Sum of the output of the layer before and that of an earlier layer.
+
+    Parameters
+    ----------
+    source : int
+        Position of the earlier layer in the same list of layers; -1 is the input of the
+        list. See `Residual` for whole branches.
+    """
+
+    source: int
+
+    def __post_init__(self):
+        if not isinstance(self.source, Integral) or self.source < -1:
+            raise ValueError(
+                f"source={self.source!r} of Add must be the position of a layer, or -1"
+            )
+
+    def joined_shape(self, shapes):
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"cannot add branches of different shapes: {shapes[0]} and {shapes[1]}"
+            )
+        return shapes[0]
+
+    def forward(self, place):
+        place.emit(op.ADD_FORWARD, x2=place.x2.offset)
+
+    def backward(self, place):
+        if place.needs_dx2:
+            place.emit(op.ADD_BACKWARD, dx=place.dx2, count=place.joins_dx2)
+        if place.needs_dx and place.dx != place.dy:
+            place.emit(op.ADD_BACKWARD, count=0)
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """x + body(x), or shortcut(x) + body(x): He et al., "Deep residual learning" (2015).
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The body.
+    shortcut : sequence of Layer, default=()
+        Empty is the identity.
+
+    Raises
+    ------
+    ValueError
+        If the body is empty.
+    """
+
+    layers: Sequence[Layer]
+    shortcut: Sequence[Layer] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "shortcut", tuple(self.shortcut))
+        if not self.layers:
+            raise ValueError("layers of Residual is empty; it needs at least one layer")

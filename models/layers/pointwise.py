@@ -1,0 +1,141 @@
+"""Layers that work on each value alone: activations and dropout."""
+
+from dataclasses import dataclass
+
+from hogblock.kernels import optable as op
+from hogblock.models.activations import ACTIVATIONS, Activation, leaky
+from hogblock.models.layers.base import Layer, image_shape
+
+
+def activation_of(activation: str | Activation) -> Activation:
+    """An activation by name; raises ValueError for an unknown one."""
+    if isinstance(activation, Activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r} is unknown; allowed are {sorted(ACTIVATIONS)}"
+        )
+    return ACTIVATIONS[activation]
+
+
+def emit_derivative(place, act: Activation) -> None:
+    """Emit the product of DY with an activation's derivative, in place."""
+    if (act.kind, act.slope) != (op.LINEAR, 1.0):
+        place.emit(
+            op.ACTIVATION_BACKWARD,
+            dx=place.dy,
+            x_row=place.y.row,
+            kind=act.kind,
+            slope=act.slope,
+        )
+
+
+@dataclass(frozen=True)
+class Pointwise(Layer):
+    """An activation as a layer of its own."""
+
+    @property
+    def act(self) -> Activation:
+        return activation_of(type(self)._name)
+
+    def forward(self, place):
+        place.emit(op.ACTIVATION_FORWARD, kind=self.act.kind, slope=self.act.slope)
+
+    def backward(self, place):
+        if place.needs_dx:
+            place.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
+
+
+@dataclass(frozen=True)
+class ReLU(Pointwise):
+    """max(0, v); its subgradient at 0 is 0."""
+
+    _name = "relu"
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Pointwise):
+    """v where v > 0, slope * v elsewhere.
+
+    Parameters
+    ----------
+    slope : float in [0, 1], default=0.01
+    """
+
+    slope: float = 0.01
+
+    def __post_init__(self):
+        if not 0 <= self.slope <= 1:
+            raise ValueError(f"slope={self.slope!r} of LeakyReLU must be in [0, 1]")
+
+    @property
+    def act(self):
+        return leaky(self.slope)
+
+
+@dataclass(frozen=True)
+class Tanh(Pointwise):
+    """Hyperbolic tangent."""
+
+    _name = "tanh"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Pointwise):
+    """1 / (1 + e**-v)."""
+
+    _name = "logistic"
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Zero each value with probability `rate` in training, scale the rest up.
+
+    Srivastava et al., "Dropout" (2014), in its inverted form.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    """
+
+    rate: float
+
+    def __post_init__(self):
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"rate={self.rate!r} of Dropout must be in [0, 1)")
+
+    def forward(self, place):
+        mask = place.scratch("mask", place.y.row * place.batch_rows)
+        place.emit(op.DROPOUT_FORWARD, scratch=mask, rate=self.rate)
+
+    def backward(self, place):
+        if place.needs_dx:
+            mask = place.scratch("mask", place.y.row * place.batch_rows)
+            place.emit(op.DROPOUT_BACKWARD, scratch=mask)
+
+
+@dataclass(frozen=True)
+class SpatialDropout2D(Dropout):
+    """Zero whole channels of an image with probability `rate` in training.
+
+    Tompson et al., "Efficient object localization using convolutional networks" (2015).
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    """
+
+    def output_shape(self, shape):
+        return image_shape(self, shape)
+
+    def forward(self, place):
+        place.emit(op.SPATIAL_DROPOUT_FORWARD, **self._columns(place), rate=self.rate)
+
+    def backward(self, place):
+        if place.needs_dx:
+            place.emit(op.SPATIAL_DROPOUT_BACKWARD, **self._columns(place))
+
+    def _columns(self, place):
+        pixel = place.y.pixel
+        mask = place.scratch("mask", pixel * place.batch_rows)
+        return {"scratch": mask, "scratch_row": pixel, "out_pixel": pixel}

@@ -1,0 +1,150 @@
+"""Pooling of images."""
+
+from dataclasses import dataclass, replace
+
+from hogblock.kernels import optable as op
+from hogblock.models.activations import Activation
+from hogblock.models.layers.base import Layer, image_shape, pair_of
+from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.window import (
+    Slide,
+    check_padding,
+    slides,
+    window_columns,
+)
+
+LARGEST_WINDOW = 2**16
+
+
+@dataclass(frozen=True)
+class _Pool(Layer):
+    pool_size: int | tuple[int, int] = 2
+    stride: int | tuple[int, int] | None = None
+    padding: str = "valid"
+
+    def __post_init__(self):
+        self.window, self.strides  # noqa: B018  (both check)
+        check_padding(self.padding)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width."""
+        return pair_of(self.pool_size, "pool_size", self)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Downwards and to the right."""
+        stride = self.pool_size if self.stride is None else self.stride
+        return pair_of(stride, "stride", self)
+
+    def _slides(self, shape):
+        return slides(self, shape, self.window, self.strides, self.padding)
+
+    def output_shape(self, shape):
+        down, across = self._slides(shape)
+        return (down.out, across.out, shape[2])
+
+    def _columns(self, place):
+        shape = place.shape
+        return window_columns(place, shape, *self._slides(shape), shape[2])
+
+
+@dataclass(frozen=True)
+class MaxPool2D(_Pool):
+    """Largest value of each window; its first maximum takes the subgradient.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default=2
+        Height and width.
+    stride : int or pair of int, default=None
+        None is `pool_size`: windows side by side.
+    padding : {"valid", "same"}, default="valid"
+        "same" adds windows that are cut off at the edge.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not allowed.
+    """
+
+    _activation: str | Activation = "identity"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.window[0] * self.window[1] > LARGEST_WINDOW:
+            raise ValueError(
+                f"pool_size={self.pool_size!r} of MaxPool2D has more than "
+                f"{LARGEST_WINDOW} pixels"
+            )
+
+    @property
+    def act(self) -> Activation:
+        return activation_of(self._activation)
+
+    def absorb(self, following):
+        if self._activation == "identity" and isinstance(following, Pointwise):
+            return replace(self, _activation=following.act)
+        return None
+
+    def forward(self, place):
+        place.emit(
+            op.MAX_POOL_FORWARD,
+            **self._columns(place) | place.index_columns(),
+            kind=self.act.kind,
+            slope=self.act.slope,
+        )
+
+    def backward(self, place):
+        if place.needs_dx:
+            emit_derivative(place, self.act)
+            columns = self._columns(place) | place.index_columns()
+            place.emit(op.MAX_POOL_BACKWARD, **columns)
+
+
+@dataclass(frozen=True)
+class AvgPool2D(_Pool):
+    """Mean of each window.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default=2
+        Height and width.
+    stride : int or pair of int, default=None
+        None is `pool_size`: windows side by side.
+    padding : {"valid", "same"}, default="valid"
+        "same" adds windows that are cut off at the edge; they count the pixels that
+        exist.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not allowed.
+    """
+
+    def forward(self, place):
+        place.emit(op.AVG_POOL_FORWARD, **self._columns(place))
+
+    def backward(self, place):
+        if place.needs_dx:
+            place.emit(op.AVG_POOL_BACKWARD, **self._columns(place))
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool2D(Layer):
+    """Mean of each channel over the whole image: features of shape (channels,)."""
+
+    def output_shape(self, shape):
+        return (image_shape(self, shape)[2],)
+
+    def _columns(self, place):
+        height, width, channels = place.shape
+        down, across = (Slide(n, n, n, 0, 1) for n in (height, width))
+        return window_columns(place, place.shape, down, across, channels)
+
+    def forward(self, place):
+        place.emit(op.AVG_POOL_FORWARD, **self._columns(place))
+
+    def backward(self, place):
+        if place.needs_dx:
+            place.emit(op.AVG_POOL_BACKWARD, **self._columns(place))
