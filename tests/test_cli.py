@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris
+from sklearn.utils import Bunch
 
 from hogblock import MLPClassifier, MLPRegressor, cli, datasets
 from hogblock.kernels.cpu.warmup import warm_up
@@ -32,7 +33,7 @@ def here(tmp_path, monkeypatch):
     """An empty working directory, and no Fashion-MNIST on this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets, "DEFAULT_FOLDERS", (str(tmp_path / "nowhere"),))
+    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
     return tmp_path
 
 
@@ -128,7 +129,7 @@ def test_fashion_mnist_has_its_own_test_set(here, monkeypatch):
     def load():
         X = random.integers(0, 256, (60, 784), np.uint8)
         y = np.arange(60) % 10
-        return datasets.Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
+        return Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
 
     monkeypatch.setattr(datasets, "load_fashion_mnist", load)
     data = cli._load("fashion-mnist", None, "auto")
