@@ -19,11 +19,14 @@ from hogblock.errors import WorkerError
 BUILT_IN = {
     "fashion-mnist": "classification",
     "digits": "classification",
+    "cifar-10": "classification",
     "iris": "classification",
     "wine": "classification",
     "breast-cancer": "classification",
     "diabetes": "regression",
 }
+IMAGE_SETS = {"fashion-mnist": "load_fashion_mnist", "cifar-10": "load_cifar10"}
+"""Those with a test set of their own, and what loads them."""
 TABLES = (".csv", ".parquet")
 MOST_CLASSES = 50
 """A target of more distinct numbers than this is taken for a regression's."""
@@ -187,21 +190,25 @@ def _load(name: str, target: str | None, task: str) -> Data:
 
 
 def _load_built_in(name: str) -> Data:
-    if name == "fashion-mnist":
-        from hogblock.datasets import load_fashion_mnist
+    if name in IMAGE_SETS:
+        from hogblock import datasets
 
-        fashion = load_fashion_mnist()
+        images = getattr(datasets, IMAGE_SETS[name])()
         return Data(
-            fashion.data,
-            fashion.target,
+            _rows(images.data),
+            images.target,
             BUILT_IN[name],
-            fashion.data_test,
-            fashion.target_test,
+            _rows(images.data_test),
+            images.target_test,
         )
     import sklearn.datasets
 
     load = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")
     return Data(*load(return_X_y=True), BUILT_IN[name])
+
+
+def _rows(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
 
 
 def _task_of(y: np.ndarray) -> str:

@@ -40,9 +40,12 @@ def ones(random, shape, fan_in, fan_out, gain):
 
 
 INITIALISERS = {
-    f.__name__: f
-    for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones)
+    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal)
 }
+"""The rules that a layer's weights may follow."""
+
+FIRST_VALUES = INITIALISERS | {f.__name__: f for f in (zeros, ones)}
+"""These, and what scales and biases start from."""
 
 
 def check_initialiser(name: str) -> None:

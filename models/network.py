@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hogblock.models.graph import make_stages
-from hogblock.models.initialisers import INITIALISERS
+from hogblock.models.initialisers import FIRST_VALUES
 from hogblock.models.layers import Layer
 from hogblock.models.layout import Tensor
 
@@ -97,7 +97,7 @@ class Network:
         vector = np.zeros(self.size, np.float32)
         specs = [p for specs in self._specs for p in specs]
         for tensor, spec in zip(self.tensors, specs, strict=True):
-            draw = INITIALISERS[spec.initialiser]
+            draw = FIRST_VALUES[spec.initialiser]
             shape = (tensor.rows, tensor.columns)
             tensor.view(vector)[:] = draw(random, shape, *spec.fans, spec.gain)
         return vector

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris
+from sklearn.utils import Bunch
 
 from hogblock import MLPClassifier, MLPRegressor, cli, datasets
 from hogblock.kernels.cpu.warmup import warm_up
@@ -29,10 +30,10 @@ def compiled():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working directory, and no Fashion-MNIST on this machine."""
+    """An empty working directory, and no image sets on this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets, "DEFAULT_FOLDERS", (str(tmp_path / "nowhere"),))
+    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
     return tmp_path
 
 
@@ -122,18 +123,22 @@ def test_save_leaves_the_old_file_when_writing_fails(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_fashion_mnist_has_its_own_test_set(here, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "shape"), [("fashion-mnist", (784,)), ("cifar-10", (32, 32, 3))]
+)
+def test_image_sets_have_their_own_test_set(here, monkeypatch, name, shape):
     random = np.random.default_rng(0)
 
     def load():
-        X = random.integers(0, 256, (60, 784), np.uint8)
+        X = random.integers(0, 256, (60, *shape), np.uint8)
         y = np.arange(60) % 10
-        return datasets.Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
+        return Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
 
-    monkeypatch.setattr(datasets, "load_fashion_mnist", load)
-    data = cli._load("fashion-mnist", None, "auto")
-    assert len(data.X) == 60 and len(data.X_test) == len(data.y_test) == 7
-    assert train("fashion-mnist", "--epochs", 2) == 0
+    monkeypatch.setattr(datasets, cli.IMAGE_SETS[name], load)
+    data = cli._load(name, None, "auto")
+    assert data.X.shape == (60, np.prod(shape)) and data.X.dtype == np.uint8
+    assert data.X_test.shape == (7, np.prod(shape)) and len(data.y_test) == 7
+    assert train(name, "--epochs", 2) == 0
     report = json.loads((here / "hogblock-run" / "report.json").read_text())
     assert report["samples"] == 120 and report["test_score"] is not None
 
@@ -224,6 +229,7 @@ def test_warnings_are_one_line(here, capsys):
         (["train"], "the following arguments are required: data"),
         (["train", "mnist"], "'mnist' is neither a data set (fashion-mnist, digits"),
         (["train", "fashion-mnist"], "apt-get install dataset-fashion-mnist"),
+        (["train", "cifar-10"], "~kriz/cifar-10-binary.tar.gz"),
         (["train", "no.csv"], "there is no file no.csv"),
         (["train", "iris", "--target", "a"], "--target is for tables"),
         (["train", "iris", "--task", "guess"], "invalid choice: 'guess'"),

@@ -66,10 +66,10 @@ def test_input_shape_must_be_positive(shape):
 
 
 def test_a_layer_that_does_not_fit_is_named():
-    with pytest.raises(ValueError, match=r"layer 0 \(Dense.*\(4, 4\)"):
-        Network([Dense(3), Dense(2)], (4, 4))
-    with pytest.raises(ValueError, match=r"layer 1 \(Dense.*\(4, 4\)"):
-        Network([Tanh(), Dense(3)], (4, 4))
+    with pytest.raises(ValueError, match=r"layer 0 \(Dense.*\(4, 4, 1\)"):
+        Network([Dense(3), Dense(2)], (4, 4, 1))
+    with pytest.raises(ValueError, match=r"layer 1 \(Dense.*\(4, 4, 1\)"):
+        Network([Tanh(), Dense(3)], (4, 4, 1))
 
 
 def test_positions_are_those_of_the_given_layers():
