@@ -9,12 +9,17 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME = {
+    "Augmentation": "hogblock.augmentation",
+    "CNNClassifier": "hogblock.cnn",
+    "CNNRegressor": "hogblock.cnn",
     "MLPClassifier": "hogblock.mlp",
     "MLPRegressor": "hogblock.mlp",
+    "NetworkClassifier": "hogblock.network",
+    "NetworkRegressor": "hogblock.network",
 }
 _MODULES = ("datasets", "kernels", "methods", "models", "report", "schedules")
 
-__all__ = ["MLPClassifier", "MLPRegressor", *_MODULES]
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name):

@@ -41,18 +41,36 @@ PARAMETERS = """method : str or Method, default="passm+"
         Watch a validation score, stop when it stalls, keep the best parameters.
     validation_fraction : float in (0, 1), default=0.1
         Set aside for `early_stopping` unless `fit` gets X_val and y_val.
-    n_iter_no_change : int or inf, default=10
-    dropout : float in [0, 1), default=0
-        Share of the hidden units' outputs that are dropped in training."""
+    n_iter_no_change : int or inf, default=10"""
+
+DROPOUT = """dropout : float in [0, 1), default=0
+        Share of the hidden dense units' outputs that are dropped in training."""
+
+NETWORK = """network : Network or callable
+        What to train: a ``hogblock.models.Network``, or a function of the shape of a
+        sample and the number of outputs that returns one, such as
+        ``hogblock.models.lenet5``. Its outputs are linear; two classes have one."""
+
+STANDARDIZE_IMAGES = """standardize : bool, default=True
+        Train on values of zero mean and unit variance, by channel of images and by
+        column of rows{targets}. The model takes raw X; uint8 X is kept as bytes, and
+        scaled a minibatch at a time."""
+
+SCALED = """image_shape_ : tuple of int
+        Shape of the samples that the network takes.
+    coefs_, intercepts_ : list of ndarray, float32
+        Weights and biases of each layer, as they act on standardised values: kernels
+        (height, width, in, out), dense weights (n_in, n_out)."""
 
 STANDARDIZE = """standardize : bool, default=True
         Train on features of zero mean and unit variance{targets}. The scaling is folded
         into `coefs_` and `intercepts_`: the model takes raw X, of any scale. uint8 X is
         kept as bytes, and scaled a minibatch at a time."""
 
-ATTRIBUTES = """coefs_, intercepts_ : list of ndarray, float32
-        Weights of shape (n_in, n_out) and biases of each layer, for raw X.
-    loss_, best_loss_, loss_curve_ : float, float, list of float
+COEFS = """coefs_, intercepts_ : list of ndarray, float32
+        Weights of shape (n_in, n_out) and biases of each layer, for raw X."""
+
+ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Training loss, penalty included; the curve has a value an epoch.
     validation_scores_, best_validation_score_ : list of float, float, or None
     n_iter_, t_ : int

@@ -21,7 +21,7 @@ from hogblock import methods, schedules
 from hogblock.engine import Settings, TrainingData, train, usable_workers
 from hogblock.predict import outputs_of
 from hogblock.progress import progress_bar
-from hogblock.scaling import Scaling, unscaled_weights
+from hogblock.scaling import Scaling
 from hogblock.stopping import Progress
 
 MINIBATCHES_A_WORKER = 4
@@ -62,13 +62,37 @@ class NetworkEstimator(BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
             Options(Real, {np.inf}),
         ],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
         "standardize": ["boolean"],
     }
 
     @abstractmethod
-    def _make_network(self, n_features: int, n_outputs: int):
-        """The network for this much data."""
+    def _make_network(self, shape: tuple[int, ...], n_outputs: int):
+        """The network for samples of this shape."""
+
+    def _sample_shape(self, shape: tuple[int, ...], n_features: int):
+        """Shape of a sample of X, which came in `shape` and has `n_features` values."""
+        return (n_features,)
+
+    def _as_rows(self, X):
+        """X as rows of features, if it comes as something else."""
+        return X
+
+    def _as_rows_again(self, X):
+        """`_as_rows` of a fitted estimator, which knows what X has to look like."""
+        return X
+
+    def _make_scaling(self, X, weights, shape) -> Scaling:
+        """The standardisation of X."""
+        return Scaling.of(X, weights)
+
+    def _make_coefs(self, network, params, inputs, targets):
+        """`coefs_` and `intercepts_` of fitted parameters."""
+        weights = [t for t in network.tensors if not t.name.endswith(".bias")]
+        biases = [t for t in network.tensors if t.name.endswith(".bias")]
+        return tuple(
+            [t.view(params).reshape(t.shape).copy() for t in tensors]
+            for tensors in (weights, biases)
+        )
 
     @abstractmethod
     def _make_targets(self, y, weights, classes):
@@ -93,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         """Validated X, y and float32 weights (empty: all 1)."""
         X, y = validate_data(
             self,
-            X,
+            self._as_rows(X) if reset else self._as_rows_again(X),
             y,
             dtype=STORED_TYPES,
             order="C",
@@ -123,7 +147,7 @@ class NetworkEstimator(BaseEstimator):
             return None, None
         X_val, y_val = validate_data(
             self,
-            X_val,
+            self._as_rows(X_val),
             y_val,
             dtype=STORED_TYPES,
             order="C",
@@ -137,6 +161,7 @@ class NetworkEstimator(BaseEstimator):
         fitted = self.__sklearn_is_fitted__()
         goes_on = fitted and incremental
         keeps_params = fitted and (incremental or self.warm_start)
+        given = np.shape(X)
         X, y, weights = self._check_data(X, y, sample_weight, reset=not keeps_params)
         X_val, y_val = self._check_validation(X_val, y_val)
         targets = self._targets if goes_on else self._make_targets(y, weights, classes)
@@ -160,8 +185,11 @@ class NetworkEstimator(BaseEstimator):
             # Merging may have dropped a class whose samples all have weight zero.
             classes = getattr(targets, "classes", None)
             targets = self._make_targets(y, weights, classes)
-            inputs = Scaling.of(X, weights) if self.standardize else Scaling.none()
-            network = self._make_network(X.shape[1], targets.n_outputs)
+            shape = self._sample_shape(given, X.shape[1])
+            network = self._make_network(shape, targets.n_outputs)
+            inputs = Scaling.none()
+            if self.standardize:
+                inputs = self._make_scaling(X, weights, shape)
             params = network.initialise(random)
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
@@ -192,10 +220,14 @@ class NetworkEstimator(BaseEstimator):
             )
         self._targets, self._inputs, self._network = targets, inputs, network
         self._random_state, self._momentum = random, result.momentum
+        self._remember(data.x)
         self._keep(result, followed, n_samples, goes_on)
         if not incremental or result.interrupted:
             self._warn_if_unfinished(result, followed)
         return self
+
+    def _remember(self, X) -> None:
+        """Keep what later X are compared with."""
 
     def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
@@ -257,6 +289,7 @@ class NetworkEstimator(BaseEstimator):
             alpha=self.alpha,
             seed=seed,
             gated=gated,
+            augmentation=getattr(self, "augmentation", None),
         )
 
     def _batch_size(self, n_samples: int) -> int:
@@ -295,11 +328,8 @@ class NetworkEstimator(BaseEstimator):
         best = followed.early_stopping and followed.best_params is not None
         self._params = followed.best_params if best else result.params
         network, targets = self._network, self._targets
-        weights = [t.view(self._params) for t in network.tensors if t.decays]
-        biases = [t.view(self._params)[0] for t in network.tensors if not t.decays]
-        outputs = getattr(targets, "scaling", Scaling.none())
-        self.coefs_, self.intercepts_ = unscaled_weights(
-            weights, biases, self._inputs, outputs
+        self.coefs_, self.intercepts_ = self._make_coefs(
+            network, self._params, self._inputs, targets
         )
         self.loss_curve_ = (self.loss_curve_ if goes_on else []) + followed.losses
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
@@ -310,7 +340,7 @@ class NetworkEstimator(BaseEstimator):
         each = methods.resolve(self.method).epochs == "worker"
         passes = len(followed.losses) * (result.workers if each else 1)
         self.t_ = (self.t_ if goes_on else 0) + passes * n_samples
-        self.n_layers_ = len(weights) + 1
+        self.n_layers_ = sum(t.decays for t in network.tensors) + 1
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation
         self.n_workers_ = result.workers
@@ -335,7 +365,13 @@ class NetworkEstimator(BaseEstimator):
     def _outputs(self, X) -> np.ndarray:
         """Raw outputs (n_samples, n_outputs): float64 if X is, else float32."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=STORED_TYPES, order="C", reset=False)
+        X = validate_data(
+            self,
+            self._as_rows_again(X),
+            dtype=STORED_TYPES,
+            order="C",
+            reset=False,
+        )
         threads = joblib.effective_n_jobs(self.n_jobs)
         outputs = outputs_of(self._network, self._params, X, self._inputs, threads)
         return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)

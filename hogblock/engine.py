@@ -13,6 +13,7 @@ import numpy as np
 
 from hogblock import pool
 from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.job import WRITE_MEAN
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.methods import Method
@@ -251,6 +252,9 @@ def _make_tasks(network, data, settings, batches):
         "batches": batches,
         "shuffle": int(settings.shuffle),
         "order_key": int(order.generate_state(1, np.uint64)[0] >> 1),
+        "augment": settings.augmentation.words(network.input_shape)
+        if settings.augmentation
+        else np.zeros(AUGMENT_WIDTH, np.int64),
     }
     tasks = [
         Task(

@@ -1,16 +1,17 @@
 """Multi-layer perceptrons."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from hogblock._classifier import NetworkClassifierMixin
-from hogblock._docs import ATTRIBUTES, PARAMETERS, STANDARDIZE
+from hogblock._docs import ATTRIBUTES, COEFS, DROPOUT, PARAMETERS, STANDARDIZE
 from hogblock._estimator import NetworkEstimator
 from hogblock._regressor import NetworkRegressorMixin
-from hogblock.models import Dense, Dropout, Network
+from hogblock.models import Dense, Dropout, Layer, Network
 from hogblock.models.activations import ACTIVATIONS
+from hogblock.scaling import Scaling, unscaled_weights
 
 _HIDDEN = """hidden_layer_sizes : int or sequence of int, default=(100,)
         Units of each hidden layer.
@@ -26,24 +27,37 @@ class _MLP(NetworkEstimator):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def _make_network(self, n_features, n_outputs):
-        layers = []
-        for units in np.atleast_1d(self.hidden_layer_sizes).tolist():
-            if not isinstance(units, int) or units < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} must be integers "
-                    "of at least 1"
-                )
-            layers.append(Dense(units, self.activation))
-            if self.dropout:
-                layers.append(Dropout(self.dropout))
-        # scikit-learn draws the last weights by the rule of the hidden layers too.
-        linear = ACTIVATIONS["identity"]._replace(
-            gain=ACTIVATIONS[self.activation].gain
+    def _make_network(self, shape, n_outputs):
+        return Network(dense_layers(self, n_outputs), shape)
+
+    def _make_coefs(self, network, params, inputs, targets):
+        """For raw X: the scaling is folded into the first and last layer."""
+        return unscaled_weights(
+            [t.view(params) for t in network.tensors if t.decays],
+            [t.view(params)[0] for t in network.tensors if not t.decays],
+            inputs,
+            getattr(targets, "scaling", Scaling.none()),
         )
-        return Network([*layers, Dense(n_outputs, linear)], (n_features,))
+
+
+def dense_layers(estimator, n_outputs: int) -> list[Layer]:
+    """Hidden and output layers by an estimator's parameters."""
+    layers = []
+    for units in np.atleast_1d(estimator.hidden_layer_sizes).tolist():
+        if not isinstance(units, int) or units < 1:
+            raise ValueError(
+                f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be integers "
+                "of at least 1"
+            )
+        layers.append(Dense(units, estimator.activation))
+        if estimator.dropout:
+            layers.append(Dropout(estimator.dropout))
+    # scikit-learn draws the last weights by the rule of the hidden layers too.
+    gain = ACTIVATIONS[estimator.activation].gain
+    return [*layers, Dense(n_outputs, ACTIVATIONS["identity"]._replace(gain=gain))]
 
 
 class MLPClassifier(NetworkClassifierMixin, _MLP):
@@ -56,6 +70,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
     ----------
     {_HIDDEN}
     {PARAMETERS}
+    {DROPOUT}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
     {STANDARDIZE.format(targets="")}
@@ -63,6 +78,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+    {COEFS}
     {ATTRIBUTES}
 
     Examples
@@ -118,10 +134,12 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
     ----------
     {_HIDDEN}
     {PARAMETERS}
+    {DROPOUT}
     {STANDARDIZE.format(targets=", and of targets likewise")}
 
     Attributes
     ----------
+    {COEFS}
     {ATTRIBUTES}
 
     Examples

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.job import Data
 from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
@@ -58,6 +59,7 @@ def outputs_of(
         steps=0,
         shuffle=0,
         order_key=0,
+        augment=np.zeros(AUGMENT_WIDTH, np.int64),
     )
     out = np.empty((n_samples, network.output_shape[0]), np.float32)
 

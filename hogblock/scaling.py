@@ -29,7 +29,9 @@ class Scaling(NamedTuple):
         return cls(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
     @classmethod
-    def of(cls, x: np.ndarray, weights: np.ndarray) -> "Scaling":
+    def of(
+        cls, x: np.ndarray, weights: np.ndarray, channels: int | None = None
+    ) -> "Scaling":
         """Zero mean and unit variance, as far as `LARGEST` allows.
 
         Parameters
@@ -37,14 +39,22 @@ class Scaling(NamedTuple):
         x : ndarray of shape (n_samples, n_columns), float32, float64 or uint8, C order
         weights : ndarray of shape (n_samples,) or (0,), float32
             Rows of weight zero do not count.
+        channels : int, default=None
+            Columns are pixels of so many channels, channels last, and all pixels of a
+            channel are scaled alike; None scales each column by itself.
         """
         n_samples, n_columns = x.shape
         first = 0 if weights.size == 0 else int(np.argmax(weights > 0))
         origin = x[first].astype(np.float64)
+        if channels is not None:
+            origin = np.tile(origin.reshape(-1, channels).mean(0), n_columns // channels)
         sums = np.empty((4, n_columns))
         total = column_moments(
             x.ctypes.data, STORAGE[x.dtype], n_samples, n_columns, weights, origin, sums
         )
+        if channels is not None:
+            sums = _joined(sums, channels)
+            total *= n_columns // channels
         mean = sums[0] / total
         deviation = np.sqrt(np.maximum(sums[1] / total - mean**2, 0))
         reach = np.maximum(sums[3] - mean, mean - sums[2])
@@ -66,6 +76,15 @@ class Scaling(NamedTuple):
         if self.shift.size == 0:
             return x
         return (x / self.scale + self.shift).astype(x.dtype, copy=False)
+
+
+def _joined(sums: np.ndarray, channels: int) -> np.ndarray:
+    """Moments of all pixels of a channel, at each of its columns."""
+    pixels = sums.reshape(4, -1, channels)
+    joined = np.stack(
+        [*pixels[:2].sum(axis=1), pixels[2].min(axis=0), pixels[3].max(axis=0)]
+    )
+    return np.tile(joined, pixels.shape[1])
 
 
 def unscaled_weights(

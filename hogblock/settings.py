@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hogblock.augmentation import Augmentation
 from hogblock.methods import Method
 
 
@@ -49,6 +50,7 @@ class Settings:
         Every random number of the run comes from it.
     gated : bool
         Hold all workers at the end of each epoch until `on_epoch` has its snapshot.
+    augmentation : Augmentation, default=None
     """
 
     method: Method
@@ -64,6 +66,7 @@ class Settings:
     alpha: float
     seed: int
     gated: bool = False
+    augmentation: Augmentation | None = None
 
 
 @dataclass

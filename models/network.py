@@ -1,6 +1,7 @@
 """Network: layers, their shapes, and the flat vector of their parameters."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -73,6 +74,11 @@ class Network:
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the output of one sample."""
         return self.shapes[-1]
+
+    @property
+    def n_inputs(self) -> int:
+        """Values of one sample."""
+        return prod(self.input_shape)
 
     @property
     def n_parameters(self) -> int:

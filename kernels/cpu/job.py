@@ -15,6 +15,7 @@ PENDING = 0  # ticket drawn and not yet used, or -1
 DRAWN = 1  # minibatches this worker has begun
 DROPOUT_COUNTER = 2
 OVER = 3  # 1 once the worker has to leave the run for good
+AUGMENT_COUNTER = 4  # samples this worker has augmented
 STATE_WIDTH = 8
 
 
@@ -64,6 +65,8 @@ class Data(NamedTuple):
         Samples, samples a minibatch, minibatches an epoch (the last may be short),
         and in the whole run.
     shuffle, order_key : int
+    augment : int64 [AUGMENT_WIDTH]
+        See ``augment``.
     """
 
     x: int
@@ -79,6 +82,7 @@ class Data(NamedTuple):
     steps: int
     shuffle: int
     order_key: int
+    augment: np.ndarray
 
 
 class Rules(NamedTuple):

@@ -4,6 +4,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
+from hogblock.kernels.cpu.augment import HEIGHT, augment_rows
 from hogblock.kernels.cpu.draw import (
     address_of,
     barrier,
@@ -22,6 +23,7 @@ from hogblock.kernels.cpu.interpreter import (
 )
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.job import (
+    AUGMENT_COUNTER,
     DROPOUT_COUNTER,
     WRITE_ATOMIC,
     WRITE_LOCKED,
@@ -151,6 +153,13 @@ def train_step(worker, plans, data, rules, ticket):
         data.x, data.storage, data.n_features, indices, rows, data.shift, data.scale,
         work + 4 * ops[0, op.X], ops[0, op.X_ROW],
     )  # fmt: skip
+    if data.augment[HEIGHT] > 0:
+        seen = worker.state[AUGMENT_COUNTER]
+        augment_rows(
+            work + 4 * ops[0, op.X], ops[0, op.X_ROW], rows, data.augment, worker.key,
+            seen,
+        )  # fmt: skip
+        worker.state[AUGMENT_COUNTER] = seen + rows
     # With weight zero there is nothing to learn, and nothing to divide by.
     scale = np.float32(1) / weight if weight > np.float32(0) else np.float32(0)
     learns = weight > np.float32(0)

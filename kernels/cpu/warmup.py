@@ -10,6 +10,7 @@ import numpy as np
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu import job, run
+from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.jit import is_cached
 
 _warm = False
@@ -50,7 +51,8 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         phase_length=words(1),
         phase_random=np.zeros(1, np.uint8),
     )
-    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0)
+    none = words(AUGMENT_WIDTH)
+    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0, none)
     zero = np.float32(0)
     rules = job.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
     worker = job.Worker(

@@ -1,0 +1,111 @@
+"""What estimators for images share: arrays of images as rows, and their shape."""
+
+from math import isqrt, prod
+from numbers import Integral
+
+import numpy as np
+
+from hogblock.scaling import Scaling
+
+
+class ImageInput:
+    """X as images (n, height, width[, channels]) or as flat rows of one shape."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def image_shape_(self) -> tuple[int, ...]:
+        """Shape of the samples that the network takes."""
+        return self._network.input_shape
+
+    def _as_rows(self, X):
+        shape = np.shape(X)
+        if len(shape) < 3:
+            return X
+        if len(shape) > 4 or 0 in shape:
+            raise ValueError(
+                f"X has shape {shape}; images are (n_samples, height, width) or "
+                "(n_samples, height, width, channels), and may be flat rows"
+            )
+        return np.asarray(X).reshape(shape[0], -1)
+
+    def _as_rows_again(self, X):
+        shape = np.shape(X)
+        given = shape[1:] + (1,) * (4 - len(shape))
+        if len(shape) > 2 and given != self.image_shape_:
+            raise ValueError(
+                f"X has images of shape {given}, but {type(self).__name__} was fitted "
+                f"to images of shape {self.image_shape_}"
+            )
+        rows = self._as_rows(X)
+        self._check_scale(rows)
+        return rows
+
+    def _sample_shape(self, shape, n_features):
+        wanted = getattr(self, "image_shape", None)
+        if len(shape) > 2:
+            given = shape[1:] + (1,) * (4 - len(shape))
+            if wanted is not None and given != filled_shape(wanted, n_features):
+                raise ValueError(
+                    f"X has images of shape {given}, which is not image_shape={wanted}"
+                )
+            return given
+        if wanted is not None:
+            return filled_shape(wanted, n_features)
+        side = isqrt(n_features)
+        return (side, side, 1) if side * side == n_features else (1, n_features, 1)
+
+    def _make_scaling(self, X, weights, shape):
+        return Scaling.of(X, weights, shape[2] if len(shape) == 3 else None)
+
+    def _remember(self, X):
+        bright = float(X.max()) > 1
+        self._fitted_bytes = bright and X.dtype == np.uint8
+        self._fitted_fractions = not bright and float(X.min()) >= 0 and X.any()
+
+    def _check_scale(self, X) -> None:
+        """Bytes and scaled pixels must not be mixed up between `fit` and later."""
+        if not hasattr(X, "dtype") or not X.size or X.dtype.kind not in "fu":
+            return
+        if self._fitted_bytes and X.dtype.kind == "f":
+            fractions = X.max() <= 1 and X.min() >= 0 and (X != np.round(X)).any()
+            if fractions:
+                raise ValueError(
+                    "X was bytes (uint8, 0 to 255) in fit, and now it holds fractions "
+                    f"of at most {X.max():.3g}: pass images in one scale"
+                )
+        if self._fitted_fractions and X.dtype == np.uint8 and X.max() > 1:
+            raise ValueError(
+                "X was scaled to [0, 1] in fit, and now it holds bytes (uint8) up to "
+                f"{X.max()}: pass images in one scale"
+            )
+
+
+def filled_shape(wanted, n_features: int) -> tuple[int, int, int]:
+    """`wanted` as (height, width, channels), one -1 of it filled in.
+
+    Raises
+    ------
+    ValueError
+        If it is no shape of an image, or not one of `n_features` values.
+    """
+    shape = tuple(wanted) if np.iterable(wanted) else ()
+    valid = all(isinstance(n, Integral) and (n > 0 or n == -1) for n in shape)
+    if len(shape) not in (2, 3) or not valid or shape.count(-1) > 1:
+        raise ValueError(
+            f"image_shape={wanted!r} must be (height, width) or (height, width, "
+            "channels), positive integers, one of which may be -1"
+        )
+    shape += (1,) * (3 - len(shape))
+    known = prod(n for n in shape if n != -1)
+    if -1 in shape and n_features % known == 0:
+        shape = tuple(n_features // known if n == -1 else int(n) for n in shape)
+    if prod(shape) != n_features:
+        raise ValueError(
+            f"image_shape={wanted!r} does not match X, which has {n_features} values a "
+            "sample"
+        )
+    return shape

@@ -1,0 +1,170 @@
+"""Estimators over any network."""
+
+from hogblock._classifier import NetworkClassifierMixin
+from hogblock._docs import ATTRIBUTES, NETWORK, PARAMETERS, SCALED, STANDARDIZE_IMAGES
+from hogblock._estimator import NetworkEstimator
+from hogblock._images import ImageInput
+from hogblock._regressor import NetworkRegressorMixin
+from hogblock.augmentation import Augmentation
+from hogblock.models import Network
+
+
+class _AnyNetwork(ImageInput, NetworkEstimator):
+    _parameter_constraints: dict = {
+        **NetworkEstimator._parameter_constraints,
+        "network": [Network, callable],
+        "augmentation": [Augmentation, None],
+    }
+
+    def _sample_shape(self, shape, n_features):
+        if isinstance(self.network, Network):
+            wanted = self.network.input_shape
+            given = shape[1:] + (1,) * (4 - len(shape)) if len(shape) > 2 else None
+            if given not in (None, wanted):
+                raise ValueError(
+                    f"X has images of shape {given}, and the network takes {wanted}"
+                )
+            return wanted
+        if len(shape) == 2:
+            return (n_features,)
+        return super()._sample_shape(shape, n_features)
+
+    def _make_network(self, shape, n_outputs):
+        network = self.network
+        if not isinstance(network, Network):
+            network = network(shape, n_outputs)
+        if not isinstance(network, Network):
+            raise ValueError(
+                f"network={self.network!r} returned {network!r}, which is no Network"
+            )
+        if network.output_shape != (n_outputs,):
+            raise ValueError(
+                f"the network's output has shape {network.output_shape}, and y needs "
+                f"({n_outputs},)"
+            )
+        return network
+
+    def _check_data(self, X, y, sample_weight, reset):
+        X, y, weights = super()._check_data(X, y, sample_weight, reset)
+        if isinstance(self.network, Network):
+            size = self.network.n_inputs
+            if X.shape[1] != size:
+                raise ValueError(
+                    f"X has {X.shape[1]} values a sample, and the network takes samples "
+                    f"of shape {self.network.input_shape}: {size} values"
+                )
+        return X, y, weights
+
+
+class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
+    __doc__ = f"""Classifier over any network.
+
+    Minimises the cross-entropy: softmax for several classes, logistic (one output) for
+    two classes and (an output a label) for multi-label targets.
+
+    Parameters
+    ----------
+    {NETWORK}
+    {PARAMETERS}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied into the sample weights.
+    {STANDARDIZE_IMAGES.format(targets="")}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    {SCALED}
+    {ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from hogblock import NetworkClassifier
+    >>> from hogblock.models import lenet5
+    >>> model = NetworkClassifier(lenet5, max_iter=10, n_jobs=2)
+    """
+
+    _parameter_constraints: dict = {
+        **_AnyNetwork._parameter_constraints,
+        **NetworkClassifierMixin._classifier_constraints,
+    }
+
+    def __init__(
+        self,
+        network,
+        *,
+        method="passm+",
+        n_jobs=None,
+        device="cpu",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.01,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        augmentation=None,
+        standardize=True,
+    ):
+        self._store(locals())
+
+
+class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
+    __doc__ = f"""Regressor over any network.
+
+    Minimises the squared error; several outputs are allowed.
+
+    Parameters
+    ----------
+    {NETWORK}
+    {PARAMETERS}
+    {STANDARDIZE_IMAGES.format(targets=", and of targets likewise")}
+
+    Attributes
+    ----------
+    {SCALED}
+    {ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from hogblock import NetworkRegressor
+    >>> from hogblock.models import Dense, Network
+    >>> model = NetworkRegressor(Network([Dense(20, "tanh"), Dense(1)], (8,)))
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        method="passm+",
+        n_jobs=None,
+        device="cpu",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.01,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        augmentation=None,
+        standardize=True,
+    ):
+        self._store(locals())
