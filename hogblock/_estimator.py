@@ -69,8 +69,8 @@ class NetworkEstimator(BaseEstimator):
     def _make_network(self, shape: tuple[int, ...], n_outputs: int):
         """The network for samples of this shape."""
 
-    def _sample_shape(self, shape: tuple[int, ...], n_features: int):
-        """Shape of a sample of X, which came in `shape` and has `n_features` values."""
+    def _sample_shape(self, X, n_features: int):
+        """Shape of a sample of X, as it was given, which has `n_features` values."""
         return (n_features,)
 
     def _as_rows(self, X):
@@ -161,7 +161,7 @@ class NetworkEstimator(BaseEstimator):
         fitted = self.__sklearn_is_fitted__()
         goes_on = fitted and incremental
         keeps_params = fitted and (incremental or self.warm_start)
-        given = np.shape(X)
+        given = X
         X, y, weights = self._check_data(X, y, sample_weight, reset=not keeps_params)
         X_val, y_val = self._check_validation(X_val, y_val)
         targets = self._targets if goes_on else self._make_targets(y, weights, classes)

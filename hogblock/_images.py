@@ -22,7 +22,7 @@ class ImageInput:
         return self._network.input_shape
 
     def _as_rows(self, X):
-        shape = np.shape(X)
+        shape = shape_of(X)
         if len(shape) < 3:
             return X
         if len(shape) > 4 or 0 in shape:
@@ -33,9 +33,8 @@ class ImageInput:
         return np.asarray(X).reshape(shape[0], -1)
 
     def _as_rows_again(self, X):
-        shape = np.shape(X)
-        given = shape[1:] + (1,) * (4 - len(shape))
-        if len(shape) > 2 and given != self.image_shape_:
+        given = image_shape_of(X)
+        if given is not None and given != self.image_shape_:
             raise ValueError(
                 f"X has images of shape {given}, but {type(self).__name__} was fitted "
                 f"to images of shape {self.image_shape_}"
@@ -44,10 +43,10 @@ class ImageInput:
         self._check_scale(rows)
         return rows
 
-    def _sample_shape(self, shape, n_features):
+    def _sample_shape(self, X, n_features):
         wanted = getattr(self, "image_shape", None)
-        if len(shape) > 2:
-            given = shape[1:] + (1,) * (4 - len(shape))
+        given = image_shape_of(X)
+        if given is not None:
             if wanted is not None and given != filled_shape(wanted, n_features):
                 raise ValueError(
                     f"X has images of shape {given}, which is not image_shape={wanted}"
@@ -82,6 +81,22 @@ class ImageInput:
                 "X was scaled to [0, 1] in fit, and now it holds bytes (uint8) up to "
                 f"{X.max()}: pass images in one scale"
             )
+
+
+def shape_of(X) -> tuple[int, ...]:
+    """Shape of anything that may be X; () if it is no array."""
+    if not hasattr(X, "shape") and isinstance(X, (list, tuple)):
+        try:
+            X = np.asarray(X)
+        except ValueError:  # rows of different lengths: validation will say so
+            return ()
+    return tuple(getattr(X, "shape", ()))
+
+
+def image_shape_of(X) -> tuple[int, int, int] | None:
+    """Height, width and channels of an array of images; None for flat rows."""
+    shape = shape_of(X)
+    return shape[1:] + (1,) * (4 - len(shape)) if len(shape) > 2 else None
 
 
 def filled_shape(wanted, n_features: int) -> tuple[int, int, int]:

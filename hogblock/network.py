@@ -3,7 +3,7 @@
 from hogblock._classifier import NetworkClassifierMixin
 from hogblock._docs import ATTRIBUTES, NETWORK, PARAMETERS, SCALED, STANDARDIZE_IMAGES
 from hogblock._estimator import NetworkEstimator
-from hogblock._images import ImageInput
+from hogblock._images import ImageInput, image_shape_of
 from hogblock._regressor import NetworkRegressorMixin
 from hogblock.augmentation import Augmentation
 from hogblock.models import Network
@@ -16,18 +16,16 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
         "augmentation": [Augmentation, None],
     }
 
-    def _sample_shape(self, shape, n_features):
+    def _sample_shape(self, X, n_features):
+        given = image_shape_of(X)
         if isinstance(self.network, Network):
             wanted = self.network.input_shape
-            given = shape[1:] + (1,) * (4 - len(shape)) if len(shape) > 2 else None
             if given not in (None, wanted):
                 raise ValueError(
                     f"X has images of shape {given}, and the network takes {wanted}"
                 )
             return wanted
-        if len(shape) == 2:
-            return (n_features,)
-        return super()._sample_shape(shape, n_features)
+        return (n_features,) if given is None else given
 
     def _make_network(self, shape, n_outputs):
         network = self.network

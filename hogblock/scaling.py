@@ -47,7 +47,9 @@ class Scaling(NamedTuple):
         first = 0 if weights.size == 0 else int(np.argmax(weights > 0))
         origin = x[first].astype(np.float64)
         if channels is not None:
-            origin = np.tile(origin.reshape(-1, channels).mean(0), n_columns // channels)
+            origin = np.tile(
+                origin.reshape(-1, channels).mean(0), n_columns // channels
+            )
         sums = np.empty((4, n_columns))
         total = column_moments(
             x.ctypes.data, STORAGE[x.dtype], n_samples, n_columns, weights, origin, sums
