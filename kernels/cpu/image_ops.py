@@ -8,6 +8,11 @@ from hogblock.kernels.cpu.conv import (
     conv_input_gradient,
     conv_weight_gradient,
 )
+from hogblock.kernels.cpu.conv_pooled import (
+    maxima_pay,
+    pooled_input_gradient,
+    pooled_weight_gradient,
+)
 from hogblock.kernels.cpu.elementwise import (
     spatial_dropout_backward,
     spatial_dropout_forward,
@@ -70,6 +75,12 @@ def forward_image_op(row, reals, params, work, zeros, rows, training, key, count
 
 
 @kernel
+def _by_maxima(row):
+    """Whether a convolution's gradients go by lists of maxima."""
+    return row[op.KIND2] == 0 and maxima_pay(window_of(row))
+
+
+@kernel
 def backward_image_op(row, params, work, zeros, rows):
     """See ``interpreter.backward_op``."""
     dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
@@ -78,7 +89,13 @@ def backward_image_op(row, params, work, zeros, rows):
     pixels = row[op.IN_HEIGHT] * row[op.IN_WIDTH]
     pixel = row[op.OUT_PIXEL]
     code = row[op.CODE]
-    if code == op.CONV_INPUT_GRADIENT:
+    if code == op.CONV_INPUT_GRADIENT and _by_maxima(row):
+        pooled_input_gradient(
+            window_of(row), dy, y_row, params + 4 * row[op.W], dx, x_row, rows,
+            work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
+            work + 4 * row[op.TURNED], index, index_row,
+        )  # fmt: skip
+    elif code == op.CONV_INPUT_GRADIENT:
         conv_input_gradient(
             window_of(row), dy, y_row, params + 4 * row[op.W], dx, x_row, rows, zeros,
             row[op.KIND2] == 1, work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
@@ -111,7 +128,14 @@ def image_gradient(row, work, rows, g):
     """Gradient of the weights of a convolution or of a normalisation's scales."""
     x, dy = work + 4 * row[op.X], work + 4 * row[op.DY]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
-    if row[op.CODE] == op.CONV_UPDATE:
+    if row[op.CODE] == op.CONV_UPDATE and _by_maxima(row):
+        pooled_weight_gradient(
+            window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
+            row[op.FIRST], row[op.COUNT], work + 4 * row[op.PACKED],
+            work + 4 * row[op.TABLE], work + 4 * row[op.TURNED],
+            work + 4 * row[op.INDEX], row[op.INDEX_ROW],
+        )  # fmt: skip
+    elif row[op.CODE] == op.CONV_UPDATE:
         conv_weight_gradient(
             window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
             row[op.FIRST], row[op.COUNT], row[op.KIND2] == 1,

@@ -37,6 +37,7 @@ f32_pointer = _make_pointer(F32, types.float32)
 f64_pointer = _make_pointer(ir.DoubleType(), types.float64)
 i32_pointer = _make_pointer(ir.IntType(32), types.int32)
 u8_pointer = _make_pointer(_BYTE, types.uint8)
+u16_pointer = _make_pointer(ir.IntType(16), types.uint16)
 
 
 @kernel

@@ -148,6 +148,8 @@ class _Conv(Layer):
             )
         first, end = place.owned_rows(place.tensors[0])
         if first < end:
+            if self._pool != (1, 1):
+                columns["turned"] = place.scratch("sums", self._turned_size(place))
             place.emit(op.CONV_UPDATE, **columns, first=first, count=end - first)
         if self.bias and place.owned_rows(place.tensors[1]) == (0, 1):
             pixel = place.y.pixel
@@ -158,13 +160,19 @@ class _Conv(Layer):
                 count=place.y.row // pixel,
             )
 
+    def _turned_size(self, place) -> int:
+        """Weights with output channels first, rows of the kernel in whole lines."""
+        run = padded(self.kernel[1] * place.shape[2])
+        return self._channels(place.shape) * self.kernel[0] * run
+
     def _gradient_columns(self, place):
         """Work space of the input gradient, which slides over dy."""
         shape, (down, across) = place.shape, self._slides(place.shape)
-        size = 1
+        seen = size = 1
         for axis in (down, across):
             reach = (axis.size - 1 + axis.before) // axis.stride + 1
             size *= (axis.kernel - 1) // axis.stride + max(axis.out, reach)
+            seen *= (axis.out - 1) * axis.stride + axis.kernel
         phases = down.stride * across.stride
         entries = shape[0] * shape[1] + phases * ROWS
         depthwise = self._share(shape) > 1
@@ -173,8 +181,10 @@ class _Conv(Layer):
         if not depthwise:
             taps = self.kernel[0] * self.kernel[1]
             turned = taps * self._channels(shape) * padded(shape[2])
+            turned = max(turned, self._turned_size(place))
+        size = max(size * lanes, seen * shape[2])
         return {
-            "packed": place.scratch("packed_dy", size * lanes + SLACK),
+            "packed": place.scratch("packed_dy", size + SLACK),
             "table": place.scratch("phases", 2 * INT32 * entries),
             "turned": place.scratch("turned", turned),
         }
