@@ -19,8 +19,8 @@ SPATIAL_DROPOUT_FORWARD = 3  # likewise, one draw for a channel of a sample
 CONV_FORWARD = 4  # Y = act(max-pool(X * W + B)); KIND2 1 is depthwise
 MAX_POOL_FORWARD = 5  # Y = largest of each window of X, its position into INDEX
 AVG_POOL_FORWARD = 6  # Y = mean of each window of X
-NORM_FORWARD = 7  # Y = W * (X - mean) / deviation + B in groups of channels
-ADD_FORWARD = 8  # Y = X + X2
+NORM_FORWARD = 7  # Y = act(W * (X - mean) / deviation + B) in groups of channels
+ADD_FORWARD = 8  # Y = act(X + X2)
 COPY_CHANNELS = 9  # Y = X where pixels lie further apart, or closer; also backward
 
 LOSS = 19  # DY from the outputs X and the targets
@@ -33,15 +33,15 @@ SPATIAL_DROPOUT_BACKWARD = 23
 CONV_INPUT_GRADIENT = 24
 MAX_POOL_BACKWARD = 25
 AVG_POOL_BACKWARD = 26
-NORM_INPUT_GRADIENT = 27
-ADD_BACKWARD = 28  # DX = DY, or DX += DY with COUNT 1
+NORM_SUMS = 27  # sums of DY into SCRATCH3, and of DY times the normalised X behind
+NORM_INPUT_GRADIENT = 28
+ADD_BACKWARD = 29  # DX = DY, or DX += DY with COUNT 1
 
 # Updates of parameters.
 FIRST_UPDATE = 40
 DENSE_UPDATE = 40  # W rows [FIRST, FIRST + COUNT) from X^T DY
-BIAS_UPDATE = 41  # B from the column sums of DY
+BIAS_UPDATE = 41  # B from the column sums of DY, COUNT rows of it a sample
 CONV_UPDATE = 42  # W rows [FIRST, FIRST + COUNT), of [kernel, kernel, channels] rows
-NORM_UPDATE = 43  # W, the scales of a normalisation
 
 # Columns ---------------------------------------------------------------------------
 CODE = 0
@@ -92,7 +92,9 @@ PACKED = 38  # one sample, with its border of zeros
 TABLE = 39  # int32, see the tile
 TURNED = 40  # weights as the input gradient wants them
 FULL = 41  # one sample of a convolution before pooling
-OP_WIDTH = 42
+SCRATCH3 = 42
+SCRATCH4 = 43
+OP_WIDTH = 44
 
 # Columns of the float32 table that goes with it --------------------------------------
 SLOPE = 0  # of a LINEAR activation left of zero

@@ -93,7 +93,7 @@ def _absorbed(stages: list[Stage]) -> list[Stage]:
     buffers = {0: 0}  # before -> after
     for k, stage in enumerate(stages):
         both = None
-        if kept and stage.sources == (k,) and readers[k] == 1:
+        if kept and stage.sources == (k,) and readers[k] == 1:  # nobody else sees it
             both = kept[-1].layer.absorb(stage.layer)
         if both is None:
             sources = tuple(buffers[s] for s in stage.sources)

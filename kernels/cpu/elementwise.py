@@ -140,8 +140,14 @@ def spatial_dropout_backward(dy, y_row, dx, dx_row, mask, rows, pixels, pixel):
 
 
 @kernel
-def add(a, b, y, count):
-    """y = a + b; y may be one of them."""
+def add(a, b, y, count, kind, slope):
+    """y = act(a + b), `count` a multiple of ``LINE``; y may be one of them."""
     left, right, out = floats(a, count), floats(b, count), floats(y, count)
+    if kind == LINEAR:
+        for i in range(count):
+            total = left[i] + right[i]
+            out[i] = total if total > np.float32(0) else total * slope
+        return
     for i in range(count):
         out[i] = left[i] + right[i]
+    activation_forward(y, count, y, count, 1, count, kind, slope)

@@ -21,7 +21,7 @@ from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.norm import (
     norm_forward,
     norm_input_gradient,
-    norm_scale_gradient,
+    norm_sums,
 )
 from hogblock.kernels.cpu.pooling import (
     avg_pool_backward,
@@ -59,7 +59,7 @@ def forward_image_op(row, reals, params, work, zeros, rows, training, key, count
         norm_forward(
             x, x_row, params + 4 * row[op.W], params + 4 * row[op.B], y, y_row, rows,
             pixels, pixel, row[op.OUT_CHANNELS], row[op.GROUPS], reals[op.EPSILON],
-            work + 4 * row[op.SCRATCH],
+            work + 4 * row[op.SCRATCH], work + 4 * row[op.SCRATCH2], act, slope,
         )  # fmt: skip
     elif code == op.SPATIAL_DROPOUT_FORWARD:
         rate = reals[op.RATE] if training else np.float32(0)
@@ -81,8 +81,9 @@ def _by_maxima(row):
 
 
 @kernel
-def backward_image_op(row, params, work, zeros, rows):
+def backward_image_op(row, reals, params, work, zeros, rows):
     """See ``interpreter.backward_op``."""
+    y, act, slope = work + 4 * row[op.Y], row[op.KIND], reals[op.SLOPE]
     dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
     x, x_row, y_row = work + 4 * row[op.X], row[op.X_ROW], row[op.Y_ROW]
     index, index_row = work + 4 * row[op.INDEX], row[op.INDEX_ROW]
@@ -105,11 +106,17 @@ def backward_image_op(row, params, work, zeros, rows):
         max_pool_backward(window_of(row), dy, y_row, dx, x_row, rows, index, index_row)
     elif code == op.AVG_POOL_BACKWARD:
         avg_pool_backward(window_of(row), dy, y_row, dx, x_row, rows)
+    elif code == op.NORM_SUMS:
+        norm_sums(
+            x, x_row, y, dy, y_row, rows, pixels, pixel, work + 4 * row[op.SCRATCH],
+            work + 4 * row[op.SCRATCH3], work + 4 * row[op.SCRATCH4], act, slope,
+        )  # fmt: skip
     elif code == op.NORM_INPUT_GRADIENT:
         norm_input_gradient(
-            x, x_row, params + 4 * row[op.W], dy, y_row, dx, x_row, rows, pixels, pixel,
-            row[op.OUT_CHANNELS], row[op.GROUPS], work + 4 * row[op.SCRATCH],
-            work + 4 * row[op.SCRATCH2],
+            x, x_row, params + 4 * row[op.W], y, dy, y_row, dx, x_row, rows, pixels,
+            pixel, row[op.OUT_CHANNELS], row[op.GROUPS], work + 4 * row[op.SCRATCH],
+            work + 4 * row[op.SCRATCH3], work + 4 * row[op.SCRATCH4],
+            work + 4 * row[op.SCRATCH2], act, slope,
         )  # fmt: skip
     elif code == op.SPATIAL_DROPOUT_BACKWARD:
         spatial_dropout_backward(
@@ -124,26 +131,21 @@ def backward_image_op(row, params, work, zeros, rows):
 
 
 @kernel
-def image_gradient(row, work, rows, g):
-    """Gradient of the weights of a convolution or of a normalisation's scales."""
+def conv_gradient(row, work, rows, g):
+    """Gradient of the weights of a convolution, into an array."""
     x, dy = work + 4 * row[op.X], work + 4 * row[op.DY]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
-    if row[op.CODE] == op.CONV_UPDATE and _by_maxima(row):
+    if _by_maxima(row):
         pooled_weight_gradient(
             window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
             row[op.FIRST], row[op.COUNT], work + 4 * row[op.PACKED],
             work + 4 * row[op.TABLE], work + 4 * row[op.TURNED],
             work + 4 * row[op.INDEX], row[op.INDEX_ROW],
         )  # fmt: skip
-    elif row[op.CODE] == op.CONV_UPDATE:
+    else:
         conv_weight_gradient(
             window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
             row[op.FIRST], row[op.COUNT], row[op.KIND2] == 1,
             work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
             work + 4 * row[op.FULL], work + 4 * row[op.INDEX], row[op.INDEX_ROW],
-        )  # fmt: skip
-    else:
-        norm_scale_gradient(
-            x, x_row, dy, y_row, rows, row[op.IN_HEIGHT] * row[op.IN_WIDTH],
-            row[op.OUT_PIXEL], work + 4 * row[op.SCRATCH], g,
         )  # fmt: skip

@@ -18,8 +18,8 @@ from hogblock.kernels.cpu.elementwise import (
 )
 from hogblock.kernels.cpu.image_ops import (
     backward_image_op,
+    conv_gradient,
     forward_image_op,
-    image_gradient,
 )
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.loss import (
@@ -68,7 +68,7 @@ def forward_op(row, reals, params, work, zeros, rows, training, key, counter):
         mask = work + 4 * row[op.SCRATCH]
         dropout_forward(x, x_row, y, y_row, mask, rows, y_row, rate, key, counter)
     elif code == op.ADD_FORWARD:
-        add(x, work + 4 * row[op.X2], y, rows * y_row)
+        add(x, work + 4 * row[op.X2], y, rows * y_row, row[op.KIND], reals[op.SLOPE])
     else:
         forward_image_op(row, reals, params, work, zeros, rows, training, key, counter)
 
@@ -105,11 +105,11 @@ def backward_op(row, reals, params, work, zeros, rows):
         dropout_backward(dy, y_row, dx, x_row, mask, rows, y_row)
     elif code == op.ADD_BACKWARD:
         if row[op.COUNT] == 1:
-            add(dx, dy, dx, rows * y_row)
+            add(dx, dy, dx, rows * y_row, op.LINEAR, np.float32(1))
         else:
             copy(dy, dx, rows * y_row)
     else:
-        backward_image_op(row, params, work, zeros, rows)
+        backward_image_op(row, reals, params, work, zeros, rows)
 
 
 @kernel
@@ -133,20 +133,18 @@ def small_tensor(row):
     """Start and length of a tensor whose gradient is summed up before its update."""
     if row[op.CODE] == op.BIAS_UPDATE:
         return row[op.B], row[op.Y_ROW]
-    if row[op.CODE] == op.NORM_UPDATE:
-        return row[op.W], row[op.OUT_PIXEL]
     start = row[op.W] + row[op.FIRST] * row[op.OUT_PIXEL]
     return start, row[op.COUNT] * row[op.OUT_PIXEL]
 
 
 @kernel
 def small_gradient(row, work, rows, g):
-    """Gradient of a bias, a scale, or the weights of a convolution, into an array."""
+    """Gradient of a bias or a scale, or of a convolution's weights, into an array."""
     if row[op.CODE] == op.BIAS_UPDATE:
         dy = work + 4 * row[op.DY]
         column_sums(dy, row[op.Y_ROW], rows * row[op.COUNT], g)
     else:
-        image_gradient(row, work, rows, g)
+        conv_gradient(row, work, rows, g)
 
 
 @kernel

@@ -1,23 +1,118 @@
-"""Group normalisation: y = w * (x - mean) / sqrt(variance + epsilon) + b.
+"""Group normalisation: y = act(w * hat + b), hat = (x - mean) / sqrt(variance + epsilon).
 
 Wu and He, "Group Normalization" (2018). Mean and variance are of one sample's group of
 channels over all its pixels: nothing runs on from step to step, so nothing races.
 Images are contiguous [pixels, pixel], channels in lines with zeros behind them;
-w, b [pixel].
+w, b [pixel]. moments [rows, 2, pixel] holds each channel's mean and 1 / deviation.
 """
 
 import numpy as np
 
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
+from hogblock.kernels.cpu.norm_tile import make_lines
+from hogblock.kernels.optable import LINE
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
+_sum_1, _squares_1, _affine_1, _sums_1, _gradient_1 = make_lines(1)
+_sum_2, _squares_2, _affine_2, _sums_2, _gradient_2 = make_lines(2)
+_sum_4, _squares_4, _affine_4, _sums_4, _gradient_4 = make_lines(4)
+
+
+@kernel
+def _lines_from(j, pixel):
+    """Lines of channels to take at once from channel j on: 4, 2 or 1."""
+    left = (pixel - j) // LINE
+    return 4 if left >= 4 else (2 if left >= 2 else 1)
+
+
+@kernel
+def _sum(x, count, step, out):
+    """out[step] = sum over the pixels of x."""
+    j = 0
+    while j < step:
+        n = _lines_from(j, step)
+        at = 4 * j
+        if n == 4:
+            _sum_4(x + at, count, step, out + at)
+        elif n == 2:
+            _sum_2(x + at, count, step, out + at)
+        else:
+            _sum_1(x + at, count, step, out + at)
+        j += n * LINE
+
+
+@kernel
+def _squares(x, count, step, mean, out):
+    """out[step] = sum over the pixels of (x - mean)^2."""
+    j = 0
+    while j < step:
+        n = _lines_from(j, step)
+        at = 4 * j
+        if n == 4:
+            _squares_4(x + at, count, step, mean + at, out + at)
+        elif n == 2:
+            _squares_2(x + at, count, step, mean + at, out + at)
+        else:
+            _squares_1(x + at, count, step, mean + at, out + at)
+        j += n * LINE
+
+
+@kernel
+def _affine(x, count, step, by_x, constant, y, act, slope):
+    """y = act(by_x * x + constant)."""
+    j = 0
+    while j < step:
+        n = _lines_from(j, step)
+        at = 4 * j
+        s, c = by_x + at, constant + at
+        if n == 4:
+            _affine_4(x + at, count, step, s, c, y + at, act, slope)
+        elif n == 2:
+            _affine_2(x + at, count, step, s, c, y + at, act, slope)
+        else:
+            _affine_1(x + at, count, step, s, c, y + at, act, slope)
+        j += n * LINE
+
+
+@kernel
+def _sums(x, y, dy, count, step, mean, plain, along, act, slope):
+    """plain = sum of d, along = sum of d * (x - mean), where d = dy * act'."""
+    j = 0
+    while j < step:
+        n = _lines_from(j, step)
+        a = 4 * j
+        m, p, q = mean + a, plain + a, along + a
+        if n == 4:
+            _sums_4(x + a, y + a, dy + a, count, step, m, p, q, act, slope)
+        elif n == 2:
+            _sums_2(x + a, y + a, dy + a, count, step, m, p, q, act, slope)
+        else:
+            _sums_1(x + a, y + a, dy + a, count, step, m, p, q, act, slope)
+        j += n * LINE
+
+
+@kernel
+def _gradient(x, y, dy, count, step, by_d, by_x, constant, dx, act, slope):
+    """dx = by_d * d + by_x * x + constant."""
+    j = 0
+    while j < step:
+        n = _lines_from(j, step)
+        a = 4 * j
+        d, s, c = by_d + a, by_x + a, constant + a
+        if n == 4:
+            _gradient_4(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+        elif n == 2:
+            _gradient_2(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+        else:
+            _gradient_1(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+        j += n * LINE
 
 
 @kernel
 def _group_sums(sums, channels, groups):
-    """Replace each channel's sum by its group's."""
+    """Replace each channel's sum by its group's; lanes of padding become zero."""
     size = channels // groups
     for g in range(groups):
         total = ZERO
@@ -25,92 +120,89 @@ def _group_sums(sums, channels, groups):
             total += sums[c]
         for c in range(g * size, (g + 1) * size):
             sums[c] = total
+    sums[channels:] = ZERO
 
 
 @kernel
 def norm_forward(
-    x, x_row, w, b, y, y_row, rows, pixels, pixel, channels, groups, epsilon, moments
+    x, x_row, w, b, y, y_row, rows, pixels, pixel, channels, groups, epsilon, moments,
+    work, act, slope,
 ):  # fmt: skip
-    """y; moments [rows, 2, pixel] keeps each channel's mean and 1 / deviation."""
+    """y and the moments; work : [2, pixel]."""
     scale, shift = floats(w, pixel), floats(b, pixel)
     share = ONE / np.float32(pixels * (channels // groups))
+    by_x, constant = floats(work, pixel), floats(work + 4 * pixel, pixel)
     for i in range(rows):
-        source = floats(x + 4 * i * x_row, pixels * pixel)
-        out = floats(y + 4 * i * y_row, pixels * pixel)
-        mean = floats(moments + 8 * i * pixel, pixel)
-        inverse = floats(moments + 8 * i * pixel + 4 * pixel, pixel)
-        for j in range(pixel):
-            mean[j] = ZERO
-            inverse[j] = ZERO
-        for p in range(pixels):
-            for j in range(pixel):
-                mean[j] += source[p * pixel + j]
+        source, out = x + 4 * i * x_row, y + 4 * i * y_row
+        mean_at = moments + 8 * i * pixel
+        inverse_at = mean_at + 4 * pixel
+        mean, inverse = floats(mean_at, pixel), floats(inverse_at, pixel)
+        _sum(source, pixels, pixel, mean_at)
         _group_sums(mean, channels, groups)
-        for j in range(pixel):
+        for j in range(channels):
             mean[j] *= share
-        for p in range(pixels):
-            for j in range(pixel):
-                d = source[p * pixel + j] - mean[j]
-                inverse[j] += d * d
+        _squares(source, pixels, pixel, mean_at, inverse_at)
         _group_sums(inverse, channels, groups)
         for j in range(channels):
             inverse[j] = ONE / np.sqrt(inverse[j] * share + epsilon)
-        for j in range(channels, pixel):
-            mean[j] = ZERO
-            inverse[j] = ZERO
-        for p in range(pixels):
-            for j in range(pixel):
-                hat = (source[p * pixel + j] - mean[j]) * inverse[j]
-                out[p * pixel + j] = scale[j] * hat + shift[j]
+        for j in range(pixel):
+            by_x[j] = scale[j] * inverse[j]
+            constant[j] = shift[j] - mean[j] * by_x[j]
+        _affine(source, pixels, pixel, work, work + 4 * pixel, out, act, slope)
 
 
 @kernel
-def norm_scale_gradient(x, x_row, dy, dy_row, rows, pixels, pixel, moments, g):
-    """g[pixel] = sum of dy * (x - mean) / deviation; an array."""
-    g[:] = ZERO
+def norm_sums(
+    x, x_row, y, dy, y_row, rows, pixels, pixel, moments, plain, along, act, slope
+):  # fmt: skip
+    """For each sample and channel, plain = sum of d and along = sum of d * hat.
+
+    d = dy * act'(...). Summed up over the samples they are the gradients of b and w.
+    plain, along : [rows, pixel].
+    """
     for i in range(rows):
-        source = floats(x + 4 * i * x_row, pixels * pixel)
-        d = floats(dy + 4 * i * dy_row, pixels * pixel)
-        mean = floats(moments + 8 * i * pixel, pixel)
-        inverse = floats(moments + 8 * i * pixel + 4 * pixel, pixel)
-        for p in range(pixels):
-            for j in range(pixel):
-                at = p * pixel + j
-                g[j] += d[at] * (source[at] - mean[j]) * inverse[j]
+        at = 4 * i * pixel
+        inverse = floats(moments + 2 * at + 4 * pixel, pixel)
+        product = floats(along + at, pixel)
+        _sums(
+            x + 4 * i * x_row, y + 4 * i * y_row, dy + 4 * i * y_row, pixels, pixel,
+            moments + 2 * at, plain + at, along + at, act, slope,
+        )  # fmt: skip
+        for j in range(pixel):
+            product[j] *= inverse[j]
 
 
 @kernel
 def norm_input_gradient(
-    x, x_row, w, dy, dy_row, dx, dx_row, rows, pixels, pixel, channels, groups,
-    moments, sums,
+    x, x_row, w, y, dy, y_row, dx, dx_row, rows, pixels, pixel, channels, groups,
+    moments, plain, along, work, act, slope,
 ):  # fmt: skip
-    """dx = (v - mean(v) - hat * mean(v * hat)) / deviation with v = w * dy.
+    """dx = (v - mean(v) - hat * mean(v * hat)) / deviation with v = w * d.
 
-    hat is the normalised x; the means are over a group. sums : work space [2, pixel].
+    The means are over a group. plain, along : from `norm_sums`; work : [4, pixel].
     """
     scale = floats(w, pixel)
-    plain, along = floats(sums, pixel), floats(sums + 4 * pixel, pixel)
+    by_d, by_x = floats(work, pixel), floats(work + 4 * pixel, pixel)
+    constant, product = (
+        floats(work + 8 * pixel, pixel),
+        floats(work + 12 * pixel, pixel),
+    )
     share = ONE / np.float32(pixels * (channels // groups))
     for i in range(rows):
-        source = floats(x + 4 * i * x_row, pixels * pixel)
-        d = floats(dy + 4 * i * dy_row, pixels * pixel)
-        out = floats(dx + 4 * i * dx_row, pixels * pixel)
-        mean = floats(moments + 8 * i * pixel, pixel)
-        inverse = floats(moments + 8 * i * pixel + 4 * pixel, pixel)
+        at = 4 * i * pixel
+        mean = floats(moments + 2 * at, pixel)
+        inverse = floats(moments + 2 * at + 4 * pixel, pixel)
+        sums, products = floats(plain + at, pixel), floats(along + at, pixel)
         for j in range(pixel):
-            plain[j] = ZERO
-            along[j] = ZERO
-        for p in range(pixels):
-            for j in range(pixel):
-                at = p * pixel + j
-                v = d[at] * scale[j]
-                plain[j] += v
-                along[j] += v * (source[at] - mean[j]) * inverse[j]
-        _group_sums(plain, channels, groups)
-        _group_sums(along, channels, groups)
-        for p in range(pixels):
-            for j in range(pixel):
-                at = p * pixel + j
-                hat = (source[at] - mean[j]) * inverse[j]
-                v = d[at] * scale[j] - share * (plain[j] + hat * along[j])
-                out[at] = v * inverse[j]
+            constant[j] = scale[j] * sums[j]
+            product[j] = scale[j] * products[j]
+        _group_sums(constant, channels, groups)
+        _group_sums(product, channels, groups)
+        for j in range(pixel):
+            by_d[j] = inverse[j] * scale[j]
+            by_x[j] = -inverse[j] * inverse[j] * share * product[j]
+            constant[j] = -inverse[j] * share * constant[j] - by_x[j] * mean[j]
+        _gradient(
+            x + 4 * i * x_row, y + 4 * i * y_row, dy + 4 * i * y_row, pixels, pixel,
+            work, work + 4 * pixel, work + 8 * pixel, dx + 4 * i * dx_row, act, slope,
+        )  # fmt: skip

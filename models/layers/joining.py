@@ -1,12 +1,14 @@
 """Layers that change the shape of the network: flattening, and branches that join."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from numbers import Integral
 
 from hogblock.kernels import optable as op
+from hogblock.models.activations import Activation
 from hogblock.models.layers.base import Layer
+from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Add(Layer):
     """
 
     source: int
+    _activation: str | Activation = field(default="identity", repr=False)
 
     def __post_init__(self):
         if not isinstance(self.source, Integral) or self.source < -1:
@@ -76,10 +79,25 @@ class Add(Layer):
             )
         return shapes[0]
 
+    @property
+    def act(self) -> Activation:
+        return activation_of(self._activation)
+
+    def absorb(self, following):
+        if self._activation == "identity" and isinstance(following, Pointwise):
+            return replace(self, _activation=following.act)
+        return None
+
     def forward(self, place):
-        place.emit(op.ADD_FORWARD, x2=place.x2.offset)
+        place.emit(
+            op.ADD_FORWARD,
+            x2=place.x2.offset,
+            kind=self.act.kind,
+            slope=self.act.slope,
+        )
 
     def backward(self, place):
+        emit_derivative(place, self.act)
         if place.needs_dx2:
             place.emit(op.ADD_BACKWARD, dx=place.dx2, count=place.joins_dx2)
         if place.needs_dx and place.dx != place.dy:

@@ -1,10 +1,12 @@
 """Normalisation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 
 from hogblock.kernels import optable as op
+from hogblock.models.activations import Activation
 from hogblock.models.layers.base import Layer, Parameter, image_shape
+from hogblock.models.layers.pointwise import Pointwise, activation_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class GroupNorm(Layer):
 
     groups: int = 8
     epsilon: float = 1e-5
+    _activation: str | Activation = field(default="identity", repr=False)
 
     def __post_init__(self):
         if not isinstance(self.groups, Integral) or self.groups < 1:
@@ -56,8 +59,18 @@ class GroupNorm(Layer):
             for name, first in (("scale", "ones"), ("bias", "zeros"))
         ]
 
+    @property
+    def act(self) -> Activation:
+        return activation_of(self._activation)
+
+    def absorb(self, following):
+        if self._activation == "identity" and isinstance(following, Pointwise):
+            return replace(self, _activation=following.act)
+        return None
+
     def _columns(self, place):
         pixel = place.y.pixel
+        sums = place.scratch("sums", 2 * pixel * place.batch_rows)
         return {
             "w": place.tensors[0].offset,
             "b": place.tensors[1].offset,
@@ -67,7 +80,11 @@ class GroupNorm(Layer):
             "out_pixel": pixel,
             "groups": self.groups,
             "scratch": place.scratch("moments", 2 * pixel * place.batch_rows),
-            "scratch2": place.scratch("sums", 2 * pixel),
+            "scratch2": place.scratch("coefficients", 4 * pixel),
+            "scratch3": sums,
+            "scratch4": sums + pixel * place.batch_rows,
+            "kind": self.act.kind,
+            "slope": self.act.slope,
             "epsilon": self.epsilon,
         }
 
@@ -75,16 +92,17 @@ class GroupNorm(Layer):
         place.emit(op.NORM_FORWARD, **self._columns(place))
 
     def backward(self, place):
+        columns = self._columns(place)
+        place.emit(op.NORM_SUMS, **columns)
         if place.needs_dx:
-            place.emit(op.NORM_INPUT_GRADIENT, **self._columns(place))
-        scale, bias = place.tensors
-        if place.owned_rows(scale) == (0, 1):
-            place.emit(op.NORM_UPDATE, **self._columns(place))
-        if place.owned_rows(bias) == (0, 1):
-            pixel = place.y.pixel
-            place.emit(
-                op.BIAS_UPDATE,
-                b=bias.offset,
-                y_row=pixel,
-                count=place.y.row // pixel,
-            )
+            place.emit(op.NORM_INPUT_GRADIENT, **columns)
+        parts = (columns["scratch4"], columns["scratch3"])
+        for tensor, sums in zip(place.tensors, parts, strict=True):
+            if place.owned_rows(tensor) == (0, 1):
+                place.emit(
+                    op.BIAS_UPDATE,
+                    b=tensor.offset,
+                    dy=sums,
+                    y_row=place.y.pixel,
+                    count=1,
+                )
