@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
+from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.job import Data
 from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
@@ -67,7 +68,7 @@ def outputs_of(
         space = private_floats(work=plan.work_size, zeros=plan.zeros_size)
         run_forward(
             plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
-            end, out,
+            end, out, image_op_address(),
         )  # fmt: skip
 
     parts = max(1, min(threads, n_samples // SAMPLES_A_THREAD))

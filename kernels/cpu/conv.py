@@ -12,6 +12,7 @@ one sample before pooling.
 
 import numpy as np
 
+from hogblock.kernels.cpu.elementwise import activation_forward
 from hogblock.kernels.cpu.image_tile import HALF, ROWS, by_lane, half, line, wide
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints
@@ -49,7 +50,7 @@ def repeat_last(table, count):
 @kernel
 def tile_rows(
     a, table, first, end, a_steps, b, b_steps, b_row, init, init_moves, trips,
-    out, channels, act, slope, depthwise,
+    out, channels, slope, depthwise,
 ):  # fmt: skip
     """Run the tile over the table's rows [first, end) and all output channels.
 
@@ -65,22 +66,22 @@ def tile_rows(
             if depthwise:
                 by_lane(
                     a + 4 * j, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, act, slope,
+                    init_at, init_moves, trips[0], trips[1], out_at, slope,
                 )  # fmt: skip
             elif j + WIDE <= b_row and left > LINE:
                 wide(
                     a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, act, slope,
+                    init_at, init_moves, trips[0], trips[1], out_at, slope,
                 )  # fmt: skip
             elif left > HALF:
                 line(
                     a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, act, slope,
+                    init_at, init_moves, trips[0], trips[1], out_at, slope,
                 )  # fmt: skip
             else:
                 half(
                     a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, act, slope,
+                    init_at, init_moves, trips[0], trips[1], out_at, slope,
                 )  # fmt: skip
         if depthwise:
             j += LINE
@@ -131,6 +132,7 @@ def conv_forward(
     repeat_last(table, pixels)
     a_steps, b_steps, trips = _steps(win, channels, depthwise)
     pools = win.pool_height * win.pool_width > 1
+    leak = slope if act == LINEAR else ONE
     band = pixels
     if pools:  # whole rows of pooled pixels
         strip = win.pool_height * win.out_width
@@ -143,16 +145,17 @@ def conv_forward(
             target = full - 4 * first * win.out_pixel if pools else out
             tile_rows(
                 packed, table, first, end, a_steps, w, b_steps, win.out_pixel, b, 0,
-                trips, target, win.out_channels, LINEAR if pools else act,
-                ONE if pools else slope, depthwise,
+                trips, target, win.out_channels, ONE if pools else leak, depthwise,
             )  # fmt: skip
             if pools:
                 pool_positions(
                     full, win.out_width, win.out_pixel, win.pool_height, win.pool_width,
                     first // win.out_width // win.pool_height,
                     end // win.out_width // win.pool_height,
-                    out, index + 4 * i * index_row, act, slope,
+                    out, index + 4 * i * index_row, leak,
                 )  # fmt: skip
+        if act != LINEAR:
+            activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
 
 
 @kernel
@@ -192,7 +195,7 @@ def conv_weight_gradient(
         )
         tile_rows(
             packed, table, 0, count, a_steps, d, b_steps, win.out_pixel, g, 1,
-            trips, g, win.out_channels, LINEAR, ONE, depthwise,
+            trips, g, win.out_channels, ONE, depthwise,
         )  # fmt: skip
 
 
@@ -285,7 +288,7 @@ def conv_input_gradient(
             if count:
                 tile_rows(
                     packed, t, 0, count, a_steps, b, b_steps, across, zeros, 0, trips,
-                    out, win.in_channels, LINEAR, ONE, depthwise,
+                    out, win.in_channels, ONE, depthwise,
                 )  # fmt: skip
             b += 4 * n_rows * n_cols * across * (1 if depthwise else channels)
             t += 8 * ((count + ROWS - 1) // ROWS * ROWS)

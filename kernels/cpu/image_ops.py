@@ -1,6 +1,11 @@
-"""The interpreter's operations on images: rows of the op table to kernels."""
+"""The interpreter's operations on images: rows of the op table to kernels.
+
+They are compiled as one function that the interpreter calls by its address: linked into
+it, their code would be compiled again for every caller above them.
+"""
 
 import numpy as np
+from numba import types
 
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.conv import (
@@ -17,7 +22,8 @@ from hogblock.kernels.cpu.elementwise import (
     spatial_dropout_backward,
     spatial_dropout_forward,
 )
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import callback, kernel
+from hogblock.kernels.cpu.memory import floats, words
 from hogblock.kernels.cpu.norm import (
     norm_forward,
     norm_input_gradient,
@@ -149,3 +155,29 @@ def conv_gradient(row, work, rows, g):
             work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
             work + 4 * row[op.FULL], work + 4 * row[op.INDEX], row[op.INDEX_ROW],
         )  # fmt: skip
+
+
+def _run_image_op(row_at, real_at, params, work, zeros, rows, training, key, counter, g):
+    """One operation of any kind; see ``interpreter`` for the arguments.
+
+    row_at, real_at : addresses of the rows of the op table; g : of a gradient.
+    """
+    row, reals = words(row_at, op.OP_WIDTH), floats(real_at, op.REAL_WIDTH)
+    if row[op.CODE] == op.CONV_UPDATE:
+        size = row[op.COUNT] * row[op.OUT_PIXEL]
+        conv_gradient(row, work, rows, floats(g, size))
+    elif row[op.CODE] < op.LOSS:
+        forward_image_op(
+            row, reals, params, work, zeros, rows, training != 0, np.uint32(key),
+            counter,
+        )  # fmt: skip
+    else:
+        backward_image_op(row, reals, params, work, zeros, rows)
+
+
+_compiled = callback(_run_image_op, types.void(*(types.int64,) * 10))
+
+
+def image_op_address() -> int:
+    """Where this process has the function; compiles or loads it at the first call."""
+    return _compiled().address

@@ -1,6 +1,7 @@
 """The register tile for images: its rows lie where a table says.
 
-    out[t[i], :] = act(init[t[i], :] + sum over (ko, ki) of a[s[i], ko, ki] * b[ko, ki, :])
+    v = init[t[i], :] + sum over (ko, ki) of a[s[i], ko, ki] * b[ko, ki, :]
+    out[t[i], :] = v > 0 ? v : slope * v
 
 for ``ROWS`` rows i, where the table holds s[i] and t[i], int32 offsets in float32 from a
 and from out. Pixels of a small image fill the rows without gaps at its edges. A short
@@ -12,7 +13,7 @@ from numba.extending import intrinsic
 
 from hogblock.kernels.cpu.host import TILE
 from hogblock.kernels.cpu.ir import I32, I64, VectorBuilder, i64, outlined
-from hogblock.kernels.cpu.tile import accumulate, for_activation
+from hogblock.kernels.cpu.tile import accumulate
 from hogblock.kernels.optable import LINE
 
 
@@ -20,7 +21,7 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
     """Tile of `rows` x `vectors` vectors of `lanes` float32.
 
     Called as ``tile(a, table, a_outer, a_inner, b, b_outer, b_inner, init,
-    init_moves, outer, inner, out, act, slope)``; `table` is the address of int32
+    init_moves, outer, inner, out, slope)``; `table` is the address of int32
     [rows, 2]. With `init_moves` 1 init is laid out as out (to add to what is there), with
     0 all rows begin with the same one (a bias).
 
@@ -30,13 +31,12 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
     spread : bool, default=True
         a is a scalar for all lanes; if not, a vector that is multiplied lane by lane.
     """
-    words = (types.int64,) * 12
-    signature = types.void(*words, types.int64, types.float32)
+    signature = types.void(*(types.int64,) * 12, types.float32)
     name = f"hogblock_table_tile_{rows}_{lanes}_{vectors}_{int(spread)}"
 
     def emit(builder, arguments):
         a, table, a_outer, a_inner, b, b_outer, b_inner = arguments[:7]
-        init, init_moves, outer, inner, out, act, slope = arguments[7:]
+        init, init_moves, outer, inner, out, slope = arguments[7:]
         vb = VectorBuilder(builder, lanes)
         a, b, init, out = (vb.pointer(v) for v in (a, b, init, out))
         entries = builder.inttoptr(table, I32.as_pointer())
@@ -58,13 +58,11 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
             (outer, inner), spread=spread, prefetch=False,
         )  # fmt: skip
 
-        def write_all(formula):
-            for i in range(rows):
-                line = vb.offset(out, entry(2 * i + 1))
-                for j in range(vectors):
-                    vb.store(formula(acc[i][j]), vb.offset(line, j * lanes))
-
-        for_activation(vb, act, slope, write_all)
+        slope = vb.spread(slope)
+        for i in range(rows):
+            line = vb.offset(out, entry(2 * i + 1))
+            for j in range(vectors):
+                vb.store(vb.leaky(acc[i][j], slope), vb.offset(line, j * lanes))
 
     def codegen(context, builder, sig, arguments):
         outlined(builder, name, arguments, emit)
@@ -73,7 +71,7 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
     @intrinsic
     def tile(
         typing_context, a, table, a_outer, a_inner, b, b_outer, b_inner,
-        init, init_moves, outer, inner, out, act, slope,
+        init, init_moves, outer, inner, out, slope,
     ):  # fmt: skip
         return signature, codegen
 

@@ -1,4 +1,8 @@
-"""The interpreter: walks the op table of one plan over one minibatch."""
+"""The interpreter: walks the op table of one plan over one minibatch.
+
+`image_op` is the address of the function that runs the operations on images, see
+``image_ops``.
+"""
 
 import numpy as np
 
@@ -16,19 +20,20 @@ from hogblock.kernels.cpu.elementwise import (
     dropout_backward,
     dropout_forward,
 )
-from hogblock.kernels.cpu.image_ops import (
-    backward_image_op,
-    conv_gradient,
-    forward_image_op,
-)
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.loss import (
     logistic_cross_entropy,
     softmax_cross_entropy,
     squared_error,
 )
+from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
 from hogblock.kernels.cpu.window import copy
+
+
+@kernel
+def _address(array):
+    return np.int64(array.ctypes.data)
 
 
 @kernel
@@ -49,7 +54,9 @@ def compute_loss(row, work, targets, indices, rows, weights, scale):
 
 
 @kernel
-def forward_op(row, reals, params, work, zeros, rows, training, key, counter):
+def forward_op(
+    row, reals, params, work, zeros, rows, training, key, counter, image_op
+):  # fmt: skip
     """One forward operation on `rows` samples; `params`, `work` are addresses."""
     x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
@@ -70,7 +77,10 @@ def forward_op(row, reals, params, work, zeros, rows, training, key, counter):
     elif code == op.ADD_FORWARD:
         add(x, work + 4 * row[op.X2], y, rows * y_row, row[op.KIND], reals[op.SLOPE])
     else:
-        forward_image_op(row, reals, params, work, zeros, rows, training, key, counter)
+        call_operation(
+            image_op, _address(row), _address(reals), params, work, zeros, rows,
+            np.int64(training), np.int64(key), counter, 0,
+        )  # fmt: skip
 
 
 @kernel
@@ -84,7 +94,7 @@ def draws_of(row, rows):
 
 
 @kernel
-def backward_op(row, reals, params, work, zeros, rows):
+def backward_op(row, reals, params, work, zeros, rows, image_op):
     """One operation of the backward pass that changes no parameter."""
     dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
@@ -109,11 +119,14 @@ def backward_op(row, reals, params, work, zeros, rows):
         else:
             copy(dy, dx, rows * y_row)
     else:
-        backward_image_op(row, reals, params, work, zeros, rows)
+        call_operation(
+            image_op, _address(row), _address(reals), params, work, zeros, rows, 0, 0,
+            0, 0,
+        )  # fmt: skip
 
 
 @kernel
-def gradient_op(row, work, gradient, zeros, rows):
+def gradient_op(row, work, gradient, zeros, rows, image_op):
     """Write a parameter gradient into the vector `gradient`, laid out as parameters."""
     dy, y_row = work + 4 * row[op.DY], row[op.Y_ROW]
     at = gradient.ctypes.data
@@ -125,7 +138,7 @@ def gradient_op(row, work, gradient, zeros, rows):
         )
     else:
         start, size = small_tensor(row)
-        small_gradient(row, work, rows, gradient[start : start + size])
+        small_gradient(row, work, zeros, rows, gradient[start : start + size], image_op)
 
 
 @kernel
@@ -138,17 +151,19 @@ def small_tensor(row):
 
 
 @kernel
-def small_gradient(row, work, rows, g):
+def small_gradient(row, work, zeros, rows, g, image_op):
     """Gradient of a bias or a scale, or of a convolution's weights, into an array."""
     if row[op.CODE] == op.BIAS_UPDATE:
         dy = work + 4 * row[op.DY]
         column_sums(dy, row[op.Y_ROW], rows * row[op.COUNT], g)
     else:
-        conv_gradient(row, work, rows, g)
+        call_operation(
+            image_op, _address(row), 0, 0, work, zeros, rows, 0, 0, 0, _address(g)
+        )
 
 
 @kernel
-def update_op(row, work, params, momentum, gradient, zeros, rows, step):
+def update_op(row, work, params, momentum, gradient, zeros, rows, step, image_op):
     """Update a parameter tensor in place, its gradient never leaving the registers.
 
     Biases, scales and convolutions are small: their gradient goes through `gradient`.
@@ -166,7 +181,7 @@ def update_op(row, work, params, momentum, gradient, zeros, rows, step):
     else:
         start, size = small_tensor(row)
         part = slice(start, start + size)
-        small_gradient(row, work, rows, gradient[part])
+        small_gradient(row, work, zeros, rows, gradient[part], image_op)
         decays = row[op.CODE] == op.CONV_UPDATE
         momentum_step(gradient[part], params[part], momentum[part], step, decays)
         subtract(params[part], gradient[part])

@@ -5,10 +5,12 @@ file would leave stale machine code. Here every kernel is stamped with a hash of
 kernel sources: any edit recompiles, nothing else does.
 """
 
+import functools
 import hashlib
 from pathlib import Path
 
 from numba import njit
+from numba.core.ccallback import CFunc
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 # NaN and infinity keep their meaning ("nnan" and "ninf" are left out on purpose):
@@ -55,6 +57,26 @@ def kernel(function):
     except RuntimeError:  # "no locator available"
         pass
     return dispatcher
+
+
+def callback(function, signature):
+    """A function that returns `function` compiled for calls by address, cached on disk.
+
+    It is compiled at the first call of what is returned.
+    """
+
+    @functools.cache
+    def compiled():
+        options = {"error_model": "numpy", "fastmath": FASTMATH}
+        result = CFunc(function, (signature.args, signature.return_type), {}, options)
+        try:
+            result._cache = _KernelCache(function)
+        except RuntimeError:  # "no locator available"
+            pass
+        result.compile()
+        return result
+
+    return compiled
 
 
 def is_cached(dispatcher) -> bool:

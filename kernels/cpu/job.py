@@ -129,6 +129,8 @@ class Worker(NamedTuple):
     step : float32 [4]
     state : int64 [STATE_WIDTH]
     rank, workers, key : int
+    image_op : int
+        See ``image_ops.image_op_address``.
     """
 
     params: np.ndarray
@@ -148,3 +150,4 @@ class Worker(NamedTuple):
     rank: int
     workers: int
     key: int
+    image_op: int

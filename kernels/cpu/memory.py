@@ -35,6 +35,7 @@ def _make_pointer(kind, numba_type):
 
 f32_pointer = _make_pointer(F32, types.float32)
 f64_pointer = _make_pointer(ir.DoubleType(), types.float64)
+i64_pointer = _make_pointer(I64, types.int64)
 i32_pointer = _make_pointer(ir.IntType(32), types.int32)
 u8_pointer = _make_pointer(_BYTE, types.uint8)
 u16_pointer = _make_pointer(ir.IntType(16), types.uint16)
@@ -44,6 +45,12 @@ u16_pointer = _make_pointer(ir.IntType(16), types.uint16)
 def floats(address, count):
     """float32 array [count] over the words at `address`."""
     return carray(f32_pointer(address), count)
+
+
+@kernel
+def words(address, count):
+    """int64 array [count] over the words at `address`."""
+    return carray(i64_pointer(address), count)
 
 
 @kernel
@@ -124,6 +131,22 @@ def atomic_add_f32(typing_context, address, value):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.float32), codegen
+
+
+@intrinsic
+def call_operation(
+    typing_context, address, row, reals, params, work, zeros, rows, training, key,
+    counter, gradient,
+):  # fmt: skip
+    """Call the function at `address` with ten int64."""
+
+    def codegen(context, builder, sig, arguments):
+        target, *given = arguments
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
+        builder.call(builder.inttoptr(target, kind.as_pointer()), given)
+        return context.get_dummy_value()
+
+    return types.void(*(types.int64,) * 11), codegen
 
 
 @intrinsic

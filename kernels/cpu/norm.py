@@ -8,10 +8,11 @@ w, b [pixel]. moments [rows, 2, pixel] holds each channel's mean and 1 / deviati
 
 import numpy as np
 
+from hogblock.kernels.cpu.elementwise import activation_forward
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.norm_tile import make_lines
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.optable import LINE, LINEAR
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
@@ -60,19 +61,19 @@ def _squares(x, count, step, mean, out):
 
 
 @kernel
-def _affine(x, count, step, by_x, constant, y, act, slope):
-    """y = act(by_x * x + constant)."""
+def _affine(x, count, step, by_x, constant, y, slope):
+    """y = v > 0 ? v : slope * v, where v = by_x * x + constant."""
     j = 0
     while j < step:
         n = _lines_from(j, step)
         at = 4 * j
         s, c = by_x + at, constant + at
         if n == 4:
-            _affine_4(x + at, count, step, s, c, y + at, act, slope)
+            _affine_4(x + at, count, step, s, c, y + at, slope)
         elif n == 2:
-            _affine_2(x + at, count, step, s, c, y + at, act, slope)
+            _affine_2(x + at, count, step, s, c, y + at, slope)
         else:
-            _affine_1(x + at, count, step, s, c, y + at, act, slope)
+            _affine_1(x + at, count, step, s, c, y + at, slope)
         j += n * LINE
 
 
@@ -129,6 +130,7 @@ def norm_forward(
     work, act, slope,
 ):  # fmt: skip
     """y and the moments; work : [2, pixel]."""
+    leak = slope if act == LINEAR else ONE
     scale, shift = floats(w, pixel), floats(b, pixel)
     share = ONE / np.float32(pixels * (channels // groups))
     by_x, constant = floats(work, pixel), floats(work + 4 * pixel, pixel)
@@ -148,7 +150,9 @@ def norm_forward(
         for j in range(pixel):
             by_x[j] = scale[j] * inverse[j]
             constant[j] = shift[j] - mean[j] * by_x[j]
-        _affine(source, pixels, pixel, work, work + 4 * pixel, out, act, slope)
+        _affine(source, pixels, pixel, work, work + 4 * pixel, out, leak)
+        if act != LINEAR:
+            activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
 
 
 @kernel

@@ -59,11 +59,9 @@ class _Sum:
         self.vb.store(total, out)
 
 
-def _make(name, n_words, with_act, emit, n_lines):
-    """Intrinsic of `n_words` int64, then, `with_act`, an activation and its slope."""
-    signature = types.void(
-        *[_INT] * n_words, *([_INT, types.float32] if with_act else [])
-    )
+def _make(name, n_words, with_slope, emit, n_lines):
+    """Intrinsic of `n_words` int64 and, with `with_slope`, a float32."""
+    signature = types.void(*[_INT] * n_words, *[types.float32] * with_slope)
 
     def codegen(context, builder, sig, arguments):
         def inside(builder, arguments):
@@ -122,18 +120,15 @@ def _squares(vb, x, count, step, mean, out):
     total.write(vb.pointer(out))
 
 
-def _affine(vb, x, count, step, scale, shift, y, act, slope):
-    x, y = vb.pointer(x), vb.pointer(y)
+def _affine(vb, x, count, step, scale, shift, y, slope):
+    x, y, slope = vb.pointer(x), vb.pointer(y), vb.spread(slope)
     scale, shift = vb.load(vb.pointer(scale)), vb.load(vb.pointer(shift))
 
-    def emit(formula):
-        def write(_, at):
-            value = vb.fma(vb.load(vb.offset(x, at)), scale, shift)
-            vb.store(formula(value), vb.offset(y, at))
+    def write(_, at):
+        value = vb.fma(vb.load(vb.offset(x, at)), scale, shift)
+        vb.store(vb.leaky(value, slope), vb.offset(y, at))
 
-        _for_pixels(vb, count, step, write)
-
-    for_activation(vb, act, slope, emit)
+    _for_pixels(vb, count, step, write)
 
 
 def _gradient_sums(vb, x, y, dy, count, step, mean, plain, along, act, slope):
@@ -180,8 +175,8 @@ class _Lines(NamedTuple):
         out = sum of x.
     squares : (x, count, step, mean, out)
         out = sum of (x - mean)^2.
-    affine : (x, count, step, scale, shift, y, act, slope)
-        y = act(x * scale + shift).
+    affine : (x, count, step, scale, shift, y, slope)
+        y = v > 0 ? v : slope * v, where v = x * scale + shift.
     gradient_sums : (x, y, dy, count, step, mean, plain, along, act, slope)
         plain = sum of d, along = sum of d * (x - mean), where d = dy * act'.
     gradient : (x, y, dy, count, step, by_d, by_x, constant, dx, act, slope)
@@ -207,20 +202,20 @@ def make_lines(n_lines):
         return _make("line_squares", 5, False, _squares, n_lines)
 
     @intrinsic
-    def line_affine(typing_context, x, count, step, scale, shift, y, act, slope):
+    def line_affine(typing_context, x, count, step, scale, shift, y, slope):
         return _make("line_affine", 6, True, _affine, n_lines)
 
     @intrinsic
     def line_gradient_sums(
         typing_context, x, y, dy, count, step, mean, plain, along, act, slope
     ):  # fmt: skip
-        return _make("line_gradient_sums", 8, True, _gradient_sums, n_lines)
+        return _make("line_gradient_sums", 9, True, _gradient_sums, n_lines)
 
     @intrinsic
     def line_gradient(
         typing_context, x, y, dy, count, step, by_d, by_x, constant, dx, act, slope
     ):  # fmt: skip
-        return _make("line_gradient", 9, True, _gradient, n_lines)
+        return _make("line_gradient", 10, True, _gradient, n_lines)
 
     return _Lines(
         line_sum, line_squares, line_affine, line_gradient_sums, line_gradient

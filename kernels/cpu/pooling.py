@@ -11,12 +11,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hogblock.kernels.cpu.elementwise import activation_forward
 from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
-from hogblock.kernels.cpu.tile import for_activation
 from hogblock.kernels.cpu.window import zero
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.optable import LINE, LINEAR
 
 _WORD = ir.IntType(16)
 _WORDS = ir.VectorType(_WORD, LINE)
@@ -62,14 +62,15 @@ def make_window_max(fixed=None):
     """Largest of a window, for `LINE` channels.
 
     Called as ``f(source, row_step, column_step, rows, columns, first, index_step, out,
-    index, act, slope)``: out = act(largest), index = position, counted from `first`.
+    index, slope)``: out = largest > 0 ? largest : slope * largest, index = position,
+    counted from `first`.
     """
-    signature = types.void(*(_INT,) * 10, types.float32)
+    signature = types.void(*(_INT,) * 9, types.float32)
 
     def codegen(context, builder, sig, arguments):
         source, *steps = arguments[:3]
         sizes, (first, index_step) = arguments[3:5], arguments[5:7]
-        out, index, act, slope = arguments[7:]
+        out, index, slope = arguments[7:]
         vb = VectorBuilder(builder, LINE)
         source = vb.pointer(source)
         best = cgutils.alloca_once_value(builder, vb.load(source))
@@ -90,14 +91,14 @@ def make_window_max(fixed=None):
 
         _for_window(builder, fixed, sizes, steps, first, index_step, compare)
         builder.store(builder.load(where), _words_at(builder, index)).align = 2
-        largest, out = builder.load(best), vb.pointer(out)
-        for_activation(vb, act, slope, lambda formula: vb.store(formula(largest), out))
+        largest = vb.leaky(builder.load(best), vb.spread(slope))
+        vb.store(largest, vb.pointer(out))
         return context.get_dummy_value()
 
     @intrinsic
     def window_max(
         typing_context, source, row_step, column_step, rows, columns, first,
-        index_step, out, index, act, slope,
+        index_step, out, index, slope,
     ):  # fmt: skip
         return signature, codegen
 
@@ -148,9 +149,9 @@ _spread_more = make_window_spread(adds=True)
 
 @kernel
 def pool_positions(
-    full, width, pixel, pool_height, pool_width, first, end, y, index, act, slope
+    full, width, pixel, pool_height, pool_width, first, end, y, index, slope
 ):  # fmt: skip
-    """Rows [first, end) of y = act(max-pool), windows side by side.
+    """Rows [first, end) of y = leaky(max-pool), windows side by side.
 
     full : address of the first of the rows to be pooled, [rows, width, pixel].
     """
@@ -167,13 +168,12 @@ def pool_positions(
                 target = y + 4 * (at + j)
                 if small:
                     _max_2x2(
-                        value, width * pixel, pixel, 2, 2, 0, 2, target, where, act,
-                        slope,
+                        value, width * pixel, pixel, 2, 2, 0, 2, target, where, slope,
                     )  # fmt: skip
                 else:
                     _max_any(
                         value, width * pixel, pixel, pool_height, pool_width, 0,
-                        pool_width, target, where, act, slope,
+                        pool_width, target, where, slope,
                     )  # fmt: skip
 
 
@@ -210,6 +210,7 @@ def _cut(win, r, q):
 @kernel
 def max_pool_forward(win, x, x_row, y, y_row, rows, act, slope, index, index_row):
     """y = act(largest of each window); index likewise, see the module."""
+    leak = slope if act == LINEAR else np.float32(1)
     line = win.in_width * win.in_pixel
     for i in range(rows):
         for r in range(win.out_height):
@@ -224,8 +225,10 @@ def max_pool_forward(win, x, x_row, y, y_row, rows, act, slope, index, index_row
                     _max_any(
                         source + 4 * j, line, win.in_pixel, bottom - top, right - left,
                         first, win.kernel_width, y + 4 * (i * y_row + at + j),
-                        index + 4 * i * index_row + 2 * (at + j), act, slope,
+                        index + 4 * i * index_row + 2 * (at + j), leak,
                     )  # fmt: skip
+    if act != LINEAR:
+        activation_forward(y, y_row, y, y_row, rows, y_row, act, slope)
 
 
 @kernel

@@ -39,7 +39,7 @@ def run_steps(worker, plans, data, rules, most):
 
 @kernel
 def run_forward(
-    ops, reals, n_forward, params, work, zeros, data, first, end, out
+    ops, reals, n_forward, params, work, zeros, data, first, end, out, image_op
 ):  # fmt: skip
     """Outputs of the samples [first, end) of `data`, in order: out [n_samples, n_out].
 
@@ -60,7 +60,7 @@ def run_forward(
         for k in range(n_forward):
             forward_op(
                 ops[k], reals[k], address_of(params), work_at, address_of(zeros), rows,
-                False, np.uint32(0), 0,
+                False, np.uint32(0), 0, image_op,
             )  # fmt: skip
         for i in range(rows):
             for j in range(n_out):

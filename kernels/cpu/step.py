@@ -170,7 +170,10 @@ def train_step(worker, plans, data, rules, ticket):
     key = np.uint32(worker.key)
     counter = worker.state[DROPOUT_COUNTER]
     for k in range(n_forward):
-        forward_op(ops[k], reals[k], params, work, zeros, rows, True, key, counter)
+        forward_op(
+            ops[k], reals[k], params, work, zeros, rows, True, key, counter,
+            worker.image_op,
+        )  # fmt: skip
         counter += draws_of(ops[k], rows)
     worker.state[DROPOUT_COUNTER] = counter
     loss = compute_loss(
@@ -187,13 +190,13 @@ def train_step(worker, plans, data, rules, ticket):
     for k in range(n_forward + 1, n_ops):
         row = ops[k]
         if row[op.CODE] < op.FIRST_UPDATE:
-            backward_op(row, reals[k], params, work, zeros, rows)
+            backward_op(row, reals[k], params, work, zeros, rows, worker.image_op)
         elif not fused:
-            gradient_op(row, work, gradient, zeros, rows)
+            gradient_op(row, work, gradient, zeros, rows, worker.image_op)
         elif learns:
             update_op(
                 row, work, worker.params, worker.momentum, gradient, zeros, rows,
-                worker.step,
+                worker.step, worker.image_op,
             )  # fmt: skip
     going = True
     if rules.write == WRITE_MEAN:

@@ -11,6 +11,7 @@ from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu import job, run
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
+from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.jit import is_cached
 
 _warm = False
@@ -73,6 +74,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         rank=0,
         workers=1,
         key=0,
+        image_op=0,
     )
     return worker, plans, data, rules
 
@@ -122,5 +124,6 @@ def warm_up() -> None:
             0,
             0,
             out,
+            image_op_address(),
         )
     _warm = True
