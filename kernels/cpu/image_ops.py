@@ -22,7 +22,7 @@ from hogblock.kernels.cpu.elementwise import (
     spatial_dropout_backward,
     spatial_dropout_forward,
 )
-from hogblock.kernels.cpu.jit import callback, kernel
+from hogblock.kernels.cpu.jit import callback, kernel, part
 from hogblock.kernels.cpu.memory import floats, words
 from hogblock.kernels.cpu.norm import (
     norm_forward,
@@ -38,7 +38,7 @@ from hogblock.kernels.cpu.pooling import (
 from hogblock.kernels.cpu.window import copy_channels, window_of
 
 
-@kernel
+@part
 def forward_image_op(row, reals, params, work, zeros, rows, training, key, counter):
     """See ``interpreter.forward_op``."""
     x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
@@ -86,7 +86,7 @@ def _by_maxima(row):
     return row[op.KIND2] == 0 and maxima_pay(window_of(row))
 
 
-@kernel
+@part
 def backward_image_op(row, reals, params, work, zeros, rows):
     """See ``interpreter.backward_op``."""
     y, act, slope = work + 4 * row[op.Y], row[op.KIND], reals[op.SLOPE]
@@ -136,7 +136,7 @@ def backward_image_op(row, reals, params, work, zeros, rows):
         )  # fmt: skip
 
 
-@kernel
+@part
 def conv_gradient(row, work, rows, g):
     """Gradient of the weights of a convolution, into an array."""
     x, dy = work + 4 * row[op.X], work + 4 * row[op.DY]

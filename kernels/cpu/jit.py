@@ -45,18 +45,24 @@ class _KernelCache(FunctionCache):
     _impl_class = _KernelCacheImpl
 
 
-def kernel(function):
+def kernel(function, inline="never"):
     """Compile `function` without the GIL, at its first call, cached on disk.
 
     Where no directory is writable the kernel works uncached; ``NUMBA_CACHE_DIR``
     names another one.
     """
-    dispatcher = njit(nogil=True, error_model="numpy", fastmath=FASTMATH)(function)
+    options = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+    dispatcher = njit(inline=inline, **options)(function)
     try:
         dispatcher._cache = _KernelCache(function)
     except RuntimeError:  # "no locator available"
         pass
     return dispatcher
+
+
+def part(function):
+    """A kernel that becomes part of its only caller, not compiled for itself."""
+    return kernel(function, inline="always")
 
 
 def callback(function, signature):
