@@ -261,7 +261,7 @@ def _outcome(wanted_by: str, estimator, X, y, class_names) -> _Outcome:
     unknown = y[~np.isin(y, classes)]
     if unknown.size:
         raise ValueError(
-            f"y holds the class {unknown[0]!r}, which the estimator does not know"
+            f"y holds the class {unknown[0]}, which the estimator does not know"
         )
     names = classes if class_names is None else class_names
     if len(names) != len(classes):
