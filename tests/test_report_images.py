@@ -66,11 +66,11 @@ def test_filters_of_any_form(kernels, size, channels, panels):
     images = [panel.images[0].get_array() for panel in shown(figure.axes)]
     assert len(images) == panels
     height, width = np.broadcast_to(size, 2)
-    assert images[-1].shape == (height, channels * (width + 1) - 1)
+    assert images[-1].shape == (height, channels * width)
     last = model.coefs_[0][..., panels - 1]
     for c in range(channels):
-        at = c * (width + 1)
-        np.testing.assert_array_equal(images[-1][:, at : at + width], last[:, :, c])
+        part = images[-1][:, c * width : (c + 1) * width]
+        np.testing.assert_array_equal(part, last[:, :, c])
     assert ("the first 64 of 70" in figure.get_suptitle()) == (kernels == 70)
 
 

@@ -34,8 +34,8 @@ def plot_filters(estimator, path: str | os.PathLike | None = None):
     -------
     matplotlib.figure.Figure
         A grid with one picture a kernel, for at most 64 kernels; the channels that a
-        kernel reads stand side by side. All share one colour scale, in which zero is
-        white and opposite weights are equally strong.
+        kernel reads stand side by side, a line between them. All share one colour
+        scale, in which zero is white and opposite weights are equally strong.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def plot_filters(estimator, path: str | os.PathLike | None = None):
         raise ValueError(f"this {type(estimator).__name__} has no convolution to draw")
     height, width, channels, count = kernels.shape
     shown = min(count, MOST_FILTERS)
-    across = channels * (width + 1) - 1
+    across = channels * width
     columns = min(shown, math.ceil(math.sqrt(shown * height / across)))
     rows = math.ceil(shown / columns)
     cell = 1.1 * max(1.0, across / height)
@@ -64,9 +64,10 @@ def plot_filters(estimator, path: str | os.PathLike | None = None):
     for k, panel in enumerate(axes.flat):
         panel.set_axis_off()
         if k < shown:
-            image = panel.imshow(
-                _side_by_side(kernels[..., k]), cmap="RdBu_r", vmin=-reach, vmax=reach
-            )
+            beside = kernels[..., k].swapaxes(1, 2).reshape(height, across)
+            image = panel.imshow(beside, cmap="RdBu_r", vmin=-reach, vmax=reach)
+            for edge in range(width, across, width):
+                panel.axvline(edge - 0.5, color="black", linewidth=1)
             panel.set_title(str(k), fontsize=8, pad=2)
     figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
     some = f", the first {shown} of {count}" if shown < count else ""
@@ -75,14 +76,6 @@ def plot_filters(estimator, path: str | os.PathLike | None = None):
         fontweight="bold",
     )
     return _saved(figure, path)
-
-
-def _side_by_side(kernel: np.ndarray) -> np.ndarray:
-    """The channels of a kernel (height, width, channels), blank columns between."""
-    height, width, channels = kernel.shape
-    wide = np.full((height, channels, width + 1), np.nan)
-    wide[..., :width] = kernel.swapaxes(1, 2)
-    return wide.reshape(height, -1)[:, :-1]
 
 
 def plot_confusion(
