@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test format bench clean
+.PHONY: demo cnn test format bench clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,10 @@ $(VENV)/installed: pyproject.toml
 # The main job: train with 2 workers, print a report, draw the loss and the staleness.
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
+
+# A convolutional network on Fashion-MNIST; draws its filters, confusions and mistakes.
+cnn: $(VENV)/installed
+	$(BIN)/python examples/fashion_mnist_cnn.py
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -27,6 +27,8 @@ BUILT_IN = {
 }
 IMAGE_SETS = {"fashion-mnist": "load_fashion_mnist", "cifar-10": "load_cifar10"}
 """Those with a test set of their own, and what loads them."""
+DIGITS_SHAPE = (8, 8, 1)
+MODELS = ("mlp", "cnn", "small_convnet", "lenet5", "resnet8")
 TABLES = (".csv", ".parquet")
 MOST_CLASSES = 50
 """A target of more distinct numbers than this is taken for a regression's."""
@@ -40,13 +42,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Data(NamedTuple):
-    """What to train on; without a test set of its own, a part is split off."""
+    """What to train on; without a test set of its own, a part is split off.
+
+    X and X_test are rows; `image_shape` is (height, width, channels) of rows of pixels.
+    """
 
     X: Any
     y: np.ndarray
     task: str
     X_test: Any = None
     y_test: np.ndarray | None = None
+    image_shape: tuple[int, int, int] | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +95,9 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="hogblock", description="Asynchronous training of MLPs.")
+    parser = _Parser(
+        prog="hogblock", description="Asynchronous training of small neural networks."
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     train = commands.add_parser("train", help="train a model, and save and report it")
     _add_train_arguments(train)
@@ -114,26 +122,33 @@ def _add_train_arguments(parser) -> None:
     add("--out", type=Path, default=Path("hogblock-run"), help="folder of the results")
     add("--quiet", action="store_true", help="no progress bar")
     model = parser.add_argument_group("model (defaults: those of the estimator)")
-
-    def add_option(flag, name, kind, text):
+    model.add_argument(
+        "--model", choices=MODELS, default="mlp", help="default: mlp; others: of images"
+    )
+    for flag, name, kind, text in _model_options():
         model.add_argument(
             flag, dest=name, type=kind, help=text, default=argparse.SUPPRESS
         )
-
-    add_option("--hidden", "hidden_layer_sizes", _sizes, "units, such as 256,128")
-    add_option("--activation", "activation", str, "relu, tanh, logistic, ...")
-    add_option("--method", "method", str, "sgd, sync, hogwild, assm, passm, passm+")
-    add_option("--jobs", "n_jobs", int, "worker processes; -1: all cores")
-    add_option("--epochs", "max_iter", int, "at most")
-    add_option("--batch-size", "batch_size", int, "samples a minibatch")
-    add_option("--learning-rate", "learning_rate", str, "constant, cosine, step, ...")
-    add_option("--learning-rate-init", "learning_rate_init", float, "initial rate")
-    add_option("--alpha", "alpha", float, "L2 penalty")
-    add_option("--dropout", "dropout", float, "share of the hidden units")
-    add_option("--momentum", "momentum", float, "in [0, 1)")
-    add_option("--seed", "random_state", int, "of the split and the training")
     model.add_argument(
         "--early-stopping", action="store_true", default=argparse.SUPPRESS
+    )
+
+
+def _model_options() -> tuple[tuple[str, str, Callable[[str], Any], str], ...]:
+    """Options that are an estimator's parameters: flag, parameter, type, help."""
+    return (
+        ("--hidden", "hidden_layer_sizes", _sizes, "units, such as 256,128 (mlp, cnn)"),
+        ("--activation", "activation", str, "relu, tanh, logistic, ... (mlp, cnn)"),
+        ("--method", "method", str, "sgd, sync, hogwild, assm, passm, passm+"),
+        ("--jobs", "n_jobs", int, "worker processes; -1: all cores"),
+        ("--epochs", "max_iter", int, "at most"),
+        ("--batch-size", "batch_size", int, "samples a minibatch"),
+        ("--learning-rate", "learning_rate", str, "constant, cosine, step, ..."),
+        ("--learning-rate-init", "learning_rate_init", float, "initial rate"),
+        ("--alpha", "alpha", float, "L2 penalty"),
+        ("--dropout", "dropout", float, "share of the hidden units (mlp, cnn)"),
+        ("--momentum", "momentum", float, "in [0, 1)"),
+        ("--seed", "random_state", int, "of the split and the training"),
     )
 
 
@@ -185,7 +200,8 @@ def _load(name: str, target: str | None, task: str) -> Data:
         from hogblock.datasets import read_npz, read_table
 
         X, y = read_npz(name) if suffix == ".npz" else read_table(name, target)
-        data = Data(X, y, _task_of(y))
+        shape = _image_shape_of(X)
+        data = Data(_rows(X) if shape else X, y, _task_of(y), image_shape=shape)
     return data if task == "auto" else data._replace(task=task)
 
 
@@ -200,11 +216,18 @@ def _load_built_in(name: str) -> Data:
             BUILT_IN[name],
             _rows(images.data_test),
             images.target_test,
+            images.image_shape,
         )
     import sklearn.datasets
 
     load = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")
-    return Data(*load(return_X_y=True), BUILT_IN[name])
+    shape = DIGITS_SHAPE if name == "digits" else None
+    return Data(*load(return_X_y=True), BUILT_IN[name], image_shape=shape)
+
+
+def _image_shape_of(X) -> tuple[int, int, int] | None:
+    """Height, width and channels of an array of images, None for rows."""
+    return (*X.shape[1:], 1)[:3] if X.ndim in (3, 4) and X.size else None
 
 
 def _rows(images: np.ndarray) -> np.ndarray:
@@ -233,7 +256,7 @@ def _split(data: Data, fraction: float, seed: int | None) -> Data:
         random_state=seed,
         stratify=data.y if rarest * min(fraction, 1 - fraction) >= 1 else None,
     )
-    return Data(X, y, data.task, X_test, y_test)
+    return data._replace(X=X, y=y, X_test=X_test, y_test=y_test)
 
 
 # Train ----------------------------------------------------------------------------
@@ -255,18 +278,22 @@ def train_command(options: argparse.Namespace) -> None:
     """Train a model, print how it went, and save it."""
     import joblib
 
-    from hogblock import MLPClassifier, MLPRegressor
     from hogblock.report import format_report, plot_training, training_report
 
     data = _load(options.data, options.target, options.task)
-    estimator = MLPClassifier if data.task == "classification" else MLPRegressor
-    chosen = {k: v for k, v in vars(options).items() if k in estimator().get_params()}
+    model = _make_model(options, data)
+    if options.model != "mlp":
+        data = _as_images(options, data)
     if data.X_test is None:
-        data = _split(data, options.test_fraction, chosen.get("random_state"))
+        data = _split(data, options.test_fraction, model.random_state)
     options.out.mkdir(parents=True, exist_ok=True)
-    model = estimator(**chosen, verbose=not options.quiet).fit(data.X, data.y)
+    model.fit(data.X, data.y)
     report = training_report(model, data.X_test, data.y_test)
-    report |= {"data": options.data, "parameters": model.get_params()}
+    report |= {"data": options.data, "model": options.model}
+    report["parameters"] = {
+        name: options.model if name == "network" else value
+        for name, value in model.get_params().items()
+    }
     print(format_report(report))
     text = json.dumps(report, indent=2)
     _save(options.out / "model.joblib", lambda path: joblib.dump(model, path))
@@ -275,6 +302,54 @@ def train_command(options: argparse.Namespace) -> None:
         _save(options.out / "training.png", lambda path: plot_training(model, path))
     except ImportError as error:
         print(f"hogblock: no training.png: {error}", file=sys.stderr)
+
+
+def _make_model(options: argparse.Namespace, data: Data):
+    """The estimator that the options ask for, not fitted."""
+    import hogblock
+
+    family = {"mlp": "MLP", "cnn": "CNN"}.get(options.model, "Network")
+    task = "Classifier" if data.task == "classification" else "Regressor"
+    ready = (_ready_network(options.model),) if family == "Network" else ()
+    model = getattr(hogblock, family + task)(*ready, verbose=not options.quiet)
+    given, known = vars(options), model.get_params()
+    for flag, name, *_ in _model_options():
+        if name in given and name not in known:
+            raise ValueError(
+                f"{flag} is not for --model {options.model}, which has a fixed form"
+            )
+    return model.set_params(**{k: v for k, v in given.items() if k in known})
+
+
+def _ready_network(name: str) -> Callable:
+    """The function that makes the network of this name."""
+    from hogblock import models
+
+    return getattr(models, name)
+
+
+def _as_images(options: argparse.Namespace, data: Data) -> Data:
+    """The same data with X of shape (n_samples, height, width, channels)."""
+    shape = data.image_shape
+    if shape is None:
+        raise ValueError(
+            f"--model {options.model} needs images, and {options.data} holds rows of "
+            f"features: take {', '.join(IMAGE_SETS)}, digits, or an .npz file with X "
+            "of shape (n, height, width) or (n, height, width, channels)"
+        )
+
+    if options.model != "cnn":
+        try:
+            _ready_network(options.model)(shape)
+        except ValueError as error:
+            raise ValueError(
+                f"--model {options.model} takes no images of shape {shape}: {error}"
+            ) from error
+
+    def images(X):
+        return None if X is None else X.reshape(-1, *shape)
+
+    return data._replace(X=images(data.X), X_test=images(data.X_test))
 
 
 def _save(path: Path, write: Callable[[Path], Any]) -> None:

@@ -11,7 +11,16 @@ import pytest
 from sklearn.datasets import load_digits, load_iris
 from sklearn.utils import Bunch
 
-from hogblock import MLPClassifier, MLPRegressor, cli, datasets
+from hogblock import (
+    CNNClassifier,
+    CNNRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+    cli,
+    datasets,
+)
 from hogblock.kernels.cpu.warmup import warm_up
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -102,6 +111,35 @@ def test_every_model_option_arrives(here):
     assert parameters["early_stopping"] is True and parameters["random_state"] == 0
 
 
+def test_cnn_learns_digits(here):
+    words = ("--model", "cnn", "--epochs", 15, "--hidden", 32, "--dropout", 0.1)
+    assert train("digits", *words, *RATE, "--learning-rate", "cosine") == 0
+    model = joblib.load("hogblock-run/model.joblib")
+    assert model.image_shape_ == (8, 8, 1)
+    assert model.hidden_layer_sizes == (32,) and model.dropout == 0.1
+    report = json.loads((here / "hogblock-run" / "report.json").read_text())
+    assert report["test_score"] > 0.95
+
+
+@pytest.mark.parametrize("shape", [(12, 6), (12, 6, 2)])
+def test_npz_of_images(here, random, shape):
+    X, y = random.random((40, *shape), np.float32), np.arange(40) % 3
+    np.savez("images.npz", X=X, y=y)
+    assert train("images.npz", "--model", "cnn", "--epochs", 1) == 0
+    model = joblib.load("hogblock-run/model.joblib")
+    assert model.image_shape_ == (12, 6, X[0].size // 72)
+    assert train("images.npz", "--epochs", 1) == 0
+    assert joblib.load("hogblock-run/model.joblib").n_features_in_ == X[0].size
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("cnn", CNNRegressor), ("resnet8", NetworkRegressor)]
+)
+def test_regression_on_images(here, model, kind):
+    assert train("digits", "--model", model, "--task", "regression", "--epochs", 1) == 0
+    assert type(joblib.load("hogblock-run/model.joblib")) is kind
+
+
 def test_results_are_replaced(here):
     assert train("iris", "--epochs", 1) == 0
     before = (here / "hogblock-run" / "model.joblib").read_bytes()
@@ -123,24 +161,31 @@ def test_save_leaves_the_old_file_when_writing_fails(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("model", cli.MODELS)
 @pytest.mark.parametrize(
-    ("name", "shape"), [("fashion-mnist", (784,)), ("cifar-10", (32, 32, 3))]
+    ("name", "shape", "image_shape"),
+    [("fashion-mnist", (784,), (28, 28, 1)), ("cifar-10", (32, 32, 3), (32, 32, 3))],
 )
-def test_image_sets_have_their_own_test_set(here, monkeypatch, name, shape):
-    random = np.random.default_rng(0)
-
+def test_image_sets_train_every_model(
+    here, monkeypatch, random, name, shape, image_shape, model
+):
     def load():
-        X = random.integers(0, 256, (60, *shape), np.uint8)
-        y = np.arange(60) % 10
-        return Bunch(data=X, target=y, data_test=X[:7], target_test=y[:7])
+        X, y = random.integers(0, 256, (60, *shape), np.uint8), np.arange(60) % 10
+        parts = dict(data=X, target=y, data_test=X[:7], target_test=y[:7])
+        return Bunch(**parts, image_shape=image_shape)
 
     monkeypatch.setattr(datasets, cli.IMAGE_SETS[name], load)
     data = cli._load(name, None, "auto")
     assert data.X.shape == (60, np.prod(shape)) and data.X.dtype == np.uint8
     assert data.X_test.shape == (7, np.prod(shape)) and len(data.y_test) == 7
-    assert train(name, "--epochs", 2) == 0
+    assert train(name, "--model", model, "--epochs", 2) == 0
     report = json.loads((here / "hogblock-run" / "report.json").read_text())
     assert report["samples"] == 120 and report["test_score"] is not None
+    assert report["model"] == report["parameters"].get("network", model) == model
+    fitted = joblib.load("hogblock-run/model.joblib")
+    kind = {"mlp": MLPClassifier, "cnn": CNNClassifier}.get(model, NetworkClassifier)
+    assert type(fitted) is kind and fitted.predict(data.X).shape == (60,)
+    assert model == "mlp" or fitted.image_shape_ == image_shape
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -244,6 +289,16 @@ def test_warnings_are_one_line(here, capsys):
         (["train", "iris", "--test-fraction", "1"], "not a number between 0 and 1"),
         (["train", "iris", "--test-fraction", "x"], "not a number between 0 and 1"),
         (["train", "iris", "--quiet", "--learning-rate-init", "1e30"], "diverged"),
+        (["train", "iris", "--model", "magic"], "invalid choice: 'magic'"),
+        (["train", "iris", "--model", "cnn"], "needs images, and iris holds rows"),
+        (
+            ["train", "digits", "--model", "lenet5"],
+            "lenet5 takes no images of shape (8, 8, 1)",
+        ),
+        (
+            ["train", "digits", "--model", "resnet8", "--hidden", "9"],
+            "--hidden is not for --model resnet8",
+        ),
         (["bench", "--batch", "0"], "not a whole number above 0"),
         (["bench", "--jobs", "0"], "n_jobs"),
     ],
@@ -261,6 +316,9 @@ def test_wrong_files(here, capsys):
     assert "no array y, only X" in error_of(capsys, ["train", "t.npz"])
     np.savez("t.npz", X=np.full((9, 2), np.nan), y=np.arange(9) % 2)
     assert "contains NaN" in error_of(capsys, ["train", "t.npz"])
+    (here / "t.csv").write_text("size,y\n1,0\n2,1\n")
+    arguments = ["train", "t.csv", "--model", "lenet5"]
+    assert "lenet5 needs images, and t.csv holds rows" in error_of(capsys, arguments)
     (here / "taken").write_text("a file")
     assert "taken" in error_of(capsys, ["train", "iris", "--out", "taken"])
 

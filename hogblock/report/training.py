@@ -1,4 +1,4 @@
-"""What a training run was like: as a dictionary, as text, and as a picture."""
+"""A training run as a dictionary, as text, and as a picture."""
 
 import math
 import os
@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.methods import resolve
+from hogblock.report.figure import new_figure
 
 WIDTH = 56
 LOSS_COLOR, SCORE_COLOR = "#1f5fa8", "#c2571a"
@@ -172,13 +173,7 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
         If `estimator` is not fitted.
     """
     check_is_fitted(estimator)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "plot_training needs matplotlib: pip install 'hogblock[plot]'"
-        ) from error
-    figure = Figure(figsize=(11, 4.4), layout="constrained", dpi=120)
+    figure = new_figure("plot_training", (11, 4.4))
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
     curve, histogram = figure.subplots(1, 2)
     _draw_curves(curve, estimator)

@@ -1,0 +1,19 @@
+"""What a training run was like: as a dictionary, as text, and in pictures."""
+
+from hogblock.report.images import plot_confusion, plot_filters, plot_mistakes
+from hogblock.report.training import (
+    WIDTH,
+    format_report,
+    plot_training,
+    training_report,
+)
+
+__all__ = [
+    "WIDTH",
+    "format_report",
+    "plot_confusion",
+    "plot_filters",
+    "plot_mistakes",
+    "plot_training",
+    "training_report",
+]
