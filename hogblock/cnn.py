@@ -21,8 +21,9 @@ from hogblock.mlp import dense_layers
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
 from hogblock.models.activations import ACTIVATIONS
 
-_LAYERS = """conv_layers : sequence of (channels, kernel_size), default=((16, 3), (32, 3))
-        Convolutions with "same" padding; a kernel size is an integer or a pair.
+_LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
+        (channels, kernel_size) of the convolutions, which have "same" padding; a kernel
+        size is an integer or a pair.
     pool_size : int or pair of int, default=2
         Window of the max-pooling after each convolution, cut to the size of the image;
         1 is none.
@@ -74,7 +75,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
 
 class CNNClassifier(NetworkClassifierMixin, _CNN):
-    __doc__ = f"""Classifier of images: convolutions with max-pooling, then dense layers.
+    __doc__ = f"""Classifier of images: convolutions, max-pooling, dense layers.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
     and for multi-label targets.
@@ -145,7 +146,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
 
 
 class CNNRegressor(NetworkRegressorMixin, _CNN):
-    __doc__ = f"""Regressor on images: convolutions with max-pooling, then dense layers.
+    __doc__ = f"""Regressor on images: convolutions, max-pooling, dense layers.
 
     Minimises the squared error; several outputs are allowed.
 

@@ -48,8 +48,8 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
             size = self.network.n_inputs
             if X.shape[1] != size:
                 raise ValueError(
-                    f"X has {X.shape[1]} values a sample, and the network takes samples "
-                    f"of shape {self.network.input_shape}: {size} values"
+                    f"X has {X.shape[1]} values a sample, and the network takes "
+                    f"samples of shape {self.network.input_shape}: {size} values"
                 )
         return X, y, weights
 

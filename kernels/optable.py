@@ -64,9 +64,9 @@ SCRATCH_ROW = 16  # float32 from one row of either scratch buffer to the next
 KIND2 = 17  # 1 for a depthwise convolution
 X2 = 18  # second input of ADD_FORWARD
 
-# Images are [height, width, channels], pixels PIXEL float32 apart. A kernel or window at
-# output pixel (r, q) begins at input pixel (r * STRIDE_HEIGHT - PAD_TOP, ...). With POOL
-# larger than 1, OUT is a convolution's size before pooling, and Y is OUT / POOL.
+# Images are [height, width, channels], pixels PIXEL float32 apart. A kernel or window
+# at output pixel (r, q) begins at input pixel (r * STRIDE_HEIGHT - PAD_TOP, ...). With
+# POOL larger than 1, OUT is a convolution's size before pooling, and Y is OUT / POOL.
 IN_HEIGHT = 19
 IN_WIDTH = 20
 IN_CHANNELS = 21

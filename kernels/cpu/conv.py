@@ -1,8 +1,9 @@
-"""Convolution: y = act(max-pool(x * w + b)), its weight gradient and its input gradient.
+"""Convolution: y = act(max-pool(x * w + b)), and the gradients of x and w.
 
 Shapes (float32): images [height, width, channels] as in ``window``, one sample a row;
 w [kernel_height * kernel_width * in_channels, out_pixel], b [out_pixel]; a depthwise
-convolution (one kernel for each channel) has w [kernel_height * kernel_width, out_pixel].
+convolution (one kernel for each channel) has w [kernel_height * kernel_width,
+out_pixel].
 One sample at a time is packed and worked on, so that it stays in the first caches; the
 multiply-adds are those of the register tile (see ``image_tile``).
 
@@ -54,8 +55,8 @@ def tile_rows(
 ):  # fmt: skip
     """Run the tile over the table's rows [first, end) and all output channels.
 
-    a_steps, b_steps, trips : pairs, outer and inner level of the K loop; b_row : lanes of
-    b and of out that exist.
+    a_steps, b_steps, trips : pairs, outer and inner level of the K loop; b_row : lanes
+    of b and of out that exist.
     """
     j = 0
     while j < channels:
@@ -102,7 +103,7 @@ def pack_input(win, x, packed, depthwise):
 
 @kernel
 def _steps(win, channels, depthwise):
-    """Steps of a and b, and trips, over one kernel position: (row, column x channel)."""
+    """Steps of a and b, and trips, over a kernel: (row, column x channel)."""
     row = packed_width(win) * channels
     if depthwise:
         b_steps = (win.kernel_width * win.out_pixel, win.out_pixel)
@@ -203,9 +204,9 @@ def conv_weight_gradient(
 def turn_weights(win, w, turned, depthwise):
     """Weights as the input gradient reads them.
 
-    Input pixels fall into stride_height x stride_width phases that see different taps of
-    the kernel: for each phase its taps, last to first, [taps, out_channels, in lines];
-    depthwise [taps, out_pixel].
+    Input pixels fall into stride_height x stride_width phases that see different taps
+    of the kernel: for each phase its taps, last to first, [taps, out_channels, lines of
+    in_channels]; depthwise [taps, out_pixel].
     """
     across = win.out_pixel if depthwise else lines(win.in_channels)
     at = turned

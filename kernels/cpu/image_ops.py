@@ -157,7 +157,9 @@ def conv_gradient(row, work, rows, g):
         )  # fmt: skip
 
 
-def _run_image_op(row_at, real_at, params, work, zeros, rows, training, key, counter, g):
+def _run_image_op(
+    row_at, real_at, params, work, zeros, rows, training, key, counter, g
+):
     """One operation of any kind; see ``interpreter`` for the arguments.
 
     row_at, real_at : addresses of the rows of the op table; g : of a gradient.

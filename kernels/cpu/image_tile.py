@@ -3,9 +3,9 @@
     v = init[t[i], :] + sum over (ko, ki) of a[s[i], ko, ki] * b[ko, ki, :]
     out[t[i], :] = v > 0 ? v : slope * v
 
-for ``ROWS`` rows i, where the table holds s[i] and t[i], int32 offsets in float32 from a
-and from out. Pixels of a small image fill the rows without gaps at its edges. A short
-last group of rows repeats a row: it is then computed twice, and the same twice written.
+for ``ROWS`` rows i, where the table holds s[i] and t[i], int32 offsets in float32 from
+a and from out. Pixels of a small image fill the rows without gaps at its edges. A short
+last group of rows repeats a row: it is then computed twice, and written twice the same.
 """
 
 from numba import types
@@ -22,8 +22,8 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
 
     Called as ``tile(a, table, a_outer, a_inner, b, b_outer, b_inner, init,
     init_moves, outer, inner, out, slope)``; `table` is the address of int32
-    [rows, 2]. With `init_moves` 1 init is laid out as out (to add to what is there), with
-    0 all rows begin with the same one (a bias).
+    [rows, 2]. With `init_moves` 1 init is laid out as out (to add to what is there),
+    with 0 all rows begin with the same one (a bias).
 
     Parameters
     ----------

@@ -10,8 +10,8 @@ import hashlib
 from pathlib import Path
 
 from numba import njit
-from numba.core.ccallback import CFunc
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.ccallback import CFunc
 
 # NaN and infinity keep their meaning ("nnan" and "ninf" are left out on purpose):
 # divergence has to stay visible.

@@ -13,7 +13,7 @@ from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_deri
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Images (height, width, channels) as rows of height * width * channels features."""
+    """Images (height, width, channels) as rows of that many features."""
 
     reads_raw_images = True
 
@@ -106,7 +106,9 @@ class Add(Layer):
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """x + body(x), or shortcut(x) + body(x): He et al., "Deep residual learning" (2015).
+    """body(x) + x, or body(x) + shortcut(x).
+
+    He et al., "Deep residual learning for image recognition" (2015).
 
     Parameters
     ----------
