@@ -1,4 +1,4 @@
-"""Group normalisation: y = act(w * hat + b), hat = (x - mean) / sqrt(variance + epsilon).
+"""Group normalisation: y = act(w * hat + b), hat = (x - mean) / deviation.
 
 Wu and He, "Group Normalization" (2018). Mean and variance are of one sample's group of
 channels over all its pixels: nothing runs on from step to step, so nothing races.

@@ -92,7 +92,7 @@ def _derivative(vb, kind):
 
 
 def _for_derivative(vb, kind, slope, emit):
-    """Emit ``emit(derivative(y, d))`` for each activation, and a switch between them."""
+    """Emit ``emit(derivative)`` for each activation, and a switch between them."""
     wide = vb.spread(slope)
     codes = iter((optable.TANH, optable.LOGISTIC, optable.LINEAR))
 
