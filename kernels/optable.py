@@ -94,7 +94,9 @@ TURNED = 40  # weights as the input gradient wants them
 FULL = 41  # one sample of a convolution before pooling
 SCRATCH3 = 42
 SCRATCH4 = 43
-OP_WIDTH = 44
+WINOGRAD = 44  # see ``winograd``
+WINOGRAD_TILES = 45  # patches at once; 0 is a plain convolution
+OP_WIDTH = 46
 
 # Columns of the float32 table that goes with it --------------------------------------
 SLOPE = 0  # of a LINEAR activation left of zero

@@ -7,98 +7,52 @@ out_pixel].
 One sample at a time is packed and worked on, so that it stays in the first caches; the
 multiply-adds are those of the register tile (see ``image_tile``).
 
-Work space: `packed` one image with its border, `table` int32 pairs for the tile, `full`
-one sample before pooling.
+3x3 kernels over whole lines of channels go by ``winograd``. Work space: see
+``window.Room``.
 """
 
 import numpy as np
 
+from hogblock.kernels.cpu.conv_tile import repeat_last, set_entry, tile_rows
 from hogblock.kernels.cpu.elementwise import activation_forward
-from hogblock.kernels.cpu.image_tile import HALF, ROWS, by_lane, half, line, wide
+from hogblock.kernels.cpu.image_tile import ROWS
 from hogblock.kernels.cpu.jit import kernel
-from hogblock.kernels.cpu.memory import floats, ints
+from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.pooling import pool_positions, spread_positions
-from hogblock.kernels.cpu.tile import WIDE
 from hogblock.kernels.cpu.window import (
     copy,
+    even,
     lines,
     pack,
     packed_height,
     packed_width,
     zero,
 )
-from hogblock.kernels.optable import LINE, LINEAR
+from hogblock.kernels.cpu.winograd import (
+    add_image,
+    row_table,
+    start_gradient,
+    weights_gradient,
+    weights_of_places,
+    winograd_image,
+)
+from hogblock.kernels.optable import LINEAR
 
 ONE = np.float32(1)
 BAND = 4096  # float32 of a sample before pooling that stay in the first cache
 
 
 @kernel
-def set_entry(table, i, source, target):
-    """Write entry `i` of a tile's table, at address `table`."""
-    pair = ints(table + 8 * i, 2)
-    pair[0], pair[1] = np.int32(source), np.int32(target)
-
-
-@kernel
-def repeat_last(table, count):
-    """Fill the table's last group of rows up with its last entry."""
-    pair = ints(table + 8 * (count - 1), 2)
-    for i in range(count, (count + ROWS - 1) // ROWS * ROWS):
-        set_entry(table, i, pair[0], pair[1])
-
-
-@kernel
-def tile_rows(
-    a, table, first, end, a_steps, b, b_steps, b_row, init, init_moves, trips,
-    out, channels, slope, depthwise,
-):  # fmt: skip
-    """Run the tile over the table's rows [first, end) and all output channels.
-
-    a_steps, b_steps, trips : pairs, outer and inner level of the K loop; b_row : lanes
-    of b and of out that exist.
-    """
-    j = 0
-    while j < channels:
-        b_at, init_at, out_at = b + 4 * j, init + 4 * j, out + 4 * j
-        left = channels - j
-        for i in range(first, end, ROWS):
-            t = table + 8 * i
-            if depthwise:
-                by_lane(
-                    a + 4 * j, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, slope,
-                )  # fmt: skip
-            elif j + WIDE <= b_row and left > LINE:
-                wide(
-                    a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, slope,
-                )  # fmt: skip
-            elif left > HALF:
-                line(
-                    a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, slope,
-                )  # fmt: skip
-            else:
-                half(
-                    a, t, a_steps[0], a_steps[1], b_at, b_steps[0], b_steps[1],
-                    init_at, init_moves, trips[0], trips[1], out_at, slope,
-                )  # fmt: skip
-        if depthwise:
-            j += LINE
-        else:
-            j += WIDE if j + WIDE <= b_row and left > LINE else LINE
-
-
-@kernel
-def pack_input(win, x, packed, depthwise):
-    """Pack one sample of x; returns the channels of a packed pixel."""
+def pack_input(win, room, x, depthwise):
+    """Pack one sample of x."""
+    height, width = packed_height(win), packed_width(win)
+    if room.tiles > 0:
+        height, width = even(height), even(width)
     channels = win.in_pixel if depthwise else win.in_channels
     pack(
         x, win.in_pixel, win.in_height, win.in_width, channels, win.pad_top,
-        win.pad_left, packed, packed_height(win), packed_width(win),
+        win.pad_left, room.packed, height, width,
     )  # fmt: skip
-    return channels
 
 
 @kernel
@@ -114,67 +68,78 @@ def _steps(win, channels, depthwise):
 
 @kernel
 def conv_forward(
-    win, x, x_row, w, b, y, y_row, rows, act, slope, depthwise,
-    packed, table, full, index, index_row,
+    win, room, x, x_row, w, b, y, y_row, rows, act, slope, depthwise
 ):  # fmt: skip
-    """y = act(x * w + b), or act(max-pool(x * w + b)) if ``win`` pools.
-
-    index : address of uint16 positions of the maxima in their windows, laid out as y,
-    samples `index_row` float32 apart.
-    """
+    """y = act(x * w + b), or act(max-pool(x * w + b)) if ``win`` pools."""
     channels = win.in_pixel if depthwise else win.in_channels
-    width = packed_width(win)
     pixels = win.out_height * win.out_width
-    for r in range(win.out_height):
-        for q in range(win.out_width):
-            at = (r * win.stride_height * width + q * win.stride_width) * channels
-            p = r * win.out_width + q
-            set_entry(table, p, at, p * win.out_pixel)
-    repeat_last(table, pixels)
-    a_steps, b_steps, trips = _steps(win, channels, depthwise)
     pools = win.pool_height * win.pool_width > 1
     leak = slope if act == LINEAR else ONE
     band = pixels
-    if pools:  # whole rows of pooled pixels
-        strip = win.pool_height * win.out_width
-        band = max(1, BAND // (strip * win.out_pixel)) * strip
+    if room.tiles > 0:
+        weights_of_places(w, win.in_channels, win.out_channels, room.winograd)
+    else:
+        _pixel_table(win, room.table, channels)
+        if pools:  # whole rows of pooled pixels
+            strip = win.pool_height * win.out_width
+            band = max(1, BAND // (strip * win.out_pixel)) * strip
+    a_steps, b_steps, trips = _steps(win, channels, depthwise)
     for i in range(rows):
-        pack_input(win, x + 4 * i * x_row, packed, depthwise)
+        pack_input(win, room, x + 4 * i * x_row, depthwise)
         out = y + 4 * i * y_row
         for first in range(0, pixels, band):
             end = min(pixels, first + band)
-            target = full - 4 * first * win.out_pixel if pools else out
-            tile_rows(
-                packed, table, first, end, a_steps, w, b_steps, win.out_pixel, b, 0,
-                trips, target, win.out_channels, ONE if pools else leak, depthwise,
-            )  # fmt: skip
+            target = room.full - 4 * first * win.out_pixel if pools else out
+            if room.tiles > 0:
+                winograd_image(
+                    room.packed, channels, win.out_channels, b, target,
+                    win.out_height, win.out_width, win.out_pixel,
+                    ONE if pools else leak, room.winograd, room.tiles,
+                )  # fmt: skip
+            else:
+                tile_rows(
+                    room.packed, room.table, first, end, a_steps, w, b_steps,
+                    win.out_pixel, b, 0, trips, target, win.out_channels,
+                    ONE if pools else leak, depthwise,
+                )  # fmt: skip
             if pools:
                 pool_positions(
-                    full, win.out_width, win.out_pixel, win.pool_height, win.pool_width,
-                    first // win.out_width // win.pool_height,
-                    end // win.out_width // win.pool_height,
-                    out, index + 4 * i * index_row, leak,
+                    room.full, win.out_width, win.out_pixel, win.pool_height,
+                    win.pool_width, first // win.out_width // win.pool_height,
+                    end // win.out_width // win.pool_height, out,
+                    room.index + 4 * i * room.index_row, leak,
                 )  # fmt: skip
         if act != LINEAR:
             activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
 
 
 @kernel
-def _gradient_before_pooling(win, dy, index, full):
-    """Address of one sample's gradient before pooling."""
+def _pixel_table(win, table, channels):
+    """Where the kernel begins in the packed input, for each output pixel."""
+    width = packed_width(win)
+    for r in range(win.out_height):
+        for q in range(win.out_width):
+            at = (r * win.stride_height * width + q * win.stride_width) * channels
+            p = r * win.out_width + q
+            set_entry(table, p, at, p * win.out_pixel)
+    repeat_last(table, win.out_height * win.out_width)
+
+
+@kernel
+def _gradient_before_pooling(win, room, dy, i):
+    """Address of sample i's gradient before pooling; dy : its address after it."""
     if win.pool_height * win.pool_width == 1:
         return dy
     spread_positions(
-        dy, index, win.out_height, win.out_width, win.out_pixel, win.pool_height,
-        win.pool_width, full,
+        dy, room.index + 4 * i * room.index_row, win.out_height, win.out_width,
+        win.out_pixel, win.pool_height, win.pool_width, room.full,
     )  # fmt: skip
-    return full
+    return room.full
 
 
 @kernel
 def conv_weight_gradient(
-    win, x, x_row, dy, dy_row, rows, g, first, count, depthwise,
-    packed, table, full, index, index_row,
+    win, room, x, x_row, dy, dy_row, rows, g, first, count, depthwise
 ):  # fmt: skip
     """g[count, out_pixel] = gradient of the rows [first, first + count) of w."""
     zero(g, count * win.out_pixel)
@@ -184,20 +149,42 @@ def conv_weight_gradient(
     for k in range(count):
         r, q = (first + k) // run, (first + k) % run
         at = r * width * channels + q * (channels if depthwise else 1)
-        set_entry(table, k, at, k * win.out_pixel)
-    repeat_last(table, count)
+        set_entry(room.table, k, at, k * win.out_pixel)
+    repeat_last(room.table, count)
     a_steps = (win.stride_height * width * channels, win.stride_width * channels)
     b_steps = (win.out_width * win.out_pixel, win.out_pixel)
     trips = (win.out_height, win.out_width)
     for i in range(rows):
-        pack_input(win, x + 4 * i * x_row, packed, depthwise)
-        d = _gradient_before_pooling(
-            win, dy + 4 * i * dy_row, index + 4 * i * index_row, full
-        )
+        pack_input(win, room, x + 4 * i * x_row, depthwise)
+        d = _gradient_before_pooling(win, room, dy + 4 * i * dy_row, i)
         tile_rows(
-            packed, table, 0, count, a_steps, d, b_steps, win.out_pixel, g, 1,
+            room.packed, room.table, 0, count, a_steps, d, b_steps, win.out_pixel, g, 1,
             trips, g, win.out_channels, ONE, depthwise,
         )  # fmt: skip
+
+
+@kernel
+def winograd_weight_gradient(
+    win, room, x, x_row, dy, dy_row, rows, g, first, count
+):  # fmt: skip
+    """As `conv_weight_gradient`; ``room.turned`` holds one packed sample of dy."""
+    height, width = even(win.out_height), even(win.out_width)
+    start_gradient(room.winograd, win.in_channels, win.out_channels)
+    row_table(room.table, win.in_channels, 1, win.out_channels)
+    filled = 0
+    for i in range(rows):
+        pack_input(win, room, x + 4 * i * x_row, False)
+        d = _gradient_before_pooling(win, room, dy + 4 * i * dy_row, i)
+        pack(
+            d, win.out_pixel, win.out_height, win.out_width, win.out_channels, 0, 0,
+            room.turned, height, width,
+        )  # fmt: skip
+        filled = add_image(
+            room.packed, room.turned, win.in_channels, win.out_channels,
+            win.out_height, win.out_width, room.table, room.winograd, room.tiles,
+            filled, i == rows - 1,
+        )  # fmt: skip
+    weights_gradient(room.winograd, win.in_channels, win.out_channels, g, first, count)
 
 
 @kernel
@@ -233,13 +220,13 @@ def turn_weights(win, w, turned, depthwise):
 
 @kernel
 def conv_input_gradient(
-    win, dy, dy_row, w, dx, dx_row, rows, zeros, depthwise,
-    packed, table, turned, full, index, index_row,
+    win, room, dy, dy_row, w, dx, dx_row, rows, zeros, depthwise
 ):  # fmt: skip
     """dx: every phase of input pixels is a convolution of dy with its own taps.
 
-    packed : one sample of dy with its border, its own work space.
+    ``room.packed`` takes one sample of dy with its border.
     """
+    packed, table, turned = room.packed, room.table, room.turned
     turn_weights(win, w, turned, depthwise)
     channels = win.out_pixel if depthwise else win.out_channels
     across = win.out_pixel if depthwise else lines(win.in_channels)
@@ -253,9 +240,7 @@ def conv_input_gradient(
     sparse = win.kernel_height < win.stride_height
     sparse |= win.kernel_width < win.stride_width
     for i in range(rows):
-        d = _gradient_before_pooling(
-            win, dy + 4 * i * dy_row, index + 4 * i * index_row, full
-        )
+        d = _gradient_before_pooling(win, room, dy + 4 * i * dy_row, i)
         pack(
             d, win.out_pixel, win.out_height, win.out_width, channels, top, left,
             packed, height, width,
@@ -293,6 +278,25 @@ def conv_input_gradient(
                 )  # fmt: skip
             b += 4 * n_rows * n_cols * across * (1 if depthwise else channels)
             t += 8 * ((count + ROWS - 1) // ROWS * ROWS)
+
+
+@kernel
+def winograd_input_gradient(win, room, dy, dy_row, w, dx, dx_row, rows, zeros):
+    """As `conv_input_gradient`: dx is dy, with a border, times the turned weights."""
+    n_in, n_out = win.out_channels, win.in_channels
+    turn_weights(win, w, room.turned, False)
+    weights_of_places(room.turned, n_in, n_out, room.winograd)
+    height, width = even(win.in_height) + 2, even(win.in_width) + 2
+    for i in range(rows):
+        d = _gradient_before_pooling(win, room, dy + 4 * i * dy_row, i)
+        pack(
+            d, win.out_pixel, win.out_height, win.out_width, n_in, 2 - win.pad_top,
+            2 - win.pad_left, room.packed, height, width,
+        )  # fmt: skip
+        winograd_image(
+            room.packed, n_in, n_out, zeros, dx + 4 * i * dx_row, win.in_height,
+            win.in_width, win.in_pixel, ONE, room.winograd, room.tiles,
+        )  # fmt: skip
 
 
 @kernel

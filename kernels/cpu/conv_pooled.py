@@ -133,11 +133,9 @@ def _for_patch(gathers, x, row_step, offsets, values, count, sums, height, run):
 
 
 @kernel
-def pooled_weight_gradient(
-    win, x, x_row, dy, dy_row, rows, g, first, count, packed, table, turned, index,
-    index_row,
-):  # fmt: skip
-    """As ``conv.conv_weight_gradient``; turned : work space for the turned gradient."""
+def pooled_weight_gradient(win, room, x, x_row, dy, dy_row, rows, g, first, count):
+    """As ``conv.conv_weight_gradient``; ``room.turned`` takes the turned gradient."""
+    packed, table, turned = room.packed, room.table, room.turned
     channels = win.in_channels
     windows, taps, offsets, values = _prepare(win, table)
     taps_run = win.kernel_width * channels
@@ -152,8 +150,8 @@ def pooled_weight_gradient(
         )  # fmt: skip
         for o in range(win.out_channels):
             entries = _list_maxima(
-                dy + 4 * i * dy_row, index + 4 * i * index_row, win.out_pixel, windows,
-                o, table, taps, offsets, values,
+                dy + 4 * i * dy_row, room.index + 4 * i * room.index_row,
+                win.out_pixel, windows, o, table, taps, offsets, values,
             )  # fmt: skip
             _for_patch(
                 True, packed, width * channels, offsets, values, entries,
@@ -169,10 +167,9 @@ def pooled_weight_gradient(
 
 
 @kernel
-def pooled_input_gradient(
-    win, dy, dy_row, w, dx, dx_row, rows, packed, table, turned, index, index_row
-):  # fmt: skip
-    """As ``conv.conv_input_gradient``; packed : one sample of dx with its border."""
+def pooled_input_gradient(win, room, dy, dy_row, w, dx, dx_row, rows):
+    """As ``conv.conv_input_gradient``; ``room.packed`` takes one sample of dx."""
+    packed, table, turned = room.packed, room.table, room.turned
     channels = win.in_channels
     windows, taps, offsets, values = _prepare(win, table)
     taps_run = win.kernel_width * channels
@@ -189,8 +186,8 @@ def pooled_input_gradient(
         zero(packed, height * width * channels)
         for o in range(win.out_channels):
             entries = _list_maxima(
-                dy + 4 * i * dy_row, index + 4 * i * index_row, win.out_pixel, windows,
-                o, table, taps, offsets, values,
+                dy + 4 * i * dy_row, room.index + 4 * i * room.index_row,
+                win.out_pixel, windows, o, table, taps, offsets, values,
             )  # fmt: skip
             _for_patch(
                 False, packed, width * channels, offsets, values, entries,

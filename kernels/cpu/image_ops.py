@@ -12,6 +12,8 @@ from hogblock.kernels.cpu.conv import (
     conv_forward,
     conv_input_gradient,
     conv_weight_gradient,
+    winograd_input_gradient,
+    winograd_weight_gradient,
 )
 from hogblock.kernels.cpu.conv_pooled import (
     maxima_pay,
@@ -22,7 +24,7 @@ from hogblock.kernels.cpu.elementwise import (
     spatial_dropout_backward,
     spatial_dropout_forward,
 )
-from hogblock.kernels.cpu.jit import callback, kernel, part
+from hogblock.kernels.cpu.jit import callback, part
 from hogblock.kernels.cpu.memory import floats, words
 from hogblock.kernels.cpu.norm import (
     norm_forward,
@@ -35,7 +37,7 @@ from hogblock.kernels.cpu.pooling import (
     max_pool_backward,
     max_pool_forward,
 )
-from hogblock.kernels.cpu.window import copy_channels, window_of
+from hogblock.kernels.cpu.window import copy_channels, room_of, window_of
 
 
 @part
@@ -51,9 +53,8 @@ def forward_image_op(row, reals, params, work, zeros, rows, training, key, count
     if code == op.CONV_FORWARD:
         bias = zeros if row[op.B] < 0 else params + 4 * row[op.B]
         conv_forward(
-            window_of(row), x, x_row, params + 4 * row[op.W], bias, y, y_row, rows, act,
-            slope, row[op.KIND2] == 1, work + 4 * row[op.PACKED],
-            work + 4 * row[op.TABLE], work + 4 * row[op.FULL], index, index_row,
+            window_of(row), room_of(row, work), x, x_row, params + 4 * row[op.W], bias,
+            y, y_row, rows, act, slope, row[op.KIND2] == 1,
         )  # fmt: skip
     elif code == op.MAX_POOL_FORWARD:
         max_pool_forward(
@@ -80,12 +81,6 @@ def forward_image_op(row, reals, params, work, zeros, rows, training, key, count
         )  # fmt: skip
 
 
-@kernel
-def _by_maxima(row):
-    """Whether a convolution's gradients go by lists of maxima."""
-    return row[op.KIND2] == 0 and maxima_pay(window_of(row))
-
-
 @part
 def backward_image_op(row, reals, params, work, zeros, rows):
     """See ``interpreter.backward_op``."""
@@ -96,18 +91,16 @@ def backward_image_op(row, reals, params, work, zeros, rows):
     pixels = row[op.IN_HEIGHT] * row[op.IN_WIDTH]
     pixel = row[op.OUT_PIXEL]
     code = row[op.CODE]
-    if code == op.CONV_INPUT_GRADIENT and _by_maxima(row):
-        pooled_input_gradient(
-            window_of(row), dy, y_row, params + 4 * row[op.W], dx, x_row, rows,
-            work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
-            work + 4 * row[op.TURNED], index, index_row,
-        )  # fmt: skip
-    elif code == op.CONV_INPUT_GRADIENT:
-        conv_input_gradient(
-            window_of(row), dy, y_row, params + 4 * row[op.W], dx, x_row, rows, zeros,
-            row[op.KIND2] == 1, work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
-            work + 4 * row[op.TURNED], work + 4 * row[op.FULL], index, index_row,
-        )  # fmt: skip
+    if code == op.CONV_INPUT_GRADIENT:
+        win, room, w = window_of(row), room_of(row, work), params + 4 * row[op.W]
+        if row[op.KIND2] == 0 and maxima_pay(win):
+            pooled_input_gradient(win, room, dy, y_row, w, dx, x_row, rows)
+        elif room.tiles > 0:
+            winograd_input_gradient(win, room, dy, y_row, w, dx, x_row, rows, zeros)
+        else:
+            conv_input_gradient(
+                win, room, dy, y_row, w, dx, x_row, rows, zeros, row[op.KIND2] == 1
+            )
     elif code == op.MAX_POOL_BACKWARD:
         max_pool_backward(window_of(row), dy, y_row, dx, x_row, rows, index, index_row)
     elif code == op.AVG_POOL_BACKWARD:
@@ -141,20 +134,16 @@ def conv_gradient(row, work, rows, g):
     """Gradient of the weights of a convolution, into an array."""
     x, dy = work + 4 * row[op.X], work + 4 * row[op.DY]
     x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
-    if _by_maxima(row):
-        pooled_weight_gradient(
-            window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
-            row[op.FIRST], row[op.COUNT], work + 4 * row[op.PACKED],
-            work + 4 * row[op.TABLE], work + 4 * row[op.TURNED],
-            work + 4 * row[op.INDEX], row[op.INDEX_ROW],
-        )  # fmt: skip
+    win, room, at = window_of(row), room_of(row, work), np.int64(g.ctypes.data)
+    first, count = row[op.FIRST], row[op.COUNT]
+    if row[op.KIND2] == 0 and maxima_pay(win):
+        pooled_weight_gradient(win, room, x, x_row, dy, y_row, rows, at, first, count)
+    elif room.tiles > 0:
+        winograd_weight_gradient(win, room, x, x_row, dy, y_row, rows, at, first, count)
     else:
         conv_weight_gradient(
-            window_of(row), x, x_row, dy, y_row, rows, np.int64(g.ctypes.data),
-            row[op.FIRST], row[op.COUNT], row[op.KIND2] == 1,
-            work + 4 * row[op.PACKED], work + 4 * row[op.TABLE],
-            work + 4 * row[op.FULL], work + 4 * row[op.INDEX], row[op.INDEX_ROW],
-        )  # fmt: skip
+            win, room, x, x_row, dy, y_row, rows, at, first, count, row[op.KIND2] == 1
+        )
 
 
 def _run_image_op(

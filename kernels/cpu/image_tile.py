@@ -78,10 +78,47 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
     return tile
 
 
+def make_product_tile(rows, lanes, vectors):
+    """Plain product of `rows` rows at equal distances, nothing around it.
+
+    Called as ``tile(a, a_row, b, b_inner, inner, out, out_row)``:
+    out[i, :] = sum over ki of a[i, ki] * b[ki, :], a[i] and out[i] contiguous.
+    """
+    signature = types.void(*(types.int64,) * 7)
+
+    def emit(builder, arguments):
+        a, a_row, b, b_inner, inner, out, out_row = arguments
+        vb = VectorBuilder(builder, lanes)
+        a, b, out = (vb.pointer(v) for v in (a, b, out))
+        a_rows = [vb.offset(a, builder.mul(i64(i), a_row)) for i in range(rows)]
+        start = [[vb.constant(0.0)] * vectors for _ in range(rows)]
+        acc = accumulate(
+            vb, a_rows, (i64(0), i64(1)), b, (i64(0), b_inner), start,
+            (i64(1), inner), prefetch=False,
+        )  # fmt: skip
+        for i in range(rows):
+            line = vb.offset(out, builder.mul(i64(i), out_row))
+            for j in range(vectors):
+                vb.store(acc[i][j], vb.offset(line, j * lanes))
+
+    def codegen(context, builder, sig, arguments):
+        name = f"hogblock_product_tile_{rows}_{lanes}_{vectors}"
+        outlined(builder, name, arguments, emit)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def tile(typing_context, a, a_row, b, b_inner, inner, out, out_row):
+        return signature, codegen
+
+    return tile
+
+
 ROWS = TILE.rows
 HALF = LINE // 2
 NARROW = min(TILE.lanes, HALF)
 wide = make_table_tile(ROWS, TILE.lanes, TILE.vectors)
 line = make_table_tile(ROWS, TILE.lanes, LINE // TILE.lanes)
 half = make_table_tile(ROWS, NARROW, HALF // NARROW)
+wide_product = make_product_tile(ROWS, TILE.lanes, TILE.vectors)
+line_product = make_product_tile(ROWS, TILE.lanes, LINE // TILE.lanes)
 by_lane = make_table_tile(ROWS, TILE.lanes, LINE // TILE.lanes, spread=False)
