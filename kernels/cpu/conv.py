@@ -15,7 +15,7 @@ import numpy as np
 
 from hogblock.kernels.cpu.conv_tile import repeat_last, set_entry, tile_rows
 from hogblock.kernels.cpu.elementwise import activation_forward
-from hogblock.kernels.cpu.image_tile import ROWS
+from hogblock.kernels.cpu.image_tile import HALF, PAIRS, ROWS, pairs
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.pooling import pool_positions, spread_positions
@@ -36,7 +36,7 @@ from hogblock.kernels.cpu.winograd import (
     weights_of_places,
     winograd_image,
 )
-from hogblock.kernels.optable import LINEAR
+from hogblock.kernels.optable import LINE, LINEAR
 
 ONE = np.float32(1)
 BAND = 4096  # float32 of a sample before pooling that stay in the first cache
@@ -75,11 +75,15 @@ def conv_forward(
     pixels = win.out_height * win.out_width
     pools = win.pool_height * win.pool_width > 1
     leak = slope if act == LINEAR else ONE
+    by_pairs = False
     band = pixels
     if room.tiles > 0:
         weights_of_places(w, win.in_channels, win.out_channels, room.winograd)
     else:
-        _pixel_table(win, room.table, channels)
+        by_pairs = takes_pairs(win) and not depthwise
+        _pixel_table(win, room.table, channels, 2 if by_pairs else 1)
+        if by_pairs:
+            _pair_weights(win, w, b, room.turned)
         if pools:  # whole rows of pooled pixels
             strip = win.pool_height * win.out_width
             band = max(1, BAND // (strip * win.out_pixel)) * strip
@@ -96,6 +100,10 @@ def conv_forward(
                     win.out_height, win.out_width, win.out_pixel,
                     ONE if pools else leak, room.winograd, room.tiles,
                 )  # fmt: skip
+            elif by_pairs:
+                _pair_rows(
+                    win, room, first // 2, end // 2, target, ONE if pools else leak
+                )
             else:
                 tile_rows(
                     room.packed, room.table, first, end, a_steps, w, b_steps,
@@ -114,15 +122,50 @@ def conv_forward(
 
 
 @kernel
-def _pixel_table(win, table, channels):
-    """Where the kernel begins in the packed input, for each output pixel."""
+def _pixel_table(win, table, channels, step):
+    """Where the kernel begins in the packed input, for every `step`-th output pixel."""
     width = packed_width(win)
     for r in range(win.out_height):
-        for q in range(win.out_width):
+        for q in range(0, win.out_width, step):
             at = (r * win.stride_height * width + q * win.stride_width) * channels
             p = r * win.out_width + q
-            set_entry(table, p, at, p * win.out_pixel)
-    repeat_last(table, win.out_height * win.out_width)
+            set_entry(table, p // step, at, p * win.out_pixel)
+    repeat_last(table, win.out_height * win.out_width // step)
+
+
+@kernel
+def takes_pairs(win):
+    """Whether two neighbouring pixels share the lanes of a vector, see `pairs`."""
+    return (
+        PAIRS
+        and win.in_channels == 1
+        and win.stride_width == 1
+        and win.out_channels <= HALF
+        and win.out_width % 2 == 0
+    )
+
+
+@kernel
+def _pair_weights(win, w, b, out):
+    """Weights, and behind them the bias, each value twice: [taps + 1, LINE]."""
+    taps = win.kernel_height * win.kernel_width
+    for k in range(taps + 1):
+        row = floats(b if k == taps else w + 4 * k * win.out_pixel, HALF)
+        twice = floats(out + 4 * k * LINE, LINE)
+        for o in range(HALF):
+            twice[2 * o] = row[o]
+            twice[2 * o + 1] = row[o]
+
+
+@kernel
+def _pair_rows(win, room, first, end, out, slope):
+    """Pairs [first, end) of output pixels."""
+    bias = room.turned + 4 * win.kernel_height * win.kernel_width * LINE
+    for i in range(first, end, ROWS):
+        pairs(
+            room.packed, room.table + 8 * i, packed_width(win), room.turned,
+            win.kernel_height, win.kernel_width, bias, out, win.out_pixel, slope,
+        )  # fmt: skip
 
 
 @kernel

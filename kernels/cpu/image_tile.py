@@ -8,6 +8,7 @@ a and from out. Pixels of a small image fill the rows without gaps at its edges.
 last group of rows repeats a row: it is then computed twice, and written twice the same.
 """
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -15,6 +16,9 @@ from hogblock.kernels.cpu.host import TILE
 from hogblock.kernels.cpu.ir import I32, I64, VectorBuilder, i64, outlined
 from hogblock.kernels.cpu.tile import accumulate
 from hogblock.kernels.optable import LINE
+
+ROWS = TILE.rows
+HALF = LINE // 2
 
 
 def make_table_tile(rows, lanes, vectors, *, spread=True):
@@ -55,7 +59,7 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
         ]
         acc = accumulate(
             vb, a_rows, (a_outer, a_inner), b, (b_outer, b_inner), start,
-            (outer, inner), spread=spread, prefetch=False,
+            (outer, inner), read=None if spread else vb.load, prefetch=False,
         )  # fmt: skip
 
         slope = vb.spread(slope)
@@ -72,6 +76,67 @@ def make_table_tile(rows, lanes, vectors, *, spread=True):
     def tile(
         typing_context, a, table, a_outer, a_inner, b, b_outer, b_inner,
         init, init_moves, outer, inner, out, slope,
+    ):  # fmt: skip
+        return signature, codegen
+
+    return tile
+
+
+def make_pair_tile(rows):
+    """Tile for one input channel and up to `HALF` output channels: two pixels a row.
+
+    Called as ``tile(a, table, a_outer, b, outer, inner, init, out, out_pixel, slope)``.
+    A row is a pixel and its right neighbour, whose inputs are neighbours too; its lanes
+    are the two pixels of each channel in turn, and so are those of b [outer, inner,
+    `LINE`] and of init: no lane is idle.
+    """
+    signature = types.void(*(types.int64,) * 9, types.float32)
+
+    def emit(builder, arguments):
+        a, table, a_outer, b, outer, inner, init, out, out_pixel, slope = arguments
+        vb, half = VectorBuilder(builder, LINE), VectorBuilder(builder, HALF)
+        a, b, out = (vb.pointer(v) for v in (a, b, out))
+        entries = builder.inttoptr(table, I32.as_pointer())
+
+        def entry(k):
+            return builder.sext(builder.load(builder.gep(entries, [i64(k)])), I64)
+
+        def read(at):
+            pair = builder.load(builder.bitcast(at, I64.as_pointer()))
+            pair.align = 4
+            kind = ir.VectorType(I64, HALF)
+            undefined = ir.Constant(kind, ir.Undefined)
+            first = builder.insert_element(undefined, pair, ir.Constant(I32, 0))
+            zeros = ir.Constant(ir.VectorType(I32, HALF), [0] * HALF)
+            return builder.bitcast(
+                builder.shuffle_vector(first, undefined, zeros), vb.type
+            )
+
+        bias = vb.load(vb.pointer(init))
+        acc = accumulate(
+            vb, [vb.offset(a, entry(2 * i)) for i in range(rows)], (a_outer, i64(1)),
+            b, (builder.mul(inner, i64(LINE)), i64(LINE)), [[bias]] * rows,
+            (outer, inner), read=read, prefetch=False,
+        )  # fmt: skip
+        slope = vb.spread(slope)
+        for i, (value,) in enumerate(acc):
+            value = vb.leaky(value, slope)
+            line = vb.offset(out, entry(2 * i + 1))
+            for pixel in range(2):
+                lanes = ir.Constant(
+                    ir.VectorType(I32, HALF), list(range(pixel, LINE, 2))
+                )
+                channels = builder.shuffle_vector(value, value, lanes)
+                step = builder.mul(out_pixel, i64(pixel))
+                half.store(channels, vb.offset(line, step))
+
+    def codegen(context, builder, sig, arguments):
+        outlined(builder, f"hogblock_pair_tile_{rows}", arguments, emit)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def tile(
+        typing_context, a, table, a_outer, b, outer, inner, init, out, out_pixel, slope
     ):  # fmt: skip
         return signature, codegen
 
@@ -113,9 +178,9 @@ def make_product_tile(rows, lanes, vectors):
     return tile
 
 
-ROWS = TILE.rows
-HALF = LINE // 2
 NARROW = min(TILE.lanes, HALF)
+PAIRS = TILE.lanes == LINE  # narrower vectors have no idle lanes to fill
+pairs = make_pair_tile(ROWS)
 wide = make_table_tile(ROWS, TILE.lanes, TILE.vectors)
 line = make_table_tile(ROWS, TILE.lanes, LINE // TILE.lanes)
 half = make_table_tile(ROWS, NARROW, HALF // NARROW)

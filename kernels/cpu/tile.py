@@ -28,7 +28,7 @@ _PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
 
 
 def accumulate(
-    vb, a_rows, a_strides, b, b_strides, start, trips, *, spread=True, prefetch=True
+    vb, a_rows, a_strides, b, b_strides, start, trips, *, read=None, prefetch=True
 ):
     """Emit the K loop; returns accumulators[row][vector] of the last block.
 
@@ -41,8 +41,8 @@ def accumulate(
         Of the outer and the inner level.
     start : list of list of vectors
         First values of the accumulators.
-    spread : bool, default=True
-        A row's a is a scalar for all lanes; if not, it is a vector itself.
+    read : callable, default=None
+        Gives the vector of a row's a from its address; None spreads a scalar.
     prefetch : bool, default=True
         Ask for the lines of b some steps ahead.
     """
@@ -81,7 +81,7 @@ def accumulate(
     new = []
     for i in row:
         at = vb.offset(a_rows[i], a_column)
-        value = vb.spread(builder.load(at)) if spread else vb.load(at)
+        value = vb.spread(builder.load(at)) if read is None else read(at)
         new.append([vb.fma(value, b_vectors[j], acc[i][j]) for j in range(vectors)])
     ki_next = builder.add(ki, i64(1))
     ki.add_incoming(ki_next, inner_loop)

@@ -17,7 +17,6 @@ INT32 = 1  # float32 words of an int32
 SLACK = 64  # float32 that vectors may read behind a packed image
 WINOGRAD_SIZE = 4096  # patches x channels that stay in the second-level cache
 LEAST_PIXELS = 16  # of an image that is worth transforming
-LEAST_CHANNELS = 48  # in and out; with fewer the transforms cost what they save
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,9 @@ class _Conv(Layer):
 
     def forward(self, place):
         columns = self._columns(place)
+        if place.shape[2] == 1:  # see ``conv.takes_pairs``
+            pairs = (self.kernel[0] * self.kernel[1] + 1) * LINE
+            columns["turned"] = place.scratch("pairs", pairs)
         bias = place.tensors[1].offset if self.bias else -1
         place.emit(
             op.CONV_FORWARD, **columns, b=bias, kind=self.act.kind, slope=self.act.slope
@@ -184,7 +186,6 @@ class _Conv(Layer):
             or self.kernel != (3, 3)
             or self.strides != (1, 1)
             or any(c % LINE for c in channels)
-            or sum(channels) < LEAST_CHANNELS
             or self._pixels(shape) < LEAST_PIXELS
         ):
             return 0
