@@ -189,7 +189,7 @@ class NetworkEstimator(BaseEstimator):
             network = self._make_network(shape, targets.n_outputs)
             inputs = Scaling.none()
             if self.standardize:
-                inputs = self._make_scaling(X, weights, shape)
+                inputs = self._make_scaling(X, weights, network.input_shape)
             params = network.initialise(random)
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
