@@ -2,7 +2,6 @@
 
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from hogblock._classifier import NetworkClassifierMixin
@@ -20,9 +19,11 @@ from hogblock.augmentation import Augmentation
 from hogblock.mlp import dense_layers
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
 from hogblock.models.activations import ACTIVATIONS
+from hogblock.models.layers.base import pair_of
 
-_LAYERS = """conv_layers : sequence of (channels, kernel_size), default=((16, 3), (32, 3))
-        Convolutions with "same" padding; a kernel size is an integer or a pair.
+_LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
+        (channels, kernel_size) of each convolution, all with "same" padding; a kernel
+        size is an integer or a pair.
     pool_size : int or pair of int, default=2
         Window of the max-pooling after each convolution, cut to the size of the image;
         1 is none.
@@ -56,7 +57,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
     def _make_network(self, shape, n_outputs):
         layers, size = [], shape[:2]
-        window = np.broadcast_to(self.pool_size, 2).tolist()
+        window = pair_of(self.pool_size, "pool_size", self)
         for entry in self.conv_layers:
             try:
                 channels, kernel_size = entry
@@ -65,7 +66,11 @@ class _CNN(ImageInput, NetworkEstimator):
                     f"conv_layers={self.conv_layers!r} must be pairs (channels, "
                     f"kernel_size), and one is {entry!r}"
                 ) from None
-            layers.append(Conv2D(channels, kernel_size, activation=self.activation))
+            try:
+                conv = Conv2D(channels, kernel_size, activation=self.activation)
+            except ValueError as error:
+                raise ValueError(f"conv_layers={self.conv_layers!r}: {error}") from None
+            layers.append(conv)
             pool = tuple(min(w, n) for w, n in zip(window, size, strict=True))
             if pool != (1, 1):
                 layers.append(MaxPool2D(pool))
@@ -74,7 +79,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
 
 class CNNClassifier(NetworkClassifierMixin, _CNN):
-    __doc__ = f"""Classifier of images: convolutions with max-pooling, then dense layers.
+    __doc__ = f"""Classifier of images: convolutions with max-pooling, and dense layers.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
     and for multi-label targets.
@@ -145,7 +150,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
 
 
 class CNNRegressor(NetworkRegressorMixin, _CNN):
-    __doc__ = f"""Regressor on images: convolutions with max-pooling, then dense layers.
+    __doc__ = f"""Regressor on images: convolutions with max-pooling, and dense layers.
 
     Minimises the squared error; several outputs are allowed.
 
