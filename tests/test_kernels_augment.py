@@ -313,7 +313,7 @@ def test_images_are_changed_before_their_channels_are_padded(first, channels):
 
 
 def test_every_sample_of_every_minibatch_is_drawn_anew():
-    """The weights of a step too small to matter to the next one add up what was seen."""
+    """Steps too small to matter to each other add up what was seen."""
     image = np.zeros((3, 3, 1), F32)
     image[1, 1] = 1
     network = Network([Flatten(), Dense(1)], image.shape)
