@@ -38,8 +38,9 @@ def summary_of(network: Network, workers: int) -> str:
     full = step_cost(network, whole(network))
     lines += [
         "",
-        f"{network.n_parameters:,} parameters; a full step costs {full:,} multiply-adds "
-        "a sample (forward, input gradients, weight gradients; lanes of padding count)",
+        f"{network.n_parameters:,} parameters; a full step costs {full:,} "
+        "multiply-adds a sample (forward, input gradients, weight gradients; lanes of "
+        "padding count)",
     ]
     for rank, block in enumerate(blocks):
         share = step_cost(network, block) / full
