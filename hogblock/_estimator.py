@@ -138,8 +138,8 @@ class NetworkEstimator(BaseEstimator):
             return X, y, np.zeros(0, np.float32)
         return X, y, np.ascontiguousarray(weights, np.float32)
 
-    def _check_validation(self, X_val, y_val):
-        """Validated validation set, or None twice."""
+    def _check_validation(self, X_val, y_val, X, shape):
+        """Validated validation set, or None twice; samples of X have `shape`."""
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
             raise ValueError(f"{missing} is missing: pass X_val and y_val together")
@@ -163,7 +163,12 @@ class NetworkEstimator(BaseEstimator):
         keeps_params = fitted and (incremental or self.warm_start)
         given = X
         X, y, weights = self._check_data(X, y, sample_weight, reset=not keeps_params)
-        X_val, y_val = self._check_validation(X_val, y_val)
+        if keeps_params:
+            self._compare(X)
+            shape = self._network.input_shape
+        else:
+            shape = self._sample_shape(given, X.shape[1])
+        X_val, y_val = self._check_validation(X_val, y_val, X, shape)
         targets = self._targets if goes_on else self._make_targets(y, weights, classes)
         if self.early_stopping and X_val is None and not incremental:
             X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
@@ -185,11 +190,10 @@ class NetworkEstimator(BaseEstimator):
             # Merging may have dropped a class whose samples all have weight zero.
             classes = getattr(targets, "classes", None)
             targets = self._make_targets(y, weights, classes)
-            shape = self._sample_shape(given, X.shape[1])
             network = self._make_network(shape, targets.n_outputs)
             inputs = Scaling.none()
             if self.standardize:
-                inputs = self._make_scaling(X, weights, shape)
+                inputs = self._make_scaling(X, weights, network.input_shape)
             params = network.initialise(random)
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
@@ -228,6 +232,9 @@ class NetworkEstimator(BaseEstimator):
 
     def _remember(self, X) -> None:
         """Keep what later X are compared with."""
+
+    def _compare(self, X) -> None:
+        """Refuse X that cannot be meant as what was remembered."""
 
     def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
@@ -372,6 +379,7 @@ class NetworkEstimator(BaseEstimator):
             order="C",
             reset=False,
         )
+        self._compare(X)
         threads = joblib.effective_n_jobs(self.n_jobs)
         outputs = outputs_of(self._network, self._params, X, self._inputs, threads)
         return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)

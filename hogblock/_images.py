@@ -39,9 +39,7 @@ class ImageInput:
                 f"X has images of shape {given}, but {type(self).__name__} was fitted "
                 f"to images of shape {self.image_shape_}"
             )
-        rows = self._as_rows(X)
-        self._check_scale(rows)
-        return rows
+        return self._as_rows(X)
 
     def _sample_shape(self, X, n_features):
         wanted = getattr(self, "image_shape", None)
@@ -60,27 +58,49 @@ class ImageInput:
     def _make_scaling(self, X, weights, shape):
         return Scaling.of(X, weights, shape[2] if len(shape) == 3 else None)
 
-    def _remember(self, X):
-        bright = float(X.max()) > 1
-        self._fitted_bytes = bright and X.dtype == np.uint8
-        self._fitted_fractions = not bright and float(X.min()) >= 0 and X.any()
-
-    def _check_scale(self, X) -> None:
-        """Bytes and scaled pixels must not be mixed up between `fit` and later."""
-        if not hasattr(X, "dtype") or not X.size or X.dtype.kind not in "fu":
-            return
-        if self._fitted_bytes and X.dtype.kind == "f":
-            fractions = X.max() <= 1 and X.min() >= 0 and (X != np.round(X)).any()
-            if fractions:
-                raise ValueError(
-                    "X was bytes (uint8, 0 to 255) in fit, and now it holds fractions "
-                    f"of at most {X.max():.3g}: pass images in one scale"
-                )
-        if self._fitted_fractions and X.dtype == np.uint8 and X.max() > 1:
+    def _check_validation(self, X_val, y_val, X, shape):
+        given = image_shape_of(X_val)
+        if given not in (None, shape):
             raise ValueError(
-                "X was scaled to [0, 1] in fit, and now it holds bytes (uint8) up to "
-                f"{X.max()}: pass images in one scale"
+                f"X_val has images of shape {given}, and samples of X have shape "
+                f"{shape}"
             )
+        X_val, y_val = super()._check_validation(X_val, y_val, X, shape)
+        if X_val is not None:
+            check_scale(X_val, scale_of(X), "X_val")
+        return X_val, y_val
+
+    def _remember(self, X):
+        self._scale = scale_of(X)
+
+    def _compare(self, X):
+        check_scale(X, self._scale, "X")
+
+
+def scale_of(X) -> str:
+    """What the pixels may be: "bytes", "fractions" of 1 (scaled bytes), or ""."""
+    bright = X.max() > 1
+    if X.dtype == np.uint8:
+        return "bytes" if bright else ""
+    return "fractions" if not bright and X.min() >= 0 and X.any() else ""
+
+
+def check_scale(X, fitted: str, name: str) -> None:
+    """Refuse bytes where `fit` had scaled pixels, and the other way round.
+
+    fitted : `scale_of` X in `fit`.
+    """
+    now = scale_of(X)
+    if fitted == "bytes" and now == "fractions" and (X != np.round(X)).any():
+        raise ValueError(
+            f"X was bytes (uint8, 0 to 255) in fit, and {name} holds fractions of at "
+            f"most {X.max():.3g}: pass images in one scale"
+        )
+    if fitted == "fractions" and now == "bytes":
+        raise ValueError(
+            f"X was scaled to [0, 1] in fit, and {name} holds bytes (uint8) up to "
+            f"{X.max()}: pass images in one scale"
+        )
 
 
 def shape_of(X) -> tuple[int, ...]:

@@ -41,6 +41,8 @@ class Augmentation:
                 raise ValueError(
                     f"{name}={value!r} of Augmentation must be an integer >= 0"
                 )
+        if not isinstance(self.flip, (bool, np.bool_)):
+            raise ValueError(f"flip={self.flip!r} of Augmentation must be a bool")
 
     def words(self, shape: tuple[int, ...]) -> np.ndarray:
         """What the kernels read, for images of `shape` (height, width, channels).

@@ -2,7 +2,6 @@
 
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from hogblock._classifier import NetworkClassifierMixin
@@ -20,6 +19,7 @@ from hogblock.augmentation import Augmentation
 from hogblock.mlp import dense_layers
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
 from hogblock.models.activations import ACTIVATIONS
+from hogblock.models.layers.base import pair_of
 
 _LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
         (channels, kernel_size) of the convolutions, which have "same" padding; a kernel
@@ -57,7 +57,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
     def _make_network(self, shape, n_outputs):
         layers, size = [], shape[:2]
-        window = np.broadcast_to(self.pool_size, 2).tolist()
+        window = pair_of(self.pool_size, "pool_size", self)
         for entry in self.conv_layers:
             try:
                 channels, kernel_size = entry
@@ -66,7 +66,11 @@ class _CNN(ImageInput, NetworkEstimator):
                     f"conv_layers={self.conv_layers!r} must be pairs (channels, "
                     f"kernel_size), and one is {entry!r}"
                 ) from None
-            layers.append(Conv2D(channels, kernel_size, activation=self.activation))
+            try:
+                conv = Conv2D(channels, kernel_size, activation=self.activation)
+            except ValueError as error:
+                raise ValueError(f"conv_layers={self.conv_layers!r}: {error}") from None
+            layers.append(conv)
             pool = tuple(min(w, n) for w, n in zip(window, size, strict=True))
             if pool != (1, 1):
                 layers.append(MaxPool2D(pool))

@@ -35,6 +35,12 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
             raise ValueError(
                 f"network={self.network!r} returned {network!r}, which is no Network"
             )
+        rows_fit = len(shape) == 1 and network.n_inputs == shape[0]
+        if network.input_shape != shape and not rows_fit:
+            raise ValueError(
+                f"network={self.network!r} returned a network of input shape "
+                f"{network.input_shape}, and samples of X have shape {shape}"
+            )
         if network.output_shape != (n_outputs,):
             raise ValueError(
                 f"the network's output has shape {network.output_shape}, and y needs "

@@ -39,7 +39,8 @@ def summary_of(network: Network, workers: int) -> str:
     lines += [
         "",
         f"{network.n_parameters:,} parameters; a full step costs {full:,} "
-        "multiply-adds a sample (forward, input and weight gradients)",
+        "multiply-adds a sample (forward, input gradients, weight gradients; lanes of "
+        "padding count)",
     ]
     for rank, block in enumerate(blocks):
         share = step_cost(network, block) / full

@@ -145,6 +145,27 @@ def column_moments(x, weights, origin):
     )
 
 
+# Augmentation: images [height, width, channels] ---------------------------------------
+
+
+def shift_image(image, down, right):
+    """The image moved, zeros where it was not."""
+    height, width, _ = image.shape
+    moved = np.zeros_like(image)
+    for r in range(height):
+        for q in range(width):
+            if 0 <= r - down < height and 0 <= q - right < width:
+                moved[r, q] = image[r - down, q - right]
+    return moved
+
+
+def blank_square(image, top, left, side):
+    """Zeros in a square, as far as it lies inside."""
+    blanked = image.copy()
+    blanked[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = 0
+    return blanked
+
+
 # A whole network ----------------------------------------------------------------------
 
 
