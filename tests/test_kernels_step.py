@@ -6,6 +6,7 @@
 import naive
 import numpy as np
 import pytest
+from passes import assert_padding_is_zero
 
 from hogblock import engine, methods, schedules
 from hogblock.models import (
@@ -73,13 +74,6 @@ def assert_same_gradient(found, expected):
     np.testing.assert_allclose(
         found, expected, rtol=1e-4, atol=2e-6 + 2e-6 * np.abs(expected).max()
     )
-
-
-def assert_padding_is_zero(network, vector):
-    inside = np.zeros(network.size, bool)
-    for tensor in network.tensors:
-        tensor.view(inside)[:] = True
-    assert not vector[~inside].any()
 
 
 @pytest.mark.parametrize("seed", range(60))

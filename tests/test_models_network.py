@@ -19,8 +19,8 @@ from hogblock.models import (
     Tanh,
 )
 from hogblock.models.activations import ACTIVATIONS
-from hogblock.models.initialisers import INITIALISERS
 from hogblock.models.graph import make_stages
+from hogblock.models.initialisers import INITIALISERS
 
 
 class Picky(Layer):
