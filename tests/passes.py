@@ -3,7 +3,9 @@
 Dropout masks can be read this way, and the gradient vector is seen as it is.
 """
 
+import naive
 import numpy as np
+from conftest import Aligned
 
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.gather import gather_rows
@@ -15,7 +17,8 @@ from hogblock.kernels.cpu.interpreter import (
     gradient_op,
     update_op,
 )
-from hogblock.models import Dropout
+from hogblock.models import Conv2D, DepthwiseConv2D, Dropout
+from hogblock.models.plan import make_plan
 
 F32 = np.float32
 NONE = np.zeros(0, F32)
@@ -133,3 +136,68 @@ def random_biases(network, params, random):
                 0, 0.3, (tensor.rows, tensor.columns)
             )
     return params
+
+
+def round_kernels(network, params, random):
+    """Kernels and biases of convolutions of few binary digits; changes `params`.
+
+    Their sums are exact in float32 and in float64 alike: what is equal in one is equal
+    in the other, so both find the same maxima.
+    """
+    for position, stage in enumerate(network.stages):
+        if isinstance(stage.layer, Conv2D | DepthwiseConv2D):
+            for tensor in network.tensors_of(position):
+                digits = random.integers(-2, 3, (tensor.rows, tensor.columns))
+                spread = 2.0 ** round(np.log2(tensor.rows) / 2)
+                tensor.view(params)[:] = digits / spread
+
+
+def assert_same_gradient(network, found, expected):
+    """float32 sums of up to some thousand terms; padding exactly zero.
+
+    What cancels out in one tensor need not in another: a tensor's error is measured by
+    the whole layer's gradient. The derivative of an activation near its bounds is small
+    and no closer than float32 at 1.
+    """
+    for tensor in network.tensors:
+        layer = network.tensors_of(tensor.layer)
+        size = max(np.abs(t.view(expected)).max() for t in layer)
+        np.testing.assert_allclose(
+            tensor.view(found), tensor.view(expected), rtol=1e-4,
+            atol=1e-6 + 1e-5 * size + 1e-7 * np.abs(expected).max(),
+            err_msg=tensor.name,
+        )  # fmt: skip
+    assert_padding_is_zero(network, found)
+
+
+def check_images(network, random, *, rows=3, batch=5, rounded=False):
+    """Outputs, loss and gradient of `rows` random images against the twin.
+
+    The work space has been used: by a whole minibatch, and to predict NaN.
+    """
+    params = network.initialise(np.random.RandomState(random.integers(2**31)))
+    random_biases(network, params, random)
+    x = random.standard_normal((batch, *network.input_shape), F32)
+    if rounded:
+        round_kernels(network, params, random)
+        x = random.integers(-3, 4, x.shape).astype(F32) / F32(4)
+    targets = random.standard_normal((batch, *network.output_shape), F32)
+    aligned = Aligned()
+    plan = make_plan(network, batch, "squared_error")
+    run = Pass(aligned, network, plan, params, batch)
+    run.forward(x)
+    run.backward(targets)
+    run.forward(np.full(x.shape, np.nan, F32), training=False)
+    run.rows, x, targets = rows, x[-rows:].copy(), targets[:rows].copy()
+    run.forward(x)
+    masks = run.masks()
+    outputs = naive.network_outputs(network, params, x, masks)[-1]
+    size = np.abs(outputs).max()
+    np.testing.assert_allclose(run.outputs(), outputs, rtol=1e-5, atol=1e-5 * size)
+    loss, gradient = run.backward(targets)
+    value, expected = naive.network_gradient(
+        network, params, x, targets, "squared_error", masks=masks
+    )
+    np.testing.assert_allclose(loss, value, rtol=1e-5)
+    assert_same_gradient(network, gradient, expected)
+    aligned.check()

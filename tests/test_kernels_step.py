@@ -6,16 +6,26 @@
 import naive
 import numpy as np
 import pytest
-from passes import assert_padding_is_zero
+from passes import assert_padding_is_zero, random_biases
 
 from hogblock import engine, methods, schedules
 from hogblock.models import (
+    Add,
+    AvgPool2D,
+    Conv2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    GroupNorm,
     LeakyReLU,
+    MaxPool2D,
     Network,
     ReLU,
+    Residual,
     Sigmoid,
+    SpatialDropout2D,
     Tanh,
 )
 from hogblock.models.activations import ACTIVATIONS
@@ -40,10 +50,54 @@ def random_network(random):
     return Network([*layers, Dense(int(pick([1, 2, 5, 17])))], (int(pick(SIZES)),))
 
 
+def random_image_layer(random, channels):
+    """Any layer for images; most keep their shape."""
+
+    def pick(items):
+        return items[random.integers(len(items))]
+
+    kernel = tuple(int(k) for k in random.integers(1, 4, 2))
+    stride, padding = int(pick([1, 1, 1, 2, 3])), pick(["same", "same", "valid"])
+    activation = pick(list(ACTIVATIONS))
+    conv = Conv2D(channels, kernel, activation=activation, bias=pick([True, False]))
+    return pick(
+        [
+            conv,
+            Conv2D(int(pick(SIZES[:8])), kernel, stride, padding, activation),
+            DepthwiseConv2D(kernel, stride, padding, activation),
+            MaxPool2D(kernel, pick([None, 1, 2]), padding),
+            AvgPool2D(kernel, pick([None, 1, 2]), padding),
+            GroupNorm(int(pick([1, channels])), epsilon=0.1),
+            SpatialDropout2D(0.0),
+            Residual([conv, DepthwiseConv2D(3)], pick([(), [GroupNorm(1, 0.1)]])),
+            Residual([Conv2D(5, 2, stride)], [Conv2D(5, 1, stride, bias=False)]),
+            Add(-1),
+            *STANDALONE,
+        ]
+    )
+
+
+def random_image_network(random):
+    """Up to six layers of images of odd sizes; those that do not fit are left out."""
+    height, width, channels = (int(n) for n in random.integers(1, 8, 3))
+    shape, layers = (height, width, channels), []
+    for _ in range(random.integers(1, 7)):
+        now = Network(layers, shape).output_shape if layers else shape
+        more = [*layers, random_image_layer(random, now[2])]
+        try:
+            Network(more, shape)
+        except ValueError:
+            continue
+        layers = more
+    end = Flatten() if random.random() < 0.7 else GlobalAvgPool2D()
+    return Network([*layers, end, Dense(int(random.integers(1, 6)))], shape)
+
+
 def make_problem(random, network, loss, n):
     """Parameters (biases too), inputs and targets."""
     params = network.initialise(np.random.RandomState(random.integers(2**31)))
-    x = random.standard_normal((n, *network.input_shape), F32)
+    random_biases(network, params, random)
+    x = random.standard_normal((n, int(np.prod(network.input_shape))), F32)
     n_out = network.output_shape[0]
     if loss == "softmax":
         return params, x, random.integers(n_out, size=n, dtype=np.int32)
@@ -77,9 +131,10 @@ def assert_same_gradient(found, expected):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_one_step_applies_the_gradient_of_the_twin(seed):
+@pytest.mark.parametrize("make", [random_network, random_image_network])
+def test_one_step_applies_the_gradient_of_the_twin(make, seed):
     random = np.random.default_rng(seed)
-    network = random_network(random)
+    network = make(random)
     loss, n = LOSSES[seed % 3], int(random.choice([1, 3, 8, 9, 64, 65]))
     params, x, targets = make_problem(random, network, loss, n)
     value, gradient = naive.network_gradient(network, params, x, targets, loss)
@@ -90,15 +145,21 @@ def test_one_step_applies_the_gradient_of_the_twin(seed):
     assert result.steps == 1
 
 
+def mask_shape(stage):
+    spatial = isinstance(stage.layer, SpatialDropout2D)
+    return stage.shape[-1:] if spatial else stage.shape
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("seed", range(8))
-def test_gradient_of_the_twin_by_differences(loss, seed):
+@pytest.mark.parametrize("make", [random_network, random_image_network])
+def test_gradient_of_the_twin_by_differences(make, loss, seed):
     random = np.random.default_rng(1000 + seed)
-    network = random_network(random)
+    network = make(random)
     params, x, targets = make_problem(random, network, loss, 5)
     masks = [
-        (random.random(x.shape[:1] + shape) < 0.5) * 2.0
-        for stage, shape in zip(network.stages, network.shapes, strict=False)
+        (random.random((5, *mask_shape(stage))) < 0.5) * 2.0
+        for stage in network.stages
         if isinstance(stage.layer, Dropout)
     ]
     how = {"weights": random.uniform(0, 2, 5), "alpha": 0.3, "masks": masks}
@@ -143,6 +204,11 @@ def twin_of_training(network, params, x, targets, loss, *, batch, epochs, rate,
 
 
 MLP = Network([Dense(17, "tanh"), Dense(9, "relu"), Dense(3)], (13,))
+CONVNET = Network(
+    [Conv2D(6, 3, activation="tanh"), MaxPool2D(2), DepthwiseConv2D(2), Sigmoid()]
+    + [GroupNorm(3, 0.1), Residual([Conv2D(6, 2, bias=False)]), Flatten(), Dense(3)],
+    (5, 6, 2),
+)
 HOW = {
     "plain": dict(momentum=0.0, nesterov=False, alpha=0.0),
     "decay": dict(momentum=0.0, nesterov=False, alpha=0.5),
@@ -154,17 +220,18 @@ HOW = {
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("n, batch", [(16, 8), (13, 8), (9, 4), (65, 64), (5, 1)])
-def test_some_steps_with_a_short_last_minibatch(random, how, n, batch):
-    params, x, targets = make_problem(random, MLP, "softmax", n)
+@pytest.mark.parametrize("network", [MLP, CONVNET], ids=["mlp", "convnet"])
+def test_some_steps_with_a_short_last_minibatch(random, network, how, n, batch):
+    params, x, targets = make_problem(random, network, "softmax", n)
     settings = dict(HOW[how], batch=batch, epochs=2, rate=0.1)
-    result = run(MLP, params, x, targets, "softmax", **settings)
-    w, u, losses = twin_of_training(MLP, params, x, targets, "softmax", **settings)
+    result = run(network, params, x, targets, "softmax", **settings)
+    w, u, losses = twin_of_training(network, params, x, targets, "softmax", **settings)
     np.testing.assert_allclose(result.params, w, rtol=1e-5, atol=5e-6)
     assert result.losses == pytest.approx(losses, rel=1e-5)
     if settings["momentum"]:
         np.testing.assert_allclose(result.momentum[0], u, rtol=1e-4, atol=2e-5)
-    assert_padding_is_zero(MLP, result.params)
-    assert_padding_is_zero(MLP, result.momentum[0])
+    assert_padding_is_zero(network, result.params)
+    assert_padding_is_zero(network, result.momentum[0])
     assert result.steps == 2 * -(-n // batch)
 
 
