@@ -241,11 +241,17 @@ def _convolution_gradients(layer, weights, x, d):
     return dx, [weight, *([d.sum(axis=(0, 1, 2))] if layer.bias else [])]
 
 
+def mask_shape(stage):
+    """Shape of one sample's factors in a Dropout stage."""
+    spatial = isinstance(stage.layer, SpatialDropout2D)
+    return stage.shape[-1:] if spatial else stage.shape
+
+
 def _masks_of(network, masks):
     """The mask of each stage: that of a Dropout, or one that does nothing."""
     masks = iter(masks)
     return [
-        next(masks, np.ones((1, stage.shape[-1])))
+        next(masks, np.ones((1, *mask_shape(stage))))
         if isinstance(stage.layer, Dropout)
         else None
         for stage in network.stages
@@ -260,8 +266,8 @@ def _weights_of(network, position, params):
 def network_outputs(network, params, x, masks=()):
     """The input, and the output of every stage: a list of [batch, *shape].
 
-    masks : factors of each Dropout stage in turn, [batch, *shape], of a spatial one
-    [batch, channels]; none: they do nothing.
+    masks : factors of each Dropout stage in turn, [batch, *mask_shape(stage)]; none:
+    they do nothing.
     """
     params = f64(params)
     values = [f64(x).reshape(len(x), *network.input_shape)]

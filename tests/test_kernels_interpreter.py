@@ -7,6 +7,7 @@ import naive
 import numpy as np
 import pytest
 from passes import Pass, assert_padding_is_zero, random_biases
+from random_networks import random_image_network
 
 from hogblock.kernels import optable as op
 from hogblock.models import (
@@ -118,7 +119,7 @@ NETWORKS = {
     ),
     "small_convnet": small_convnet((10, 9, 1), 3),
     "lenet5": lenet5((14, 13, 1), 3),
-    "resnet8": resnet8((9, 8, 3), 3),
+    "resnet8": resnet8((6, 5, 3), 3),
 }
 
 
@@ -168,16 +169,15 @@ def test_full_gradient_with_the_masks_that_were_drawn(aligned, problem):
     assert_padding_is_zero(network, gradient)
 
 
-def test_gradient_of_a_block_is_the_full_gradient_restricted_to_it(
-    aligned, problem, random
-):
-    network, params, x, labels = problem
-    full = Pass(aligned, network, make_plan(network, 9, "softmax"), params, 9)
+def check_blocks(aligned, network, params, x, labels, blocks):
+    """A plan for each block gives the full gradient restricted to it."""
+    rows = len(x)
+    full = Pass(aligned, network, make_plan(network, rows, "softmax"), params, rows)
     full.forward(x)
     _, whole = full.backward(labels)
-    for block in blocks_of(network, random):
-        plan = make_plan(network, 9, "softmax", block)
-        part = Pass(aligned, network, plan, params, 9)
+    for block in blocks:
+        plan = make_plan(network, rows, "softmax", block)
+        part = Pass(aligned, network, plan, params, rows)
         part.forward(x)
         _, gradient = part.backward(labels)
         inside = np.zeros(network.size, bool)
@@ -188,6 +188,25 @@ def test_gradient_of_a_block_is_the_full_gradient_restricted_to_it(
         # The kernels sum in the same order: bit for bit, and nothing else is written.
         np.testing.assert_array_equal(gradient[inside], whole[inside])
         assert np.isnan(gradient[~inside]).all()
+
+
+def test_gradient_of_a_block_is_the_full_gradient_restricted_to_it(
+    aligned, problem, random
+):
+    network, params, x, labels = problem
+    blocks = blocks_of(network, random)
+    check_blocks(aligned, network, params, x, labels, blocks)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_gradient_of_a_block_of_any_network(aligned, seed):
+    random = np.random.default_rng(seed)
+    network = random_image_network(random)
+    params = network.initialise(np.random.RandomState(seed))
+    x = random.standard_normal((3, *network.input_shape), F32)
+    labels = random.integers(network.output_shape[0], size=3, dtype=np.int32)
+    blocks = cuts_of(network, random, 20)
+    check_blocks(aligned, network, params, x, labels, blocks)
 
 
 def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem):

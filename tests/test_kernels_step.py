@@ -7,90 +7,25 @@ import naive
 import numpy as np
 import pytest
 from passes import assert_padding_is_zero, random_biases
+from random_networks import random_image_network, random_network
 
 from hogblock import engine, methods, schedules
 from hogblock.models import (
-    Add,
-    AvgPool2D,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Dropout,
     Flatten,
-    GlobalAvgPool2D,
     GroupNorm,
-    LeakyReLU,
     MaxPool2D,
     Network,
-    ReLU,
     Residual,
     Sigmoid,
-    SpatialDropout2D,
-    Tanh,
 )
-from hogblock.models.activations import ACTIVATIONS
 
 F32 = np.float32
 NONE = np.zeros(0, F32)
-SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 64, 65]
-STANDALONE = [ReLU(), Tanh(), Sigmoid(), LeakyReLU(0.2), LeakyReLU(), Dropout(0.0)]
 LOSSES = list(naive.LOSSES)
-
-
-def random_network(random):
-    """Up to four Dense layers of odd sizes, with anything between them."""
-
-    def pick(items):
-        return items[random.integers(len(items))]
-
-    layers = [pick(STANDALONE)] if random.random() < 0.3 else []
-    for _ in range(random.integers(1, 5)):
-        layers.append(Dense(int(pick(SIZES)), pick(list(ACTIVATIONS))))
-        layers += [pick(STANDALONE) for _ in range(random.integers(3))]
-    return Network([*layers, Dense(int(pick([1, 2, 5, 17])))], (int(pick(SIZES)),))
-
-
-def random_image_layer(random, channels):
-    """Any layer for images; most keep their shape."""
-
-    def pick(items):
-        return items[random.integers(len(items))]
-
-    kernel = tuple(int(k) for k in random.integers(1, 4, 2))
-    stride, padding = int(pick([1, 1, 1, 2, 3])), pick(["same", "same", "valid"])
-    activation = pick(list(ACTIVATIONS))
-    conv = Conv2D(channels, kernel, activation=activation, bias=pick([True, False]))
-    return pick(
-        [
-            conv,
-            Conv2D(int(pick(SIZES[:8])), kernel, stride, padding, activation),
-            DepthwiseConv2D(kernel, stride, padding, activation),
-            MaxPool2D(kernel, pick([None, 1, 2]), padding),
-            AvgPool2D(kernel, pick([None, 1, 2]), padding),
-            GroupNorm(int(pick([1, channels])), epsilon=0.1),
-            SpatialDropout2D(0.0),
-            Residual([conv, DepthwiseConv2D(3)], pick([(), [GroupNorm(1, 0.1)]])),
-            Residual([Conv2D(5, 2, stride)], [Conv2D(5, 1, stride, bias=False)]),
-            Add(-1),
-            *STANDALONE,
-        ]
-    )
-
-
-def random_image_network(random):
-    """Up to six layers of images of odd sizes; those that do not fit are left out."""
-    height, width, channels = (int(n) for n in random.integers(1, 8, 3))
-    shape, layers = (height, width, channels), []
-    for _ in range(random.integers(1, 7)):
-        now = Network(layers, shape).output_shape if layers else shape
-        more = [*layers, random_image_layer(random, now[2])]
-        try:
-            Network(more, shape)
-        except ValueError:
-            continue
-        layers = more
-    end = Flatten() if random.random() < 0.7 else GlobalAvgPool2D()
-    return Network([*layers, end, Dense(int(random.integers(1, 6)))], shape)
 
 
 def make_problem(random, network, loss, n):
@@ -145,11 +80,6 @@ def test_one_step_applies_the_gradient_of_the_twin(make, seed):
     assert result.steps == 1
 
 
-def mask_shape(stage):
-    spatial = isinstance(stage.layer, SpatialDropout2D)
-    return stage.shape[-1:] if spatial else stage.shape
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("make", [random_network, random_image_network])
@@ -158,7 +88,7 @@ def test_gradient_of_the_twin_by_differences(make, loss, seed):
     network = make(random)
     params, x, targets = make_problem(random, network, loss, 5)
     masks = [
-        (random.random((5, *mask_shape(stage))) < 0.5) * 2.0
+        (random.random((5, *naive.mask_shape(stage))) < 0.5) * 2.0
         for stage in network.stages
         if isinstance(stage.layer, Dropout)
     ]
