@@ -5,6 +5,7 @@ above the lowest layer that the block touches, and the parameter gradients insid
 block (METHOD.md section 3). Its cost is counted in multiply-adds per sample.
 """
 
+from functools import cache, partial
 from typing import NamedTuple
 
 from hogblock.models.network import Network
@@ -92,11 +93,11 @@ def _by_layers(network: Network, starts: list[int], parts: int) -> list[Block]:
     """Best blocks that start at `starts`, by dynamic programming over their ends."""
     ends = [*starts[1:], network.size]
 
+    cost = cache(partial(step_cost, network))
+
     def worth(blocks):
         """Costliest step first; among equals, even lengths."""
-        return max(step_cost(network, b) for b in blocks), max(
-            b.stop - b.start for b in blocks
-        )
+        return max(map(cost, blocks)), max(b.stop - b.start for b in blocks)
 
     best = {(1, i): [Block(starts[0], ends[i])] for i in range(len(starts))}
     for p in range(2, parts + 1):
