@@ -245,7 +245,17 @@ def make_plan(
     loss : {"softmax", "logistic", "squared_error"}
     block : Block, default=None
         What the step updates; None is everything.
+
+    Raises
+    ------
+    ValueError
+        If the outputs are images.
     """
+    if len(network.output_shape) != 1:
+        raise ValueError(
+            f"the network's output has shape {network.output_shape}: put Flatten() or "
+            "GlobalAvgPool2D() at its end"
+        )
     block = whole(network) if block is None else block
     builder = _Builder(network, batch, block)
     stages = range(len(network.stages))
