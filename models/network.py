@@ -1,6 +1,7 @@
 """Network: layers, their shapes, and the flat vector of their parameters."""
 
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 
@@ -123,8 +124,8 @@ class Network:
 def _checked_shape(shape) -> tuple[int, ...]:
     """`shape` as one or three positive integers."""
     try:
-        numbers = tuple(int(n) for n in shape)
-    except (TypeError, ValueError):
+        numbers = tuple(index(n) for n in shape)
+    except TypeError:
         numbers = ()
     if len(numbers) not in (1, 3) or min(numbers) < 1:
         raise ValueError(
