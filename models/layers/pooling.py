@@ -1,6 +1,6 @@
 """Pooling of images."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hogblock.kernels import optable as op
 from hogblock.models.activations import Activation
@@ -68,7 +68,7 @@ class MaxPool2D(_Pool):
         For a value that is not allowed.
     """
 
-    _activation: str | Activation = "identity"
+    _activation: str | Activation = field(default="identity", repr=False)
 
     def __post_init__(self):
         super().__post_init__()
