@@ -11,7 +11,7 @@ from hogblock.models.layers.base import Layer
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Images (height, width, channels) as rows of height * width * channels features."""
+    """Images as rows of height * width * channels features."""
 
     reads_raw_images = True
 
@@ -88,7 +88,9 @@ class Add(Layer):
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """x + body(x), or shortcut(x) + body(x): He et al., "Deep residual learning" (2015).
+    """x + body(x), or shortcut(x) + body(x).
+
+    He et al., "Deep residual learning for image recognition" (2015).
 
     Parameters
     ----------

@@ -18,8 +18,8 @@ class GroupNorm(Layer):
     Parameters
     ----------
     groups : int, default=8
-        Must divide the number of channels. 1 is layer normalisation, as many as channels
-        instance normalisation.
+        Must divide the number of channels. 1 is layer normalisation, as many as
+        channels instance normalisation.
     epsilon : float, default=1e-5
         Added to the variance.
 
