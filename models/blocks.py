@@ -5,7 +5,7 @@ above the lowest layer that the block touches, and the parameter gradients insid
 block (METHOD.md section 3). Its cost is counted in multiply-adds per sample.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from hogblock.models.network import Network
@@ -92,7 +92,7 @@ def partition(network: Network, parts: int) -> list[Block]:
 def _by_layers(network: Network, starts: list[int], parts: int) -> list[Block]:
     """Best blocks that start at `starts`, by dynamic programming over their ends."""
     ends = [*starts[1:], network.size]
-    cost = cache(lambda block: step_cost(network, block))
+    cost = cache(partial(step_cost, network))
 
     def worth(blocks):
         """Costliest step first; among equals, even lengths."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from operator import index
 
 import numpy as np
 
@@ -129,8 +130,8 @@ class Network:
 def _checked_shape(shape) -> tuple[int, ...]:
     """`shape` as one or three positive integers."""
     try:
-        numbers = tuple(int(n) for n in shape)
-    except (TypeError, ValueError):
+        numbers = tuple(index(n) for n in shape)
+    except TypeError:
         numbers = ()
     if len(numbers) not in (1, 3) or min(numbers) < 1:
         raise ValueError(

@@ -190,6 +190,10 @@ class _Builder:
     def work_size(self) -> int:
         return self._size
 
+    def lie_as(self, other: "_Builder") -> None:
+        """Put scratch space where `other` has it."""
+        self._scratch, self._size = dict(other._scratch), other._size
+
     def scratch(self, key, size: int) -> int:
         if key not in self._scratch:
             self._scratch[key] = self.reserve(size)
@@ -245,9 +249,45 @@ def make_plan(
     loss : {"softmax", "logistic", "squared_error"}
     block : Block, default=None
         What the step updates; None is everything.
+
+    Raises
+    ------
+    ValueError
+        If the outputs are images.
     """
-    block = whole(network) if block is None else block
-    builder = _Builder(network, batch, block)
+    if len(network.output_shape) != 1:
+        raise ValueError(
+            f"the network's output has shape {network.output_shape}: put Flatten() or "
+            "GlobalAvgPool2D() at its end"
+        )
+    every = _Builder(network, batch, whole(network))
+    n_forward = _emit(every, loss)
+    builder = every
+    if block is not None:
+        # A worker's plans take turns in one work space, and some of it has borders of
+        # zeros: it must lie in the same place in all of them.
+        builder = _Builder(network, batch, block)
+        builder.lie_as(every)
+        n_forward = _emit(builder, loss)
+    ranges = []
+    for tensor in network.tensors:
+        first, end = tensor.rows_in(*builder.block)
+        if first < end:
+            start = tensor.offset + first * tensor.stride
+            ranges.append((start, (end - first) * tensor.stride, tensor.decays))
+    return Plan(
+        ops=np.array([row for row, _ in builder.rows]),
+        reals=np.array([reals for _, reals in builder.rows]),
+        n_forward=n_forward,
+        tensors=np.array(ranges, np.int64).reshape(-1, 3),
+        work_size=builder.work_size,
+        zeros_size=builder.zeros_size,
+    )
+
+
+def _emit(builder: _Builder, loss: str) -> int:
+    """Emit all operations; returns the number of those of the forward pass."""
+    network = builder.network
     stages = range(len(network.stages))
     places = [Place(builder, k) for k in stages]
     for k in stages:
@@ -268,17 +308,4 @@ def make_plan(
         place = places[k]
         if builder.needed[k + 1] and not builder.is_view[k]:
             builder.backward(k, place, written)
-    ranges = []
-    for tensor in network.tensors:
-        first, end = tensor.rows_in(*block)
-        if first < end:
-            start = tensor.offset + first * tensor.stride
-            ranges.append((start, (end - first) * tensor.stride, tensor.decays))
-    return Plan(
-        ops=np.array([row for row, _ in builder.rows]),
-        reals=np.array([reals for _, reals in builder.rows]),
-        n_forward=n_forward,
-        tensors=np.array(ranges, np.int64).reshape(-1, 3),
-        work_size=builder.work_size,
-        zeros_size=builder.zeros_size,
-    )
+    return n_forward

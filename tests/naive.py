@@ -3,10 +3,22 @@
 Arrays have no padding here: x [batch, n_in], w [n_in, n_out], b [n_out].
 """
 
+import naive_images as images
 import numpy as np
 
 from hogblock.kernels import optable as op
-from hogblock.models import Dense, Dropout
+from hogblock.models import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    GroupNorm,
+    MaxPool2D,
+    SpatialDropout2D,
+)
 
 
 def f64(array):
@@ -169,23 +181,126 @@ def blank_square(image, top, left, side):
 # A whole network ----------------------------------------------------------------------
 
 
-def network_outputs(network, params, x, masks=()):
-    """Values before every stage, and after the last: a list of [batch, width].
+def act_of(layer):
+    """Kind and slope of the activation that ends a layer."""
+    act = getattr(layer, "act", None)
+    return (op.LINEAR, 1.0) if act is None else (act.kind, act.slope)
 
-    masks : factors [batch, width] of each Dropout stage in turn; none: they do nothing.
+
+def _kernel_of(layer, w):
+    """Kernel of a convolution as one of a full convolution."""
+    depthwise = isinstance(layer, DepthwiseConv2D)
+    return images.spread_depthwise(w) if depthwise else w
+
+
+def _convolve(layer, weights, x):
+    """A convolution before what it pools."""
+    kernel = _kernel_of(layer, weights[0])
+    y = images.conv_forward(x, kernel, layer.strides, layer.padding)
+    return y + weights[1] if layer.bias else y
+
+
+def _before_activation(layer, weights, x, mask):
+    """What a layer with one input makes of it, its activation left out."""
+    if isinstance(layer, Dense):
+        return x @ weights[0] + weights[1]
+    if isinstance(layer, Conv2D | DepthwiseConv2D):
+        y = _convolve(layer, weights, x)
+        return images.max_pool_forward(y, layer._pool, layer._pool, "valid")[0]
+    if isinstance(layer, MaxPool2D | AvgPool2D):
+        pooling = (layer.window, layer.strides, layer.padding)
+        if isinstance(layer, AvgPool2D):
+            return images.avg_pool_forward(x, *pooling)
+        return images.max_pool_forward(x, *pooling)[0]
+    if isinstance(layer, GlobalAvgPool2D):
+        return x.mean(axis=(1, 2))
+    if isinstance(layer, GroupNorm):
+        return images.norm_forward(x, *weights, layer.groups, layer.epsilon)
+    if isinstance(layer, Flatten):
+        return x.reshape(len(x), -1)
+    if isinstance(layer, SpatialDropout2D):
+        return images.spatial_dropout(x, mask)
+    return x * mask if isinstance(layer, Dropout) else x
+
+
+def _gradients(layer, weights, x, mask, d):
+    """Gradients of x and of the weights; d is that before the activation."""
+    if isinstance(layer, Dense):
+        weight, bias = dense_weight_gradient(x, d), column_sums(d)
+        return dense_input_gradient(d, weights[0]), [weight, bias]
+    if isinstance(layer, Conv2D | DepthwiseConv2D):
+        return _convolution_gradients(layer, weights, x, d)
+    if isinstance(layer, MaxPool2D | AvgPool2D):
+        pooling = (layer.window, layer.strides, layer.padding)
+        if isinstance(layer, AvgPool2D):
+            return images.avg_pool_backward(x.shape, d, *pooling), []
+        where = images.max_pool_forward(x, *pooling)[1]
+        return images.max_pool_backward(x.shape, d, where, *pooling), []
+    if isinstance(layer, GlobalAvgPool2D):
+        share = d[:, None, None, :] / (x.shape[1] * x.shape[2])
+        return np.broadcast_to(share, x.shape), []
+    if isinstance(layer, GroupNorm):
+        dx, scale = images.norm_backward(x, d, weights[0], layer.groups, layer.epsilon)
+        return dx, [scale, d.sum(axis=(0, 1, 2))]
+    if isinstance(layer, Flatten):
+        return d.reshape(x.shape), []
+    if isinstance(layer, SpatialDropout2D):
+        return images.spatial_dropout(d, mask), []
+    return d * mask if isinstance(layer, Dropout) else d, []
+
+
+def _convolution_gradients(layer, weights, x, d):
+    y = _convolve(layer, weights, x)
+    where = images.max_pool_forward(y, layer._pool, layer._pool, "valid")[1]
+    d = images.max_pool_backward(y.shape, d, where, layer._pool, layer._pool, "valid")
+    slide = (layer.strides, layer.padding)
+    kernel = _kernel_of(layer, weights[0])
+    dx = images.conv_input_gradient(x.shape, d, kernel, *slide)
+    weight = images.conv_weight_gradient(x, d, layer.kernel, *slide)
+    if isinstance(layer, DepthwiseConv2D):
+        weight = np.einsum("uvcc->uvc", weight)
+    return dx, [weight, *([d.sum(axis=(0, 1, 2))] if layer.bias else [])]
+
+
+def mask_shape(stage):
+    """Shape of one sample's factors in a Dropout stage."""
+    spatial = isinstance(stage.layer, SpatialDropout2D)
+    return stage.shape[-1:] if spatial else stage.shape
+
+
+def _masks_of(network, masks):
+    """The mask of each stage: that of a Dropout, or one that does nothing."""
+    masks = iter(masks)
+    return [
+        next(masks, np.ones((1, *mask_shape(stage))))
+        if isinstance(stage.layer, Dropout)
+        else None
+        for stage in network.stages
+    ]
+
+
+def _weights_of(network, position, params):
+    tensors = network.tensors_of(position)
+    return [t.view(params).reshape(t.shape) for t in tensors]
+
+
+def network_outputs(network, params, x, masks=()):
+    """The input, and the output of every stage: a list of [batch, *shape].
+
+    masks : factors of each Dropout stage in turn, [batch, *mask_shape(stage)]; none:
+    they do nothing.
     """
-    params, masks = f64(params), iter(masks)
-    values = [f64(x)]
-    for position, stage in enumerate(s.layer for s in network.stages):
-        before = values[-1]
-        if isinstance(stage, Dense):
-            w, b = (t.view(params) for t in network.tensors_of(position))
-            act = stage.act
-            values.append(dense_forward(before, w, b[0], act.kind, act.slope))
-        elif isinstance(stage, Dropout):
-            values.append(before * next(masks, 1.0))
-        else:
-            values.append(activation(before, stage.act.kind, stage.act.slope))
+    params = f64(params)
+    values = [f64(x).reshape(len(x), *network.input_shape)]
+    factors = _masks_of(network, masks)
+    for position, stage in enumerate(network.stages):
+        before, *others = (values[s] for s in stage.sources)
+        if others:
+            values.append(activation(before + others[0], *act_of(stage.layer)))
+            continue
+        weights = _weights_of(network, position, params)
+        v = _before_activation(stage.layer, weights, before, factors[position])
+        values.append(activation(v, *act_of(stage.layer)))
     return values
 
 
@@ -200,24 +315,28 @@ def network_gradient(
     total = weights.sum()
     params = f64(params)
     values = network_outputs(network, params, x, masks)
-    summed, d = LOSSES[loss](values[-1], targets, weights, 1 / total)
+    factors = _masks_of(network, masks)
+    summed, last = LOSSES[loss](values[-1], targets, weights, 1 / total)
     gradient = np.zeros(network.size)
-    masks = list(masks)
+    gradients = [np.zeros(v.shape) for v in values]
+    gradients[-1] = last
     for position in reversed(range(len(network.stages))):
-        stage, before = network.stages[position].layer, values[position]
-        if isinstance(stage, Dense):
-            weight, bias = network.tensors_of(position)
-            w, b = weight.view(params), bias.view(params)
-            act = stage.act
-            d = d * activation_derivative(before @ w + b[0], act.kind, act.slope)
-            decay = alpha / total * w
-            weight.view(gradient)[:] = dense_weight_gradient(before, d) + decay
-            bias.view(gradient)[:] = column_sums(d)
-            d = dense_input_gradient(d, w)
-        elif isinstance(stage, Dropout):
-            d = d * (masks.pop() if masks else 1.0)
-        else:
-            d = d * activation_derivative(before, stage.act.kind, stage.act.slope)
+        stage, d = network.stages[position], gradients[position + 1]
+        if len(stage.sources) == 2:
+            total_of_both = sum(values[s] for s in stage.sources)
+            d = d * activation_derivative(total_of_both, *act_of(stage.layer))
+            for source in stage.sources:
+                gradients[source] = gradients[source] + d
+            continue
+        layer, before = stage.layer, values[stage.sources[0]]
+        own, mask = _weights_of(network, position, params), factors[position]
+        v = _before_activation(layer, own, before, mask)
+        d = d * activation_derivative(v, *act_of(layer))
+        dx, found = _gradients(layer, own, before, mask, d)
+        gradients[stage.sources[0]] = gradients[stage.sources[0]] + dx
+        for tensor, g in zip(network.tensors_of(position), found, strict=True):
+            decay = alpha / total * tensor.view(params) if tensor.decays else 0.0
+            tensor.view(gradient)[:] = g.reshape(tensor.rows, tensor.columns) + decay
     return summed / total, gradient
 
 

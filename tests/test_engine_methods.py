@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hogblock import engine, methods, schedules
-from hogblock.models import Dense, Dropout, Network
+from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
 
 N, FEATURES, CLASSES, BATCH = 203, 13, 5, 16
 BATCHES = -(-N // BATCH)
@@ -39,9 +39,23 @@ def data():
     return engine.TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
 
 
+ROWS = Network([Dense(24, "relu"), Dense(17, "tanh"), Dense(CLASSES)], (FEATURES,))
+IMAGES = Network(
+    [Conv2D(9, (3, 1), activation="relu")]
+    + [Residual([Conv2D(9, (3, 1), activation="relu"), Conv2D(9, 1)], [Conv2D(9, 1)])]
+    + [Flatten(), Dense(CLASSES)],
+    (FEATURES, 1, 1),
+)
+
+
 @pytest.fixture(scope="module")
 def network():
-    return Network([Dense(24, "relu"), Dense(17, "tanh"), Dense(CLASSES)], (FEATURES,))
+    return ROWS
+
+
+@pytest.fixture(params=[ROWS, IMAGES], ids=["rows", "images"])
+def any_network(request):
+    return request.param
 
 
 def settings(method, workers=1, epochs=3, rate=0.05, **changes):
@@ -73,10 +87,12 @@ def fit(network, data, *args, **kwargs):
     return engine.train(network, data, settings(*args, **kwargs), start(network))
 
 
-def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(network, data):
-    wanted = fit(network, data, methods.SGD()).params
+def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(
+    any_network, data
+):
+    wanted = fit(any_network, data, methods.SGD()).params
     for method in (methods.Hogwild(), methods.PASSM(), methods.PASSMPlus()):
-        np.testing.assert_array_equal(fit(network, data, method).params, wanted)
+        np.testing.assert_array_equal(fit(any_network, data, method).params, wanted)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +101,9 @@ def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(network
     + [methods.Hogwild(reads="copy"), methods.PASSM(reads="copy")],
     ids=names,
 )
-def test_one_worker_is_sequential_sgd_up_to_rounding(network, data, method):
-    wanted = fit(network, data, methods.SGD()).params
-    got = fit(network, data, method).params
+def test_one_worker_is_sequential_sgd_up_to_rounding(any_network, data, method):
+    wanted = fit(any_network, data, methods.SGD()).params
+    got = fit(any_network, data, method).params
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
 
 
@@ -101,9 +117,9 @@ def test_same_seed_same_bits_and_another_seed_another_model(network, data):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_two_synchronous_workers_take_the_sequential_steps(network, data, nesterov):
-    wanted = fit(network, data, methods.SGD(), nesterov=nesterov)
-    got = fit(network, data, methods.Sync(), workers=2, nesterov=nesterov)
+def test_two_synchronous_workers_take_the_sequential_steps(any_network, data, nesterov):
+    wanted = fit(any_network, data, methods.SGD(), nesterov=nesterov)
+    got = fit(any_network, data, methods.Sync(), workers=2, nesterov=nesterov)
     np.testing.assert_allclose(got.params, wanted.params, rtol=0, atol=1e-5)
     np.testing.assert_allclose(got.losses, wanted.losses, rtol=1e-5)
     assert got.steps == wanted.steps == 3 * BATCHES
@@ -130,8 +146,8 @@ def test_two_workers_share_the_epochs_and_learn(network, data, method):
 
 
 @pytest.mark.parametrize("method", ASYNCHRONOUS[:3], ids=names)
-def test_full_steps_write_every_block(network, data, method):
-    result = fit(network, data, method, workers=2)
+def test_full_steps_write_every_block(any_network, data, method):
+    result = fit(any_network, data, method, workers=2)
     assert (result.updates_per_block == 3 * BATCHES).all()
 
 

@@ -61,19 +61,19 @@ def _squares(x, count, step, mean, out):
 
 
 @kernel
-def _affine(x, count, step, by_x, constant, y, slope):
-    """y = v > 0 ? v : slope * v, where v = by_x * x + constant."""
+def _affine(x, count, step, mean, scale, shift, y, slope):
+    """y = v > 0 ? v : slope * v, where v = (x - mean) * scale + shift."""
     j = 0
     while j < step:
         n = _lines_from(j, step)
         at = 4 * j
-        s, c = by_x + at, constant + at
+        m, s, c = mean + at, scale + at, shift + at
         if n == 4:
-            _affine_4(x + at, count, step, s, c, y + at, slope)
+            _affine_4(x + at, count, step, m, s, c, y + at, slope)
         elif n == 2:
-            _affine_2(x + at, count, step, s, c, y + at, slope)
+            _affine_2(x + at, count, step, m, s, c, y + at, slope)
         else:
-            _affine_1(x + at, count, step, s, c, y + at, slope)
+            _affine_1(x + at, count, step, m, s, c, y + at, slope)
         j += n * LINE
 
 
@@ -95,19 +95,27 @@ def _sums(x, y, dy, count, step, mean, plain, along, act, slope):
 
 
 @kernel
-def _gradient(x, y, dy, count, step, by_d, by_x, constant, dx, act, slope):
-    """dx = by_d * d + by_x * x + constant."""
+def _gradient(
+    x, y, dy, count, step, mean, by_d, by_x, constant, dx, act, slope
+):  # fmt: skip
+    """dx = by_d * d + by_x * (x - mean) + constant."""
     j = 0
     while j < step:
         n = _lines_from(j, step)
         a = 4 * j
-        d, s, c = by_d + a, by_x + a, constant + a
+        m, d, s, c = mean + a, by_d + a, by_x + a, constant + a
         if n == 4:
-            _gradient_4(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+            _gradient_4(
+                x + a, y + a, dy + a, count, step, m, d, s, c, dx + a, act, slope
+            )
         elif n == 2:
-            _gradient_2(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+            _gradient_2(
+                x + a, y + a, dy + a, count, step, m, d, s, c, dx + a, act, slope
+            )
         else:
-            _gradient_1(x + a, y + a, dy + a, count, step, d, s, c, dx + a, act, slope)
+            _gradient_1(
+                x + a, y + a, dy + a, count, step, m, d, s, c, dx + a, act, slope
+            )
         j += n * LINE
 
 
@@ -129,11 +137,11 @@ def norm_forward(
     x, x_row, w, b, y, y_row, rows, pixels, pixel, channels, groups, epsilon, moments,
     work, act, slope,
 ):  # fmt: skip
-    """y and the moments; work : [2, pixel]."""
+    """y and the moments; work : [pixel]."""
     leak = slope if act == LINEAR else ONE
-    scale, shift = floats(w, pixel), floats(b, pixel)
+    scale = floats(w, pixel)
     share = ONE / np.float32(pixels * (channels // groups))
-    by_x, constant = floats(work, pixel), floats(work + 4 * pixel, pixel)
+    by_x = floats(work, pixel)
     for i in range(rows):
         source, out = x + 4 * i * x_row, y + 4 * i * y_row
         mean_at = moments + 8 * i * pixel
@@ -149,8 +157,7 @@ def norm_forward(
             inverse[j] = ONE / np.sqrt(inverse[j] * share + epsilon)
         for j in range(pixel):
             by_x[j] = scale[j] * inverse[j]
-            constant[j] = shift[j] - mean[j] * by_x[j]
-        _affine(source, pixels, pixel, work, work + 4 * pixel, out, leak)
+        _affine(source, pixels, pixel, mean_at, work, b, out, leak)
         if act != LINEAR:
             activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
 
@@ -194,7 +201,6 @@ def norm_input_gradient(
     share = ONE / np.float32(pixels * (channels // groups))
     for i in range(rows):
         at = 4 * i * pixel
-        mean = floats(moments + 2 * at, pixel)
         inverse = floats(moments + 2 * at + 4 * pixel, pixel)
         sums, products = floats(plain + at, pixel), floats(along + at, pixel)
         for j in range(pixel):
@@ -205,8 +211,9 @@ def norm_input_gradient(
         for j in range(pixel):
             by_d[j] = inverse[j] * scale[j]
             by_x[j] = -inverse[j] * inverse[j] * share * product[j]
-            constant[j] = -inverse[j] * share * constant[j] - by_x[j] * mean[j]
+            constant[j] *= -inverse[j] * share
         _gradient(
             x + 4 * i * x_row, y + 4 * i * y_row, dy + 4 * i * y_row, pixels, pixel,
-            work, work + 4 * pixel, work + 8 * pixel, dx + 4 * i * dx_row, act, slope,
+            moments + 2 * at, work, work + 4 * pixel, work + 8 * pixel,
+            dx + 4 * i * dx_row, act, slope,
         )  # fmt: skip

@@ -120,12 +120,13 @@ def _squares(vb, x, count, step, mean, out):
     total.write(vb.pointer(out))
 
 
-def _affine(vb, x, count, step, scale, shift, y, slope):
+def _affine(vb, x, count, step, mean, scale, shift, y, slope):
     x, y, slope = vb.pointer(x), vb.pointer(y), vb.spread(slope)
-    scale, shift = vb.load(vb.pointer(scale)), vb.load(vb.pointer(shift))
+    mean, scale, shift = (vb.load(vb.pointer(v)) for v in (mean, scale, shift))
 
     def write(_, at):
-        value = vb.fma(vb.load(vb.offset(x, at)), scale, shift)
+        centred = vb.builder.fsub(vb.load(vb.offset(x, at)), mean)
+        value = vb.fma(centred, scale, shift)
         vb.store(vb.leaky(value, slope), vb.offset(y, at))
 
     _for_pixels(vb, count, step, write)
@@ -151,14 +152,17 @@ def _gradient_sums(vb, x, y, dy, count, step, mean, plain, along, act, slope):
     _for_derivative(vb, act, slope, emit)
 
 
-def _gradient(vb, x, y, dy, count, step, by_d, by_x, constant, dx, act, slope):
+def _gradient(vb, x, y, dy, count, step, mean, by_d, by_x, constant, dx, act, slope):
     x, y, dy, dx = (vb.pointer(v) for v in (x, y, dy, dx))
-    by_d, by_x, constant = (vb.load(vb.pointer(v)) for v in (by_d, by_x, constant))
+    mean, by_d, by_x, constant = (
+        vb.load(vb.pointer(v)) for v in (mean, by_d, by_x, constant)
+    )
 
     def emit(derivative):
         def write(_, at):
             d = derivative(vb.load(vb.offset(y, at)), vb.load(vb.offset(dy, at)))
-            value = vb.fma(by_x, vb.load(vb.offset(x, at)), constant)
+            centred = vb.builder.fsub(vb.load(vb.offset(x, at)), mean)
+            value = vb.fma(by_x, centred, constant)
             vb.store(vb.fma(by_d, d, value), vb.offset(dx, at))
 
         _for_pixels(vb, count, step, write)
@@ -175,12 +179,12 @@ class _Lines(NamedTuple):
         out = sum of x.
     squares : (x, count, step, mean, out)
         out = sum of (x - mean)^2.
-    affine : (x, count, step, scale, shift, y, slope)
-        y = v > 0 ? v : slope * v, where v = x * scale + shift.
+    affine : (x, count, step, mean, scale, shift, y, slope)
+        y = v > 0 ? v : slope * v, where v = (x - mean) * scale + shift.
     gradient_sums : (x, y, dy, count, step, mean, plain, along, act, slope)
         plain = sum of d, along = sum of d * (x - mean), where d = dy * act'.
-    gradient : (x, y, dy, count, step, by_d, by_x, constant, dx, act, slope)
-        dx = by_d * d + by_x * x + constant.
+    gradient : (x, y, dy, count, step, mean, by_d, by_x, constant, dx, act, slope)
+        dx = by_d * d + by_x * (x - mean) + constant.
     """
 
     sum: object
@@ -202,8 +206,8 @@ def make_lines(n_lines):
         return _make("line_squares", 5, False, _squares, n_lines)
 
     @intrinsic
-    def line_affine(typing_context, x, count, step, scale, shift, y, slope):
-        return _make("line_affine", 6, True, _affine, n_lines)
+    def line_affine(typing_context, x, count, step, mean, scale, shift, y, slope):
+        return _make("line_affine", 7, True, _affine, n_lines)
 
     @intrinsic
     def line_gradient_sums(
@@ -213,9 +217,10 @@ def make_lines(n_lines):
 
     @intrinsic
     def line_gradient(
-        typing_context, x, y, dy, count, step, by_d, by_x, constant, dx, act, slope
+        typing_context, x, y, dy, count, step, mean, by_d, by_x, constant, dx, act,
+        slope,
     ):  # fmt: skip
-        return _make("line_gradient", 10, True, _gradient, n_lines)
+        return _make("line_gradient", 11, True, _gradient, n_lines)
 
     return _Lines(
         line_sum, line_squares, line_affine, line_gradient_sums, line_gradient

@@ -8,8 +8,14 @@ from hogblock.models.layers.base import Layer, image_shape
 
 
 def activation_of(activation: str | Activation) -> Activation:
-    """An activation by name; raises ValueError for an unknown one."""
+    """An activation by name; raises ValueError for an unknown one.
+
+    Derivatives are taken from outputs, and max-pooling runs before the activation: none
+    may fall.
+    """
     if isinstance(activation, Activation):
+        if not activation.slope >= 0:
+            raise ValueError(f"the slope of {activation} must be >= 0")
         return activation
     if activation not in ACTIVATIONS:
         raise ValueError(
@@ -102,7 +108,8 @@ class Dropout(Layer):
 
     def __post_init__(self):
         if not 0 <= self.rate < 1:
-            raise ValueError(f"rate={self.rate!r} of Dropout must be in [0, 1)")
+            name = type(self).__name__
+            raise ValueError(f"rate={self.rate!r} of {name} must be in [0, 1)")
 
     def forward(self, place):
         mask = place.scratch("mask", place.y.row * place.batch_rows)
