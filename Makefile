@@ -29,9 +29,11 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The table of the README; peers that are not installed are skipped (extra `bench`).
+# The tables of the README; peers that are not installed are skipped (extra `bench`).
 bench: $(VENV)/installed
 	$(BIN)/python examples/benchmarks/mlp_fashion_mnist.py
+	$(BIN)/python examples/benchmarks/cnn_fashion_mnist.py
+	$(BIN)/python examples/benchmarks/conv_kernels.py
 
 clean:
 	rm -rf $(VENV) build dist results *.egg-info
