@@ -123,7 +123,7 @@ def test_a_residual_network():
         "(8, 8, 16)",
         "32",
     )
-    assert rows["3"][0] == "Add(3.4 + 2)"
+    assert rows["3"][0] == "Add(3.4 + 1)"
     assert rows["5.shortcut.0"][0].startswith("Conv2D(32, 1, stride=2")
     assert rows["5"][:3] == ("Add(5.4 + 5.shortcut.1)", "(4, 4, 32)", "0")
     assert rows["9"][:2] == ("GlobalAvgPool2D()", "(64,)")
