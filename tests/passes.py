@@ -3,6 +3,8 @@
 Dropout masks can be read this way, and the gradient vector is seen as it is.
 """
 
+from contextlib import nullcontext
+
 import naive
 import numpy as np
 from conftest import Aligned
@@ -27,7 +29,7 @@ KEY = 9
 
 
 class Pass:
-    """A plan with its work space; `params` and `work` are between guards."""
+    """A plan with its work space, which lies between guards."""
 
     def __init__(self, aligned, network, plan, params, rows):
         self.network, self.plan, self.rows = network, plan, rows
@@ -36,6 +38,10 @@ class Pass:
         self._zeros = aligned.zeros(plan.zeros_size)
         self.work, self.zeros = self._work.ctypes.data, self._zeros.ctypes.data
         self.aligned = aligned
+
+    def running(self, row):
+        """Context in which an operation runs."""
+        return nullcontext()
 
     def forward(self, x, training=True):
         """The first `rows` samples of x, float32 of any shape."""
@@ -46,10 +52,11 @@ class Pass:
         )  # fmt: skip
         counter = 0
         for row, reals in self._forward_rows():
-            forward_op(
-                row, reals, self.params.ctypes.data, self.work, self.zeros, self.rows,
-                training, np.uint32(KEY), counter, image_op_address(),
-            )  # fmt: skip
+            with self.running(row):
+                forward_op(
+                    row, reals, self.params.ctypes.data, self.work, self.zeros,
+                    self.rows, training, np.uint32(KEY), counter, image_op_address(),
+                )  # fmt: skip
             counter += draws_of(row, self.rows)
 
     def _forward_rows(self):
@@ -88,9 +95,10 @@ class Pass:
         gradient = self.aligned.zeros(self.network.size)
         gradient[:] = np.nan
         for row in self._backward_rows():
-            gradient_op(
-                row, self.work, gradient, self.zeros, self.rows, image_op_address()
-            )
+            with self.running(row):
+                gradient_op(
+                    row, self.work, gradient, self.zeros, self.rows, image_op_address()
+                )
         return loss / self.rows, gradient
 
     def update(self, targets, momentum, step):
@@ -115,7 +123,8 @@ class Pass:
             row, reals = self.plan.ops[k], self.plan.reals[k]
             if row[op.CODE] >= op.FIRST_UPDATE:
                 yield row
-            else:
+                continue
+            with self.running(row):
                 backward_op(
                     row, reals, self.params.ctypes.data, self.work, self.zeros,
                     self.rows, image_op_address(),

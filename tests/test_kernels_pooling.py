@@ -166,6 +166,28 @@ def test_large_images_in_bands(random):
         check_images(Network(layers, (37, 41, 1)), random, rows=2, rounded=True)
 
 
+@pytest.mark.parametrize(
+    "size, channels, pool, kernel",
+    [
+        ((19, 16), 5, (3, 3), 3),
+        ((16, 19), 64, (1, 2), 3),
+        ((13, 30), 64, (2, 1), (1, 3)),
+        ((16, 11), 40, (3, 1), (3, 2)),
+        ((26, 33), 5, (3, 3), 3),
+        ((33, 15), 17, (3, 1), (3, 2)),
+        ((13, 37), 64, (3, 4), 3),
+        ((11, 31), 48, (1, 3), (2, 3)),
+    ],
+)
+def test_bands_that_are_no_multiples_of_the_tile(random, size, channels, pool, kernel):
+    """A sample leaves the borders of the next one as they are."""
+    for conv in (Conv2D(channels, kernel), DepthwiseConv2D(kernel)):
+        for inputs in (channels, 3, 16, 40):
+            layers = [Conv2D(inputs, 1), conv, MaxPool2D(pool), Flatten()]
+            network = Network(layers, (*size, 2))
+            check_images(network, random, rows=4, rounded=True)
+
+
 @pytest.mark.parametrize("inputs, outputs", [(1, 1), (3, 8), (8, 40), (17, 16)])
 def test_fused_and_alone_are_the_same(aligned, random, inputs, outputs):
     for pool in POOLS:

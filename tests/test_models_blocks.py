@@ -7,15 +7,43 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hogblock.models import Dense, Dropout, Network, ReLU
+from hogblock.models import (
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    Network,
+    ReLU,
+    Residual,
+)
 from hogblock.models.blocks import Block, partition, step_cost, whole
 
 sizes = st.integers(1, 60)
-networks = st.builds(
+rows = st.builds(
     lambda units, n_in: Network([Dense(n, "relu") for n in units], (n_in,)),
     st.lists(sizes, min_size=1, max_size=5),
     st.integers(1, 12),
 )
+
+
+def convolutional(channels, kernel, stride, shortcut):
+    """Convolutions, two branches, one dense layer."""
+    last = channels[-1]
+    short = [Conv2D(last, 1)] if shortcut else []
+    layers = [Conv2D(n, kernel, stride) for n in channels]
+    layers += [Residual([GroupNorm(1), Conv2D(last, kernel)], short), Flatten()]
+    return Network([*layers, Dense(2)], (4, 3, 2))
+
+
+images = st.builds(
+    convolutional,
+    st.lists(st.integers(1, 20), min_size=1, max_size=2),
+    st.integers(1, 2),
+    st.integers(1, 2),
+    st.booleans(),
+)
+networks = rows | images
 
 
 def layer_starts(network):

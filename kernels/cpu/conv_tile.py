@@ -18,9 +18,12 @@ def set_entry(table, i, source, target):
 
 @kernel
 def repeat_last(table, count):
-    """Fill the table's last group of rows up with its last entry."""
+    """Fill the table's last group of rows up with its last entry.
+
+    Groups need not begin at a multiple of ``ROWS``: a band of rows may begin anywhere.
+    """
     pair = ints(table + 8 * (count - 1), 2)
-    for i in range(count, (count + ROWS - 1) // ROWS * ROWS):
+    for i in range(count, count + ROWS - 1):
         set_entry(table, i, pair[0], pair[1])
 
 

@@ -42,7 +42,7 @@ def accumulate(
     start : list of list of vectors
         First values of the accumulators.
     read : callable, default=None
-        Gives the vector of a row's a from its address; None spreads a scalar.
+        Gives a vector of a row's a from its address; None spreads a scalar.
     prefetch : bool, default=True
         Ask for the lines of b some steps ahead.
     """
@@ -81,8 +81,11 @@ def accumulate(
     new = []
     for i in row:
         at = vb.offset(a_rows[i], a_column)
-        value = vb.spread(builder.load(at)) if read is None else read(at)
-        new.append([vb.fma(value, b_vectors[j], acc[i][j]) for j in range(vectors)])
+        if read is None:
+            values = [vb.spread(builder.load(at))] * vectors
+        else:
+            values = [read(vb.offset(at, j * vb.lanes)) for j in range(vectors)]
+        new.append([vb.fma(values[j], b_vectors[j], acc[i][j]) for j in range(vectors)])
     ki_next = builder.add(ki, i64(1))
     ki.add_incoming(ki_next, inner_loop)
     more = builder.icmp_signed("<", ki_next, inner)

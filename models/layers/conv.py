@@ -209,7 +209,7 @@ class _Conv(Layer):
             size *= (axis.kernel - 1) // axis.stride + max(axis.out, reach)
             seen *= (axis.out - 1) * axis.stride + axis.kernel
         phases = down.stride * across.stride
-        entries = shape[0] * shape[1] + phases * ROWS
+        entries = shape[0] * shape[1] + (phases + 1) * ROWS
         entries = max(entries, self._winograd_tiles(shape) + ROWS)
         depthwise = self._share(shape) > 1
         lanes = padded(shape[2]) if depthwise else self._channels(shape)
