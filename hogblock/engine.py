@@ -176,7 +176,7 @@ def train(
     SharedMemoryError, WorkerError
         With nothing left behind.
     """
-    warm_up()
+    warm_up(images=len(network.input_shape) == 3)
     n_samples = len(data.x)
     batches = -(-n_samples // settings.batch)
     if settings.workers == 1:

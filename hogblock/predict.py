@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
-from hogblock.kernels.cpu.image_ops import image_op_address
+from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.job import Data
 from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
@@ -40,7 +40,7 @@ def outputs_of(
     -------
     ndarray of shape (n_samples, n_outputs), float32
     """
-    warm_up()
+    warm_up(images=len(network.input_shape) == 3)
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)
     plan = make_plan(network, chunk, "squared_error")
@@ -68,7 +68,7 @@ def outputs_of(
         space = private_floats(work=plan.work_size, zeros=plan.zeros_size)
         run_forward(
             plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
-            end, out, image_op_address(),
+            end, out, image_op_of(plan.ops),
         )  # fmt: skip
 
     parts = max(1, min(threads, n_samples // SAMPLES_A_THREAD))

@@ -7,7 +7,7 @@ import numpy as np
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu import job
-from hogblock.kernels.cpu.image_ops import image_op_address
+from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.methods import Method
 from hogblock.models.blocks import partition
 from hogblock.models.network import Network
@@ -171,7 +171,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         rank=task.rank,
         workers=task.workers,
         key=task.key,
-        image_op=image_op_address(),
+        image_op=image_op_of(task.plans.ops),
         **own,
     )
     return worker, task.plans, data, rules

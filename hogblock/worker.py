@@ -11,7 +11,7 @@ from hogblock.kernels.cpu.job import OVER
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.shared import Attached
-from hogblock.task import Task, arguments_of
+from hogblock.task import arguments_of
 
 SLICE_SECONDS = 0.02
 WAIT_SECONDS = 0.0002
@@ -34,10 +34,9 @@ class Slices:
         return done
 
 
-def train(task: Task, arrays: dict, interrupted) -> None:
+def train(arguments: tuple, arrays: dict, interrupted) -> None:
     """Run slices until the run is over; ``interrupted()`` is asked between them."""
-    arguments = arguments_of(task, arrays)
-    _spread(task.rank)
+    _spread(arguments[0].rank)
     counters = arrays["counters"][:: c.STRIDE]
     state = arguments[0].state
     slices = Slices()
@@ -66,11 +65,13 @@ def _spread(rank: int) -> None:
 def _run(connection, name, specification, task) -> None:
     attached = Attached(name, specification)
     try:
+        arguments = arguments_of(task, attached.arrays)
         connection.send(("attached", None))
         if connection.recv() != "go":
             return
-        train(task, attached.arrays, connection.poll)
+        train(arguments, attached.arrays, connection.poll)
     finally:
+        arguments = None
         attached.release()
     connection.send(("done", None))
 

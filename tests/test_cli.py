@@ -34,7 +34,7 @@ RESULTS = {"model.joblib", "report.json", "training.png"}
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
     """No word about compiling on stderr in a test's output."""
-    warm_up()
+    warm_up(images=True)
 
 
 @pytest.fixture

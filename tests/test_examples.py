@@ -26,7 +26,7 @@ pytest.importorskip("matplotlib")
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
     """The time limit is not for compiling."""
-    warm_up()
+    warm_up(images=True)
 
 
 def run(name, *arguments, folder, code=0):

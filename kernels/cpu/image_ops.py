@@ -4,6 +4,8 @@ They are compiled as one function that the interpreter calls by its address: lin
 it, their code would be compiled again for every caller above them.
 """
 
+from functools import cache
+
 import numpy as np
 from numba import types
 
@@ -166,9 +168,16 @@ def _run_image_op(
         backward_image_op(row, reals, params, work, zeros, rows)
 
 
-_compiled = callback(_run_image_op, types.void(*(types.int64,) * 10))
+run_image_op = callback(_run_image_op, types.void(*(types.int64,) * 10))
 
 
+@cache
 def image_op_address() -> int:
     """Where this process has the function; compiles or loads it at the first call."""
-    return _compiled().address
+    run_image_op.compile()
+    return run_image_op.address
+
+
+def image_op_of(ops: np.ndarray) -> int:
+    """The address, or 0 for op tables without operations on images."""
+    return image_op_address() if (ops[..., op.OUT_PIXEL] > 0).any() else 0

@@ -5,7 +5,6 @@ file would leave stale machine code. Here every kernel is stamped with a hash of
 kernel sources: any edit recompiles, nothing else does.
 """
 
-import functools
 import hashlib
 from pathlib import Path
 
@@ -66,26 +65,17 @@ def part(function):
 
 
 def callback(function, signature):
-    """A function that returns `function` compiled for calls by address, cached on disk.
-
-    It is compiled at the first call of what is returned.
-    """
-
-    @functools.cache
-    def compiled():
-        options = {"error_model": "numpy", "fastmath": FASTMATH}
-        result = CFunc(function, (signature.args, signature.return_type), {}, options)
-        try:
-            result._cache = _KernelCache(function)
-        except RuntimeError:  # "no locator available"
-            pass
-        result.compile()
-        return result
-
-    return compiled
+    """`function` for calls by address, cached on disk; compiled by ``compile()``."""
+    options = {"error_model": "numpy", "fastmath": FASTMATH}
+    result = CFunc(function, (signature.args, signature.return_type), {}, options)
+    try:
+        result._cache = _KernelCache(function)
+    except RuntimeError:  # "no locator available"
+        pass
+    return result
 
 
-def is_cached(dispatcher) -> bool:
+def is_cached(kernel) -> bool:
     """Whether machine code of these very sources lies on disk."""
-    cache_file = getattr(dispatcher._cache, "_cache_file", None)
+    cache_file = getattr(kernel._cache, "_cache_file", None)
     return cache_file is not None and bool(cache_file._load_index())

@@ -11,10 +11,10 @@ from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu import job, run
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
-from hogblock.kernels.cpu.image_ops import image_op_address
+from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
 from hogblock.kernels.cpu.jit import is_cached
 
-_warm = False
+_warm: set[bool] = set()  # of `images`, see `warm_up`
 
 
 class CacheState(NamedTuple):
@@ -24,11 +24,12 @@ class CacheState(NamedTuple):
     complete: bool
 
 
-def cache_state() -> CacheState:
-    """State of the disk cache of the kernels."""
+def cache_state(images: bool = True) -> CacheState:
+    """State of the disk cache of the kernels, with or without those for images."""
     entries = (run.run_steps, run.run_forward)
     path = getattr(entries[0]._cache, "cache_path", None)
-    return CacheState(path, all(is_cached(e) for e in entries))
+    wanted = (*entries, run_image_op) if images else entries
+    return CacheState(path, all(is_cached(e) for e in wanted))
 
 
 def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
@@ -95,35 +96,35 @@ def _one_compiler(path: str | None):
         yield
 
 
-def warm_up() -> None:
-    """Make every entry point ready; says so on stderr when it has to compile."""
-    global _warm
-    if _warm:
+def warm_up(images: bool = False) -> None:
+    """Make the entry points ready; says so on stderr when it has to compile.
+
+    Operations on images take longest to compile: without `images` they are left out.
+    """
+    if images in _warm:
         return
-    path, complete = cache_state()
+    path, complete = cache_state(images)
     with contextlib.ExitStack() as stack:
         if not complete:
             stack.enter_context(_one_compiler(path))
-            if not cache_state().complete:
+            if not cache_state(images).complete:
                 print(
                     "hogblock: compiling its kernels for this machine, once "
                     f"(cache: {path or 'no writable directory, set NUMBA_CACHE_DIR'})",
                     file=sys.stderr,
                 )
-        worker, plans, data, rules = empty_arguments()
-        run.run_steps(worker, plans, data, rules, 0)
-        out = np.zeros((0, 1), np.float32)
-        run.run_forward(
-            plans.ops[0],
-            plans.reals[0],
-            1,
-            worker.params,
-            worker.work,
-            worker.zeros,
-            data,
-            0,
-            0,
-            out,
-            image_op_address(),
-        )
-    _warm = True
+        if False not in _warm:
+            _load_entry_points()
+        if images:
+            image_op_address()
+    _warm.update({False, images})
+
+
+def _load_entry_points() -> None:
+    worker, plans, data, rules = empty_arguments()
+    run.run_steps(worker, plans, data, rules, 0)
+    out = np.zeros((0, 1), np.float32)
+    run.run_forward(
+        plans.ops[0], plans.reals[0], 1, worker.params, worker.work, worker.zeros, data,
+        0, 0, out, 0,
+    )  # fmt: skip
