@@ -225,6 +225,9 @@ def test_first_scales_are_one_and_padding_is_zero():
         (lambda: Add(0.5), r"source=0\.5 of Add"),
         (lambda: Dense(3, Activation(0, -0.5, 6.0)), r"slope.*-0\.5"),
         (lambda: Conv2D(3, 3, activation=Activation(0, -1.0, 6.0)), r"slope.*-1\.0"),
+        (lambda: Residual(7), "layers=7 of Residual must be a sequence"),
+        (lambda: Residual([ReLU()], 3), "shortcut=3 of Residual must be a sequence"),
+        (lambda: Conv2D(4, 3, activation=["relu"]), "activation=.*is unknown"),
     ],
 )
 def test_wrong_parameters_of_layers(make, message):

@@ -127,7 +127,12 @@ class Residual(Layer):
     shortcut: Sequence[Layer] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "shortcut", tuple(self.shortcut))
+        for name in ("layers", "shortcut"):
+            given = getattr(self, name)
+            if not isinstance(given, Sequence):
+                raise ValueError(
+                    f"{name}={given!r} of Residual must be a sequence of layers"
+                )
+            object.__setattr__(self, name, tuple(given))
         if not self.layers:
             raise ValueError("layers of Residual is empty; it needs at least one layer")

@@ -17,7 +17,7 @@ def activation_of(activation: str | Activation) -> Activation:
         if not activation.slope >= 0:
             raise ValueError(f"the slope of {activation} must be >= 0")
         return activation
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(
             f"activation={activation!r} is unknown; allowed are {sorted(ACTIVATIONS)}"
         )
