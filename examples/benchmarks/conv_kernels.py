@@ -36,7 +36,7 @@ from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.tile import ROWS, WIDE, activate_wide
-from hogblock.models import Conv2D, Network
+from hogblock.models import Conv2D, Flatten, Network
 from hogblock.models.plan import make_plan
 
 BATCH = 64
@@ -109,12 +109,13 @@ def repeat_op(count, image_op, row, reals, params, work, zeros, gradient):
 
 
 def plan_of(shape, kernel):
-    """Plan of a network that ends with this convolution, and the network."""
+    """Plan of a network around this convolution, and the network."""
     conv = Conv2D(shape.out_channels, shape.kernel, shape.stride, shape.padding)
     # A layer below pads the pixels, and makes the input gradient wanted.
     first = shape.channels in FIRST_LAYER_CHANNELS and kernel != "input gradient"
     below = [] if first else [Conv2D(shape.channels, 1)]
-    network = Network([*below, conv], (shape.size, shape.size, shape.channels))
+    layers = [*below, conv, Flatten()]
+    network = Network(layers, (shape.size, shape.size, shape.channels))
     return make_plan(network, BATCH, "squared_error"), network
 
 
