@@ -38,6 +38,7 @@ from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.tile import ROWS, WIDE, activate_wide
 from hogblock.models import Conv2D, Flatten, Network
 from hogblock.models.plan import make_plan
+from hogblock.task import private_floats
 
 BATCH = 64
 REPEATS = 9
@@ -139,12 +140,15 @@ def hogblock(shape, kernel):
     at = rows[-1 if kernel == "forward" else 0]
     row = plan.ops[at]
     rng = np.random.default_rng(0)
-    params = rng.uniform(-0.1, 0.1, network.size).astype(np.float32)
-    work = np.zeros(plan.work_size, np.float32)
+    size = network.size
+    space = private_floats(  # on cache lines, as in training
+        params=size, gradient=size, work=plan.work_size, zeros=plan.zeros_size
+    )
+    params, gradient, work, zeros = space.values()
+    params[:] = rng.uniform(-0.1, 0.1, size)
     for start, width in ((op.X, op.X_ROW), (op.DY, op.Y_ROW)):
         size = BATCH * row[width]
         work[row[start] : row[start] + size] = rng.uniform(-1, 1, size)
-    gradient, zeros = np.zeros_like(params), np.zeros(plan.zeros_size, np.float32)
     image_op, reals = image_op_address(), plan.reals[at]
 
     def run(count):
