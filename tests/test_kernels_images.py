@@ -107,6 +107,15 @@ def test_activations_and_biases(random, activation, bias):
         check_images(flattened(layers, (6, 7, 3)), random)
 
 
+@pytest.mark.parametrize("pool", [(2, 2), (3, 3), (2, 3), (3, 1), (1, 3)])
+def test_pooled_convolutions_of_whole_lines_of_channels(random, pool):
+    """Winograd forward and lists of maxima backward, on one packed sample."""
+    for size in ((9, 9), (8, 15), (6, 6), (7, 10)):
+        for inputs, outputs in ((16, 16), (16, 32), (48, 16)):
+            layers = [Conv2D(inputs, 1), Conv2D(outputs, 3), MaxPool2D(pool)]
+            check_images(flattened(layers, (*size, 2)), random)
+
+
 @pytest.mark.parametrize("rows, batch", [(1, 1), (1, 16), (2, 17), (16, 16), (31, 33)])
 def test_minibatches_of_any_size(random, rows, batch):
     layers = [Conv2D(7, 3), DepthwiseConv2D(2, activation="tanh"), GroupNorm(7)]

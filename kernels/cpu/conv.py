@@ -24,7 +24,7 @@ from hogblock.kernels.cpu.window import (
     even,
     lines,
     pack,
-    packed_height,
+    pack_input,
     packed_width,
     zero,
 )
@@ -40,19 +40,6 @@ from hogblock.kernels.optable import LINE, LINEAR
 
 ONE = np.float32(1)
 BAND = 4096  # float32 of a sample before pooling that stay in the first cache
-
-
-@kernel
-def pack_input(win, room, x, depthwise):
-    """Pack one sample of x."""
-    height, width = packed_height(win), packed_width(win)
-    if room.tiles > 0:
-        height, width = even(height), even(width)
-    channels = win.in_pixel if depthwise else win.in_channels
-    pack(
-        x, win.in_pixel, win.in_height, win.in_width, channels, win.pad_top,
-        win.pad_left, room.packed, height, width,
-    )  # fmt: skip
 
 
 @kernel

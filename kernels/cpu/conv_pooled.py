@@ -17,9 +17,8 @@ from hogblock.kernels.cpu.memory import floats, ints, u16_pointer
 from hogblock.kernels.cpu.window import (
     copy,
     lines,
-    pack,
-    packed_height,
-    packed_width,
+    pack_input,
+    packed_size,
     zero,
 )
 from hogblock.kernels.optable import LINE
@@ -40,12 +39,12 @@ def maxima_pay(win):
 
 
 @kernel
-def _prepare(win, table):
-    """Tables of where patches begin; addresses of them and of the lists.
+def _prepare(win, width, table):
+    """Tables of where patches begin in a packed sample `width` pixels wide.
 
-    int32 offsets of the windows and of a window's pixels, offsets and values of a list.
+    `table` begins with the windows' int32 offsets. Returns the number of windows and
+    three addresses: offsets of a window's pixels, offsets and values of a list.
     """
-    width = packed_width(win)
     down = win.stride_height * width * win.in_channels
     right = win.stride_width * win.in_channels
     rows = win.out_height // win.pool_height
@@ -137,17 +136,14 @@ def pooled_weight_gradient(win, room, x, x_row, dy, dy_row, rows, g, first, coun
     """As ``conv.conv_weight_gradient``; ``room.turned`` takes the turned gradient."""
     packed, table, turned = room.packed, room.table, room.turned
     channels = win.in_channels
-    windows, taps, offsets, values = _prepare(win, table)
+    _, width = packed_size(win, room)
+    windows, taps, offsets, values = _prepare(win, width, table)
     taps_run = win.kernel_width * channels
     run = lines(taps_run)
     size = win.kernel_height * run
-    height, width = packed_height(win), packed_width(win)
     zero(turned, win.out_channels * size)
     for i in range(rows):
-        pack(
-            x + 4 * i * x_row, win.in_pixel, win.in_height, win.in_width, channels,
-            win.pad_top, win.pad_left, packed, height, width,
-        )  # fmt: skip
+        pack_input(win, room, x + 4 * i * x_row, False)
         for o in range(win.out_channels):
             entries = _list_maxima(
                 dy + 4 * i * dy_row, room.index + 4 * i * room.index_row,
@@ -171,11 +167,11 @@ def pooled_input_gradient(win, room, dy, dy_row, w, dx, dx_row, rows):
     """As ``conv.conv_input_gradient``; ``room.packed`` takes one sample of dx."""
     packed, table, turned = room.packed, room.table, room.turned
     channels = win.in_channels
-    windows, taps, offsets, values = _prepare(win, table)
+    height, width = packed_size(win, room)
+    windows, taps, offsets, values = _prepare(win, width, table)
     taps_run = win.kernel_width * channels
     run = lines(taps_run)
     size = win.kernel_height * run
-    height, width = packed_height(win), packed_width(win)
     weights = floats(w, win.kernel_height * taps_run * win.out_pixel)
     turn = floats(turned, win.out_channels * size)
     for k in range(win.kernel_height * taps_run):

@@ -110,15 +110,39 @@ def packed_width(win):
 
 
 @kernel
+def packed_height(win):
+    """Rows of the packed input."""
+    return (win.out_height - 1) * win.stride_height + win.kernel_height
+
+
+@kernel
 def even(n):
     """n rounded up to a whole number of pairs."""
     return (n + 1) // 2 * 2
 
 
 @kernel
-def packed_height(win):
-    """Rows of the packed input."""
-    return (win.out_height - 1) * win.stride_height + win.kernel_height
+def packed_size(win, room):
+    """Rows and columns of the packed input; Winograd's patches take whole pairs.
+
+    One sample's space serves all passes, so all of them have to agree: the border of
+    zeros is written by nobody.
+    """
+    height, width = packed_height(win), packed_width(win)
+    if room.tiles > 0:
+        return even(height), even(width)
+    return height, width
+
+
+@kernel
+def pack_input(win, room, x, depthwise):
+    """Pack one sample of x."""
+    height, width = packed_size(win, room)
+    channels = win.in_pixel if depthwise else win.in_channels
+    pack(
+        x, win.in_pixel, win.in_height, win.in_width, channels, win.pad_top,
+        win.pad_left, room.packed, height, width,
+    )  # fmt: skip
 
 
 @kernel

@@ -1,5 +1,6 @@
 """Convolutions over images."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 
@@ -52,11 +53,13 @@ class _Conv(Layer):
     def _slides(self, shape):
         return slides(self, shape, self.kernel, self.strides, self.padding)
 
+    @abstractmethod
     def _channels(self, shape) -> int:
-        raise NotImplementedError
+        """Output channels."""
 
+    @abstractmethod
     def _inputs_of_a_unit(self, shape) -> int:
-        raise NotImplementedError
+        """Input channels that one output channel sees."""
 
     def _pixels(self, shape) -> int:
         """Output pixels before pooling."""
@@ -207,7 +210,7 @@ class _Conv(Layer):
             wide *= axis.size + 3
             reach = (axis.size - 1 + axis.before) // axis.stride + 1
             size *= (axis.kernel - 1) // axis.stride + max(axis.out, reach)
-            seen *= (axis.out - 1) * axis.stride + axis.kernel
+            seen *= (axis.out - 1) * axis.stride + axis.kernel + 1  # up to a pair
         phases = down.stride * across.stride
         entries = shape[0] * shape[1] + (phases + 1) * ROWS
         entries = max(entries, self._winograd_tiles(shape) + ROWS)
