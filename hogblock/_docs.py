@@ -51,6 +51,9 @@ NETWORK = """network : Network or callable
         sample and the number of outputs that returns one, such as
         ``hogblock.models.lenet5``. Its outputs are linear; two classes have one."""
 
+AUGMENTATION = """augmentation : Augmentation, default=None
+        Random changes of the training images, see ``hogblock.Augmentation``."""
+
 STANDARDIZE_IMAGES = """standardize : bool, default=True
         Train on values of zero mean and unit variance, by channel of images and by
         column of rows{targets}. The model takes raw X; uint8 X is kept as bytes, and

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from hogblock._classifier import NetworkClassifierMixin
 from hogblock._docs import (
     ATTRIBUTES,
+    AUGMENTATION,
     DROPOUT,
     PARAMETERS,
     SCALED,
@@ -35,9 +36,6 @@ _LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
         Of X that comes as flat rows (channels last); one number may be -1. With None a
         row is a square image of one channel if its length is a square, and else an
         image of one row of pixels."""
-
-_AUGMENTATION = """augmentation : Augmentation, default=None
-        Random changes of the training images, see ``hogblock.Augmentation``."""
 
 
 class _CNN(ImageInput, NetworkEstimator):
@@ -91,7 +89,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
     {DROPOUT}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
-    {_AUGMENTATION}
+    {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets="")}
 
     Attributes
@@ -159,7 +157,7 @@ class CNNRegressor(NetworkRegressorMixin, _CNN):
     {_LAYERS}
     {PARAMETERS}
     {DROPOUT}
-    {_AUGMENTATION}
+    {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets=", and of targets likewise")}
 
     Attributes

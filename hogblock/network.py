@@ -1,7 +1,14 @@
 """Estimators over any network."""
 
 from hogblock._classifier import NetworkClassifierMixin
-from hogblock._docs import ATTRIBUTES, NETWORK, PARAMETERS, SCALED, STANDARDIZE_IMAGES
+from hogblock._docs import (
+    ATTRIBUTES,
+    AUGMENTATION,
+    NETWORK,
+    PARAMETERS,
+    SCALED,
+    STANDARDIZE_IMAGES,
+)
 from hogblock._estimator import NetworkEstimator
 from hogblock._images import ImageInput, image_shape_of
 from hogblock._regressor import NetworkRegressorMixin
@@ -72,6 +79,7 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
     {PARAMETERS}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
+    {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets="")}
 
     Attributes
@@ -131,6 +139,7 @@ class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
     ----------
     {NETWORK}
     {PARAMETERS}
+    {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets=", and of targets likewise")}
 
     Attributes
