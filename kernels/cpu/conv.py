@@ -29,9 +29,9 @@ from hogblock.kernels.cpu.window import (
     zero,
 )
 from hogblock.kernels.cpu.winograd import (
+    PLACES,
     add_image,
     row_table,
-    start_gradient,
     weights_gradient,
     weights_of_places,
     winograd_image,
@@ -199,7 +199,7 @@ def winograd_weight_gradient(
 ):  # fmt: skip
     """As `conv_weight_gradient`; ``room.turned`` holds one packed sample of dy."""
     height, width = even(win.out_height), even(win.out_width)
-    start_gradient(room.winograd, win.in_channels, win.out_channels)
+    zero(room.winograd, PLACES * win.in_channels * win.out_channels)
     row_table(room.table, win.in_channels, 1, win.out_channels)
     filled = 0
     for i in range(rows):
@@ -218,6 +218,12 @@ def winograd_weight_gradient(
 
 
 @kernel
+def _taps(kernel_size, phase, stride):
+    """Taps of a kernel's axis that the input pixels of a phase see."""
+    return (kernel_size - phase + stride - 1) // stride
+
+
+@kernel
 def turn_weights(win, w, turned, depthwise):
     """Weights as the input gradient reads them.
 
@@ -229,8 +235,8 @@ def turn_weights(win, w, turned, depthwise):
     at = turned
     for phase in range(win.stride_height * win.stride_width):
         top, left = phase // win.stride_width, phase % win.stride_width
-        n_rows = (win.kernel_height - top + win.stride_height - 1) // win.stride_height
-        n_cols = (win.kernel_width - left + win.stride_width - 1) // win.stride_width
+        n_rows = _taps(win.kernel_height, top, win.stride_height)
+        n_cols = _taps(win.kernel_width, left, win.stride_width)
         for r in range(n_rows - 1, -1, -1):
             for q in range(n_cols - 1, -1, -1):
                 tap = (top + r * win.stride_height) * win.kernel_width
@@ -281,10 +287,8 @@ def conv_input_gradient(
         b, t = turned, table
         for phase in range(win.stride_height * win.stride_width):
             p_top, p_left = phase // win.stride_width, phase % win.stride_width
-            n_rows = win.kernel_height - p_top + win.stride_height - 1
-            n_rows //= win.stride_height
-            n_cols = win.kernel_width - p_left + win.stride_width - 1
-            n_cols //= win.stride_width
+            n_rows = _taps(win.kernel_height, p_top, win.stride_height)
+            n_cols = _taps(win.kernel_width, p_left, win.stride_width)
             if n_rows <= 0 or n_cols <= 0:
                 continue
             if i == 0:

@@ -16,7 +16,7 @@ from hogblock.kernels.cpu.conv_tile import repeat_last, set_entry, tile_rows
 from hogblock.kernels.cpu.image_tile import ROWS, line_product, wide_product
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.tile import WIDE
-from hogblock.kernels.cpu.window import copy, zero
+from hogblock.kernels.cpu.window import copy
 from hogblock.kernels.cpu.winograd_tile import (
     transform_gradient,
     transform_input,
@@ -133,7 +133,7 @@ def winograd_gradient(patches, gradients, sums, n_in, n_out, count, tiles, table
 def add_image(
     packed, packed_dy, n_in, n_out, height, width, table, space, tiles, filled, last
 ):  # fmt: skip
-    """Add one image's share to the transformed weight gradient in `space`.
+    """Add one image's share to the transformed weight gradient at `space`.
 
     packed_dy : [2 * ceil(height / 2), 2 * ceil(width / 2), n_out], zero past the image.
     Tiles of several images are multiplied at once: `filled` wait from the images
@@ -170,12 +170,6 @@ def add_image(
         winograd_gradient(patches, gradients, space, n_in, n_out, filled, tiles, table)
         filled = 0
     return filled
-
-
-@kernel
-def start_gradient(space, n_in, n_out):
-    """Forget all sums."""
-    zero(space, PLACES * n_in * n_out)
 
 
 @kernel
