@@ -21,13 +21,13 @@ CUTOUT = 5  # side of a square that is blanked out
 AUGMENT_WIDTH = 6
 
 DRAWS = 5  # random numbers a sample
-_SALT = np.uint32(0x6A09E667)  # apart from the dropout masks of the same worker
+SALT = np.uint32(0x6A09E667)  # apart from the dropout masks of the same worker
 
 
 @kernel
 def _draw(key, counter, below):
     """Random integer in [0, below)."""
-    bits = np.uint64(hash_bits(np.uint32(counter), np.uint32(key ^ _SALT)))
+    bits = np.uint64(hash_bits(np.uint32(counter), np.uint32(key ^ SALT)))
     return np.int64((bits * np.uint64(below)) >> np.uint64(32))
 
 

@@ -1,0 +1,1 @@
+"""Kernels for NVIDIA GPUs (numba-cuda); they know arrays, and no model or process."""

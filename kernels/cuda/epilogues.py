@@ -1,0 +1,73 @@
+"""What becomes of the outputs of a product, four of a row at a time."""
+
+from numba import float32
+
+from hogblock.kernels import optable as op
+from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda import phases as ph
+from hogblock.kernels.cuda.activation import activated, derivative
+from hogblock.kernels.cuda.integers import int32
+from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.cuda.memory import load4, read4, store4
+from hogblock.kernels.cuda.patches import weight_row, window_at
+
+
+@part
+def store_outputs(run, team, step, p, m, n, a, b, c, d, k_part):
+    """Y = act(C + B)."""
+    table = run.table
+    bias, kind = table[p + op.B], table[p + op.KIND]
+    slope = run.reals[table[p + ph.REALS] + op.SLOPE]
+    if bias >= 0:
+        more = read4(team.reads, int32(bias + n))
+        a += more[0]
+        b += more[1]
+        c += more[2]
+        d += more[3]
+    store4(
+        team.work,
+        int32(table[p + ph.OUT] + m * table[p + ph.OUT_ROW] + n),
+        activated(a, kind, slope),
+        activated(b, kind, slope),
+        activated(c, kind, slope),
+        activated(d, kind, slope),
+    )
+
+
+@part
+def store_input_gradient(run, team, step, p, m, n, a, b, c, d, k_part):
+    """DX = C, times the derivative of the activation that DX is the gradient behind."""
+    table = run.table
+    at = int32(m * table[p + ph.OUT_ROW] + n)
+    if table[p + ph.ACT_Y] >= 0:
+        kind = table[p + ph.ACT_KIND]
+        slope = run.reals[table[p + ph.REALS] + ph.ACT_SLOPE]
+        y = load4(team.work, int32(table[p + ph.ACT_Y] + at))
+        a = float32(a * derivative(y[0], kind, slope))
+        b = float32(b * derivative(y[1], kind, slope))
+        c = float32(c * derivative(y[2], kind, slope))
+        d = float32(d * derivative(y[3], kind, slope))
+    store4(team.work, int32(table[p + ph.OUT] + at), a, b, c, d)
+
+
+def make_weight_epilogue(update4):
+    """The epilogue of weight gradients: the update, or a part of the sum."""
+
+    @part
+    def finish_weights(run, team, step, p, m, n, a, b, c, d, k_part):
+        table = run.table
+        row = weight_row(window_at(table, p), m, table[p + ph.CHANNELS])
+        first = table[p + op.FIRST]
+        if row < first or row >= first + table[p + op.COUNT]:
+            return
+        width = table[p + ph.OUT_ROW]
+        if table[p + ph.PARTS] == 1:
+            if step.numbers[job.LEARNS] == 1:
+                at = int32(table[p + op.W] + row * width + n)
+                update4(run, team, step, at, a, b, c, d, True)
+        else:
+            at = int32(table[p + ph.PARTS_AT] + k_part * table[p + ph.PART_SIZE])
+            at = int32(at + (row - first) * width + n)
+            store4(team.work, at, a, b, c, d)
+
+    return finish_weights

@@ -1,0 +1,138 @@
+"""The interpreter: runs one phase of a plan, whichever it is, for one block.
+
+Which phases there are, and what each does, is in ``phases``. To add one, write its
+device function, give it a number there, emit it in ``lowering`` and call it here.
+"""
+
+from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda import phases as ph
+from hogblock.kernels.cuda.depthwise import (
+    depthwise_forward,
+    depthwise_input,
+    depthwise_weight,
+)
+from hogblock.kernels.cuda.elementwise import (
+    activation_backward,
+    activation_forward,
+    add_backward,
+    add_forward,
+    copy_channels,
+    dropout_backward,
+    dropout_forward,
+    spatial_dropout_backward,
+)
+from hogblock.kernels.cuda.epilogues import (
+    make_weight_epilogue,
+    store_input_gradient,
+    store_outputs,
+)
+from hogblock.kernels.cuda.gather import copy_parameters, gather, sum_weights
+from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.cuda.loss import add_losses, loss_gradient
+from hogblock.kernels.cuda.norm import norm_forward, norm_input, norm_sums
+from hogblock.kernels.cuda.pooling import (
+    avg_pool_backward,
+    avg_pool_forward,
+    max_pool_backward,
+    max_pool_forward,
+)
+from hogblock.kernels.cuda.product import FORWARD, INPUT, WEIGHT, make_product
+from hogblock.kernels.cuda.sums import make_column_sums
+from hogblock.kernels.cuda.update import make_update
+
+product_forward = make_product(FORWARD, store_outputs)
+product_input = make_product(INPUT, store_input_gradient)
+
+
+@part
+def run_forward_phase(run, team, step, p):
+    """A phase of the forward pass; False if it is none."""
+    code, rows = run.table[p + ph.PHASE], step.numbers[job.ROWS]
+    if code == ph.PRODUCT_FORWARD:
+        product_forward(run, team, step, p, rows)
+    elif code == ph.GATHER:
+        gather(
+            run,
+            team,
+            p,
+            rows,
+            step.numbers[job.START],
+            step.numbers[job.EPOCH],
+            step.numbers[job.AUGMENTED],
+        )
+    elif code == ph.WEIGHT_SUM:
+        sum_weights(run, team, p, rows)
+    elif code == ph.COPY_PARAMETERS:
+        copy_parameters(run, team, p)
+    elif code == ph.MAX_POOL_FORWARD:
+        max_pool_forward(run, team, p, rows)
+    elif code == ph.AVG_POOL_FORWARD:
+        avg_pool_forward(run, team, p, rows)
+    elif code == ph.ACTIVATION_FORWARD:
+        activation_forward(run, team, p, rows)
+    elif code == ph.ADD_FORWARD:
+        add_forward(run, team, p, rows)
+    elif code == ph.NORM_FORWARD:
+        norm_forward(run, team, p, rows)
+    elif code == ph.DEPTHWISE_FORWARD:
+        depthwise_forward(run, team, p, rows)
+    elif code == ph.COPY_CHANNELS:
+        copy_channels(run, team, p, rows)
+    elif code == ph.DROPOUT_FORWARD or code == ph.SPATIAL_DROPOUT_FORWARD:
+        counter = step.numbers[job.DROPPED] + rows * run.table[p + ph.DRAWS]
+        dropout_forward(run, team, p, rows, counter, step.numbers[job.KEY])
+    else:
+        return False
+    return True
+
+
+def make_interpreter(add4):
+    """A device function that runs any phase.
+
+    add4 : see ``update.make_update``.
+    """
+    update4, update_from_parts = make_update(add4)
+    column_sums = make_column_sums(update4)
+    product_weight = make_product(WEIGHT, make_weight_epilogue(update4))
+
+    @part
+    def run_phase(run, team, step, p):
+        """The phase at row `p` of the phase table."""
+        if run_forward_phase(run, team, step, p):
+            return
+        code, rows = run.table[p + ph.PHASE], step.numbers[job.ROWS]
+        if code == ph.PRODUCT_WEIGHT:
+            product_weight(run, team, step, p, rows)
+        elif code == ph.PRODUCT_INPUT:
+            product_input(run, team, step, p, rows)
+        elif code == ph.UPDATE:
+            if step.numbers[job.LEARNS] == 1:
+                update_from_parts(run, team, step, p)
+        elif code == ph.COLUMN_SUMS:
+            column_sums(run, team, step, p, rows)
+        elif code == ph.LOSS:
+            loss_gradient(run, team, step, p, rows)
+        elif code == ph.LOSS_SUM:
+            add_losses(run, team, step, p, rows, step.numbers[job.EPOCH])
+        elif code == ph.ACTIVATION_BACKWARD:
+            activation_backward(run, team, p, rows)
+        elif code == ph.MAX_POOL_BACKWARD:
+            max_pool_backward(run, team, p, rows)
+        elif code == ph.AVG_POOL_BACKWARD:
+            avg_pool_backward(run, team, p, rows)
+        elif code == ph.NORM_SUMS:
+            norm_sums(run, team, p, rows)
+        elif code == ph.NORM_INPUT:
+            norm_input(run, team, p, rows)
+        elif code == ph.ADD_BACKWARD:
+            add_backward(run, team, p, rows)
+        elif code == ph.DROPOUT_BACKWARD:
+            dropout_backward(run, team, p, rows)
+        elif code == ph.SPATIAL_DROPOUT_BACKWARD:
+            spatial_dropout_backward(run, team, p, rows)
+        elif code == ph.DEPTHWISE_INPUT:
+            depthwise_input(run, team, p, rows)
+        elif code == ph.DEPTHWISE_WEIGHT:
+            depthwise_weight(run, team, p, rows)
+
+    return run_phase

@@ -1,0 +1,177 @@
+"""What one launch works on: the words that describe a run, and a block's view of it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Words of the table (int32) before the plans -----------------------------------------
+TEAMS = 0
+BLOCKS = 1  # thread blocks of a team
+BATCH = 2
+BATCHES = 3  # minibatches an epoch; the last may be short
+SAMPLES = 4
+FEATURES = 5
+STORAGE = 6
+STEPS = 7  # ticket at which the run is over
+SHUFFLE = 8
+RATE_POINTS = 9  # learning rates an epoch
+RATE_SIZE = 10
+NESTEROV = 11
+STORES = 12  # 1: plain stores into the shared parameters
+SCALED = 13  # 1: (x - shift) * scale
+WEIGHTED = 14  # 1: there are sample weights
+STATIC = 15  # 1: tickets go round the teams, 0: whoever is free takes the next
+WORK_SIZE = 16  # float32 of a team's work space
+COPY_AT = 17  # of the team's copy of the parameters, or -1 to read in place
+PARAMETERS = 18
+SHARED_BLOCKS = 19  # blocks of the parameter vector
+OWN_PLANS = 20  # plans of its own blocks that a team has
+SCHEDULE_AT = 21  # [phases of the run]: start, length, drawn at random, plans...
+SCHEDULE_WIDTH = 22
+SCHEDULE_SIZE = 23
+PLANS_AT = 24  # [plans, PLAN_WIDTH]
+WRITES_AT = 25  # [plans, blocks of the vector]: 1 if it is written
+ROWS_AT = 26  # the phase table
+KEYS_AT = 27  # [epochs, 2]: of the order of the samples
+TEAM_KEYS_AT = 28  # [teams]: of dropout and augmentation
+X_AT = 29  # of the minibatch in the work space
+X_ROW = 30
+AUGMENT_AT = 31  # words as in ``kernels.cpu.augment``
+INDICES_AT = 32  # int32 [teams, batch] in the words
+LOSSES_AT = 33  # float32 [batch] in the work space
+TEAMS_AT = 34  # where the teams' own words begin
+TEAM_WIDTH = 35
+STALENESS_AT = 36  # int32 [blocks of the vector, bins] in the words
+BINS = 37
+RATES_AT = 39
+SHIFT_AT = 40
+SCALE_AT = 41
+OUTPUTS = 42
+TEAM_EPOCHS = 44  # 1: every team passes over all data
+OUTPUT_AT = 45
+OUTPUT_ROW = 46
+HEADER = 48
+
+# Words of a plan.
+PLAN_START = 0  # where its first phase begins
+PLAN_ROWS = 1
+PLAN_FORWARD = 2  # rows of the forward pass
+PLAN_DRAWS = 3  # random numbers a sample
+PLAN_WIDTH = 4
+
+# Reals before those of the phases.
+MOMENTUM = 0
+DECAY = 1
+RATE_FACTOR = 2
+HEADER_REALS = 8
+
+# Words of the whole run (int32) ------------------------------------------------------
+NEXT_TICKET = 0
+FAILED = 1  # 1: a barrier gave up
+WRITTEN = 8  # writes to each block of the vector
+
+# A team's record of an epoch (float32) -----------------------------------------------
+LOSS_SUM = 0
+WEIGHT_SUM = 1
+STEPS_DONE = 2
+RECORD_WIDTH = 4
+
+
+class Run(NamedTuple):
+    """Arrays of a launch.
+
+    Attributes
+    ----------
+    table : int32
+        Header, plans, schedule and phases.
+    reals : float32
+    params : float32 [P]
+    momentum : float32 [teams, P]
+    work : float32 [teams, work size]
+    x : uint8
+        Bytes of the rows of X.
+    targets : int32
+        Class indices, or the bits of float32.
+    weights : float32 [samples] or [0]
+    words : int32
+        Counters that change: of the run, of the blocks, of the teams.
+    record : float32 [teams, epochs, RECORD_WIDTH]
+    """
+
+    table: np.ndarray
+    reals: np.ndarray
+    params: np.ndarray
+    momentum: np.ndarray
+    work: np.ndarray
+    x: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    words: np.ndarray
+    record: np.ndarray
+
+
+class Team(NamedTuple):
+    """A thread's and a block's place in a team, and the team's arrays.
+
+    Attributes
+    ----------
+    thread, threads : int
+        Of the block; `threads` is a power of two.
+    number : int
+        Of the team.
+    rank, blocks : int
+        Of the block in its team.
+    shared : float32
+        Shared memory.
+    pixels : int32
+        Shared memory, a table of pixels or of samples.
+    work, momentum : float32
+    reads : float32 [P]
+        The parameters that this step is computed from.
+    """
+
+    thread: int
+    threads: int
+    number: int
+    rank: int
+    blocks: int
+    shared: np.ndarray
+    pixels: np.ndarray
+    work: np.ndarray
+    reads: np.ndarray
+    momentum: np.ndarray
+
+
+class Step(NamedTuple):
+    """What a step is about, in shared memory; the same for all blocks of a team.
+
+    Attributes
+    ----------
+    numbers : int32
+        See ROWS and below.
+    values : float32
+        See WEIGHTS and below. The momentum step is u = m u + g and
+        w -= along_g g + along_u u (METHOD.md section 2).
+    """
+
+    numbers: np.ndarray
+    values: np.ndarray
+
+
+# Numbers of a step.
+ROWS = 0  # samples of the minibatch
+START = 1  # its position in the epoch
+EPOCH = 2
+DROPPED = 3  # draws of dropout before this step
+AUGMENTED = 4  # samples that were augmented before it; -1: no augmentation
+KEY = 5  # of the team's random numbers
+LEARNS = 6  # 0 if all sample weights are zero
+NUMBERS = 8
+
+# Values of a step.
+WEIGHTS = 0  # sum of the sample weights
+M = 1
+DECAYING = 2  # L2 penalty over the sum of the weights
+ALONG_G = 3
+ALONG_U = 4
+VALUES = 8

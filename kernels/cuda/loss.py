@@ -1,0 +1,117 @@
+"""Losses, as in ``kernels.cpu.loss``: a thread works on one sample's outputs."""
+
+import math
+
+from numba import float32
+
+from hogblock.kernels import optable as op
+from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda import phases as ph
+from hogblock.kernels.cuda.integers import int32, quotient
+from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.cuda.memory import float_of
+from hogblock.kernels.cuda.team import first_tile, sum_over_threads
+
+
+@part
+def _softmax(team, z, dz, n_out, label, factor):
+    """Loss of one sample; DZ = factor * (softmax(Z) - target)."""
+    work = team.work
+    top = work[z]
+    for j in range(1, n_out):
+        value = work[z + j]
+        top = value if value > top else top
+    norm = float32(0)
+    for j in range(n_out):
+        value = float32(math.exp(work[z + j] - top))
+        norm = float32(norm + value)
+        work[dz + j] = value
+    over = float32(factor / norm)
+    for j in range(n_out):
+        work[dz + j] = work[dz + j] * over
+    work[dz + label] = work[dz + label] - factor
+    return float32(float32(math.log(norm)) + top - work[z + label])
+
+
+@part
+def _logistic(run, team, z, dz, n_out, target, factor):
+    work = team.work
+    loss = float32(0)
+    for j in range(n_out):
+        v = work[z + j]
+        wanted = float_of(run.targets[target + j])
+        e = float32(math.exp(-abs(v)))
+        positive = float32(float32(1) / (float32(1) + e))
+        chance = positive if v > float32(0) else float32(e * positive)
+        larger = v if v > float32(0) else float32(0)
+        loss = float32(loss + larger - v * wanted + math.log(float32(1) + e))
+        work[dz + j] = float32((chance - wanted) * factor)
+    return loss
+
+
+@part
+def _squared(run, team, z, dz, n_out, target, factor):
+    work = team.work
+    loss = float32(0)
+    for j in range(n_out):
+        difference = float32(work[z + j] - float_of(run.targets[target + j]))
+        loss = float32(loss + difference * difference)
+        work[dz + j] = float32(difference * factor)
+    return float32(loss * float32(0.5) / float32(n_out))
+
+
+@part
+def loss_gradient(run, team, step, p, rows):
+    """DY, and each sample's weighted loss."""
+    table, work = run.table, team.work
+    row, n_out = table[p + op.X_ROW], table[p + op.X_WIDTH]
+    kind = table[p + op.KIND]
+    indices = int32(table[job.INDICES_AT] + team.number * table[job.BATCH])
+    scale = float32(0)
+    if step.values[job.WEIGHTS] > float32(0):
+        scale = float32(float32(1) / step.values[job.WEIGHTS])
+    t = first_tile(team, table, p)
+    while t < table[p + ph.TILES]:
+        i = int32(t * table[p + ph.STEP] + team.thread)
+        end = int32((t + 1) * table[p + ph.STEP])
+        end = end if end < rows else rows
+        while i < end:
+            z = int32(table[p + op.X] + i * row)
+            dz = int32(table[p + op.DY] + i * row)
+            index = run.words[indices + i]
+            weight = float32(1)
+            if table[job.WEIGHTED] == 1:
+                weight = run.weights[index]
+            factor = float32(weight * scale)
+            if kind == op.SOFTMAX_CROSS_ENTROPY:
+                label = run.targets[index]
+                loss = _softmax(team, z, dz, n_out, label, factor)
+            elif kind == op.LOGISTIC_CROSS_ENTROPY:
+                loss = _logistic(run, team, z, dz, n_out, index * n_out, factor)
+            else:
+                loss = _squared(run, team, z, dz, n_out, index * n_out, factor)
+            for j in range(n_out, row):
+                work[dz + j] = float32(0)
+            work[table[job.LOSSES_AT] + i] = float32(weight * loss)
+            i += team.threads
+        t += team.blocks
+
+
+@part
+def add_losses(run, team, step, p, rows, epoch):
+    """The minibatch's loss and weight into the team's record of the epoch."""
+    table = run.table
+    if first_tile(team, table, p) > 0:
+        return
+    total = float32(0)
+    i = team.thread
+    while i < rows:
+        total = float32(total + team.work[table[job.LOSSES_AT] + i])
+        i += team.threads
+    total = sum_over_threads(team, total)
+    if team.thread == 0:
+        epochs = quotient(table[job.STEPS], table[job.BATCHES])
+        at = int32((team.number * epochs + epoch) * job.RECORD_WIDTH)
+        run.record[at + job.LOSS_SUM] += total
+        run.record[at + job.WEIGHT_SUM] += step.values[job.WEIGHTS]
+        run.record[at + job.STEPS_DONE] += float32(1)
