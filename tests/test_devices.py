@@ -5,13 +5,14 @@ import pickle
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 from fake_cuda import DeviceArray, FakeDriver, FakeEngine
 from sklearn.base import clone
 
 import hogblock
-from hogblock import Cuda, DeviceUnavailableError, MLPClassifier
+from hogblock import Cuda, DeviceUnavailableError, MLPClassifier, cli
 from hogblock.cuda import availability
 from hogblock.devices import is_device_array, place_of, resolve
 from hogblock.methods import ASSM, PASSM, Hogwild
@@ -287,3 +288,32 @@ def test_partial_fit_and_warm_start_go_on_elsewhere(fake):
     assert (model.n_iter_, model.device_) == (4, "cuda:0")
     assert model.set_params(device="cpu").fit(X, Y).device_ == "cpu"
     assert len(fake.runs) == 2
+
+
+# Command line ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [("cuda:1", "cuda:1"), ("auto", "cuda:0"), ("cuda:0,cuda:1", ["cuda:0", "cuda:1"])],
+)
+def test_train_on_a_device(fake, tmp_path, text, device):
+    arguments = ["train", "iris", "--quiet", "--epochs", "2", "--out", str(tmp_path)]
+    arguments += ["--learning-rate", "cosine", "--device", text]
+    assert cli.main(arguments) == 0
+    model = joblib.load(tmp_path / "model.joblib")
+    assert model.device_ == device
+
+
+def test_train_says_what_is_missing(monkeypatch, capsys):
+    missing(monkeypatch, "cupy")
+    assert cli.main(["train", "iris", "--quiet", "--device", "cuda"]) == 2
+    assert "pip install 'hogblock[cuda13]'" in capsys.readouterr().err
+    assert cli.main(["train", "iris", "--quiet", "--device", "cuda,tpu"]) == 2
+    assert "device=['cuda', 'tpu'] is unknown" in capsys.readouterr().err
+
+
+def test_info_says_what_is_missing(monkeypatch, capsys):
+    FakeDriver(driver=0).install(monkeypatch)
+    assert cli.main(["info"]) == 0
+    assert "none: no NVIDIA driver was found" in capsys.readouterr().out
