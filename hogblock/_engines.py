@@ -7,7 +7,7 @@ import numpy as np
 
 from hogblock import engine, predict
 from hogblock._places import on_host
-from hogblock.devices import Cuda, index_of, is_device_array, named_devices, resolve
+from hogblock.devices import Cuda, device_of, is_device_array, named_devices, resolve
 from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.scaling import Scaling
@@ -103,8 +103,9 @@ def outputs_of(
         return predict.outputs_of(network, params, X, inputs, threads)
     from hogblock.cuda.predict import outputs_of
 
-    known = {d.index: d for d in reversed(named_devices(device))}
-    where = known.get(index_of(X), Cuda(index_of(X)))
+    here = device_of(X)
+    known = {d.index: d for d in named_devices(device)}
+    where = known.get(here.index, here)
     return on_host(outputs_of(network, params, X, inputs, where))
 
 

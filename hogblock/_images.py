@@ -93,7 +93,7 @@ def check_scale(X, fitted: str, name: str) -> None:
     fitted : `scale_of` X in `fit`.
     """
     now = scale_of(X)
-    if fitted == "bytes" and now == "fractions" and (X != np.round(X)).any():
+    if fitted == "bytes" and now == "fractions" and (X != X.round()).any():
         raise ValueError(
             f"X was bytes (uint8, 0 to 255) in fit, and {name} holds fractions of at "
             f"most {float(X.max()):.3g}: pass images in one scale"

@@ -4,16 +4,14 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from hogblock.devices import Cuda, index_of, is_device_array, place_of
+from hogblock.devices import Cuda, device_of, is_device_array, place_of
 
 
 def _arrays_of(x):
     """The `Arrays` of the device on which x lies, which can be used."""
     from hogblock.cuda.arrays import Arrays
-    from hogblock.cuda.availability import check_available
 
-    check_available(())
-    return Arrays(Cuda(index_of(x)))
+    return Arrays(device_of(x))
 
 
 def opened(x):

@@ -135,8 +135,7 @@ def resolve(device, X=None) -> tuple[Cuda, ...]:
             )
         return ()
     if is_device_array(X):
-        _check_available(())
-        return (Cuda(index_of(X)),)
+        return (device_of(X),)
     try:
         _check_available((Cuda(),))
     except DeviceUnavailableError:
@@ -196,6 +195,20 @@ def index_of(x) -> int:
 
     address = x.__cuda_array_interface__["data"][0]
     return int(runtime.pointerGetAttributes(address).device)
+
+
+def device_of(x) -> Cuda:
+    """The device on which a device array lies, with default options.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        If it cannot be used.
+    """
+    _check_available(())  # `index_of` may need CuPy
+    device = Cuda(index_of(x))
+    _check_available((device,))
+    return device
 
 
 def place_of(x) -> str:

@@ -241,6 +241,7 @@ INFINITE[5, 2] = np.inf
         (X[:0], Y[:0], "0 sample"),
         (X[:, :0], Y, "0 feature"),
         (X[0], Y, "Expected 2D array"),
+        (X[0, 0], Y, "Expected 2D array, got scalar"),
         (X[:, :, None], Y, "dim 3"),
         (X, Y[:-1], "inconsistent numbers of samples"),
         (X, np.where(Y == 1, np.nan, 0.0), "NaN"),

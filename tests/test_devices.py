@@ -106,6 +106,9 @@ def test_auto_follows_the_data(monkeypatch):
     assert resolve("auto", X) == ()
     with pytest.raises(DeviceUnavailableError):
         resolve("auto", ON_CARD)
+    FakeDriver(T4).install(monkeypatch)
+    with pytest.raises(DeviceUnavailableError, match="Tesla T4"):
+        resolve("auto", ON_CARD)
 
 
 def test_arrays_of_the_host_are_no_device_arrays():

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from hogblock.devices import Cuda, index_of
+from hogblock.devices import device_of
 
-VALUES_AT_ONCE = 1 << 24
-"""So many float64 copies are made at a time: 128 MiB."""
+VALUES_AT_ONCE = 1 << 22
+"""So many float64 copies are made at a time: 32 MiB."""
 
 
 def device_moments(
@@ -21,12 +21,12 @@ def device_moments(
     """
     from hogblock.cuda.arrays import Arrays
 
-    arrays = Arrays(Cuda(index_of(x)))
+    arrays = Arrays(device_of(x))
     xp = arrays.xp
     n_samples, n_columns = x.shape
     counted = weights if weights.size else np.ones(n_samples)
     with arrays.current():
-        w = arrays.to_device(counted.astype(np.float64))
+        w = arrays.to_device(counted.astype(np.float64)[:, None])
         at = arrays.to_device(origin)
         sums = arrays.zeros((4, n_columns), np.float64)
         sums[2], sums[3] = np.inf, -np.inf
@@ -34,10 +34,11 @@ def device_moments(
         for start in range(0, n_samples, rows):
             part = slice(start, start + rows)
             d = x[part].astype(np.float64) - at
-            share = w[part]
-            sums[0] += share @ d
-            sums[1] += share @ (d * d)
-            counts = share[:, None] > 0
+            # Products and sums, not matmul: that would load cuBLAS for this alone.
+            weighted = w[part] * d
+            sums[0] += weighted.sum(axis=0)
+            sums[1] += (weighted * d).sum(axis=0)
+            counts = w[part] > 0
             sums[2] = xp.minimum(sums[2], xp.where(counts, d, np.inf).min(axis=0))
             sums[3] = xp.maximum(sums[3], xp.where(counts, d, -np.inf).max(axis=0))
         return float(w.sum()), arrays.to_host(sums)

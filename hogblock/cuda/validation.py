@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 from hogblock._places import on_host
 
 TYPES = (np.float32, np.float64, np.uint8)
-ROWS_AT_ONCE = 1 << 16
+VALUES_AT_ONCE = 1 << 24
 
 
 def check_device_array(estimator, X, *y, **options):
@@ -32,12 +32,12 @@ def check_device_array(estimator, X, *y, **options):
             f"X on a CUDA device has type {X.dtype}; allowed are float32, uint8, and "
             "float64, which is copied to float32"
         )
-    checked = validate_data(
-        estimator, _stand_in(X), *y, ensure_all_finite=False, **options
-    )
     with np.errstate(over="ignore", invalid="ignore"):  # found next
         X = X.astype(_stored(X.dtype), order="C", copy=False)
         _check_finite(X)
+    checked = validate_data(
+        estimator, _stand_in(X), *y, ensure_all_finite=False, **options
+    )
     return (X, checked[1]) if y else X
 
 
@@ -55,8 +55,9 @@ def _stand_in(X) -> np.ndarray:
 def _check_finite(X) -> None:
     if X.dtype == np.uint8 or np.isfinite(float(X.sum(dtype=np.float64))):
         return
-    for start in range(0, len(X), ROWS_AT_ONCE):
-        part = X[start : start + ROWS_AT_ONCE]
+    values = X.reshape(-1)
+    for start in range(0, values.size, VALUES_AT_ONCE):
+        part = values[start : start + VALUES_AT_ONCE]
         if bool((part != part).any()):
             raise ValueError("Input X contains NaN.")
     raise ValueError(
