@@ -1,7 +1,8 @@
 """Asynchronous, block-partitioned training of small neural networks.
 
-Estimators with scikit-learn's ``fit`` and ``predict``; worker processes update one
-shared, partitioned parameter vector without locks (arXiv 1905.11845).
+Estimators with scikit-learn's ``fit`` and ``predict``; worker processes, or thread
+blocks of a CUDA device, update one shared, partitioned parameter vector without locks
+(arXiv 1905.11845).
 """
 
 import importlib
@@ -12,6 +13,8 @@ _HOME = {
     "Augmentation": "hogblock.augmentation",
     "CNNClassifier": "hogblock.cnn",
     "CNNRegressor": "hogblock.cnn",
+    "Cuda": "hogblock.devices",
+    "DeviceUnavailableError": "hogblock.errors",
     "MLPClassifier": "hogblock.mlp",
     "MLPRegressor": "hogblock.mlp",
     "NetworkClassifier": "hogblock.network",

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import column_or_1d
 
+from hogblock._places import on_host, put_like
 from hogblock._targets import ClassTargets
 
 
@@ -49,7 +50,8 @@ class NetworkClassifierMixin(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are.
+            float32, float64 and uint8 are trained on as they are. An array on a CUDA
+            device stays there; see `device`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, or a multi-label indicator.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -88,6 +90,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         -------
         self
         """
+        classes = on_host(classes)
         multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
         if not self.__sklearn_is_fitted__():
             if classes is None and not multilabel:
@@ -108,29 +111,50 @@ class NetworkClassifierMixin(ClassifierMixin):
     def predict(self, X):
         """Class of each sample, or zeros and ones of shape (n_samples, n_labels).
 
+        They lie on the device of X if that is an array on a CUDA device and the labels
+        are numbers; labels that are text are NumPy's.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         """
         outputs = self._outputs(X)
-        return self._targets.predictions(outputs)
+        return put_like(X, self._targets.predictions(outputs))
 
     def predict_proba(self, X):
-        """Probability of each class, of shape (n_samples, n_classes).
+        """Probability of each class, of shape (n_samples, n_classes), where X lies.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         """
         outputs = self._outputs(X)
-        return self._targets.probabilities(outputs)
+        return put_like(X, self._targets.probabilities(outputs))
 
     def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, of shape (n_samples, n_classes).
+        """Logarithm of `predict_proba`, of shape (n_samples, n_classes), where X lies.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         """
         outputs = self._outputs(X)
-        return self._targets.log_probabilities(outputs)
+        return put_like(X, self._targets.log_probabilities(outputs))
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        outputs = self._outputs(X)
+        return self._score_outputs(
+            outputs, on_host(y), on_host(sample_weight), self._targets
+        )

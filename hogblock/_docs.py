@@ -7,8 +7,24 @@ PARAMETERS = """method : str or Method, default="passm+"
     n_jobs : int, default=None
         Worker processes; None is 1 unless in a ``joblib.parallel_config``, -1 all
         cores. Small data use fewer (see ``n_workers_``). With 1 no process is started
-        and a fit is bit-reproducible by `random_state`; with more it is not.
-    device : {"cpu", "auto"}, default="cpu"
+        and a fit is bit-reproducible by `random_state`; with more it is not. On a CUDA
+        device: asynchronous teams of thread blocks (of each device, if there are
+        several); None and -1 let the engine choose.
+    device : str, Cuda or list of these, default="cpu"
+        Where to train: "cpu", "cuda" (the first CUDA device), "cuda:N", a
+        ``hogblock.Cuda`` for its options, or a list of several, which "passm" and
+        "passm+" can use. "auto" is the device of X if X lies on one, else "cuda" if it
+        can be used ("assm" cannot), else "cpu". A device that cannot be used is a
+        ``DeviceUnavailableError``: there is no silent fallback but in "auto". Devices
+        need the extra ``hogblock[cuda13]`` or ``hogblock[cuda12]``.
+
+        X may be an array on the CUDA device (of CuPy, PyTorch or any library with
+        ``__cuda_array_interface__`` or DLPack), of float32 or uint8 in C order: it is
+        read in place. float64 is copied to float32, another order to C order, on the
+        device. y, sample weights and a validation set may lie there too or on the host;
+        y and the weights are copied to the host, once. Predictions are computed where
+        X lies, whatever `device` is, and returned there, as arrays of CuPy. The fitted
+        attributes are NumPy's: a model fitted on a GPU predicts without one.
     alpha : float, default=1e-4
         L2 penalty of the weights, not of the biases, divided by the minibatch's sum of
         weights as in scikit-learn.
@@ -80,8 +96,8 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Epochs and samples seen.
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
-    n_workers_, device_ : int, str
-        What the fit used.
+    n_workers_, device_ : int, str or list of str
+        What the fit used; "cpu", "cuda:0", or a name for each device.
     staleness_ : ndarray of shape (n_blocks, 64)
         Updates of each block by the age of the parameters they were computed from: the
         writes by other workers between a worker's read and its write. The last column
@@ -92,7 +108,7 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
 
     Notes
     -----
-    Computation is in float32; predictions are float64 only if X is. Workers
-    follow V. Kungurtsev, M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous
+    Computation is in float32; predictions are float64 only if X is, on the host.
+    Workers follow V. Kungurtsev, M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous
     Optimization Methods for Efficient Training of Deep Neural Networks with
     Guarantees", arXiv 1905.11845."""

@@ -1,5 +1,6 @@
 """What all estimators share: validation, the run, and the fitted attributes."""
 
+import os
 import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
@@ -11,26 +12,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
-from hogblock.engine import Settings, TrainingData, train, usable_workers
-from hogblock.predict import outputs_of
+from hogblock._engines import engine_for, outputs_of
+from hogblock._places import check_places, current, opened
+from hogblock._repeats import merge_repeats
+from hogblock._validation import check_weights, check_X, check_X_y
+from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling
+from hogblock.settings import Settings, TrainingData
 from hogblock.stopping import Progress
 
-MINIBATCHES_A_WORKER = 4
-"""A worker with fewer minibatches an epoch is not worth starting."""
-
 AUTO_BATCH = 64
-
-STORED_TYPES = (np.float64, np.float32, np.uint8)
-"""X of these types is trained on as it is; all others become the first."""
 
 
 class NetworkEstimator(BaseEstimator):
@@ -39,7 +34,7 @@ class NetworkEstimator(BaseEstimator):
     _parameter_constraints: dict = {
         "method": [StrOptions(set(methods.METHODS)), methods.Method],
         "n_jobs": [None, Integral],
-        "device": [StrOptions({"cpu", "auto"})],
+        "device": [str, Cuda, list, tuple],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -115,24 +110,10 @@ class NetworkEstimator(BaseEstimator):
 
     def _check_data(self, X, y, sample_weight, reset):
         """Validated X, y and float32 weights (empty: all 1)."""
-        X, y = validate_data(
-            self,
-            self._as_rows(X) if reset else self._as_rows_again(X),
-            y,
-            dtype=STORED_TYPES,
-            order="C",
-            multi_output=True,
-            y_numeric=False,
-            reset=reset,
-        )
+        X = self._as_rows(X) if reset else self._as_rows_again(X)
+        X, y = check_X_y(self, X, y, reset=reset)
         if sample_weight is not None:
-            if not np.asarray(sample_weight).any():
-                raise ValueError(
-                    "sample_weight is zero everywhere; at least one must be positive"
-                )
-            sample_weight = _check_sample_weight(
-                sample_weight, X, ensure_non_negative=True
-            )
+            sample_weight = check_weights(sample_weight, y)
         y, weights = self._check_y(y, sample_weight)
         if weights is None:
             return X, y, np.zeros(0, np.float32)
@@ -145,18 +126,35 @@ class NetworkEstimator(BaseEstimator):
             raise ValueError(f"{missing} is missing: pass X_val and y_val together")
         if X_val is None:
             return None, None
-        X_val, y_val = validate_data(
-            self,
-            self._as_rows(X_val),
-            y_val,
-            dtype=STORED_TYPES,
-            order="C",
-            multi_output=True,
-            reset=False,
-        )
+        X_val, y_val = check_X_y(self, self._as_rows(X_val), y_val, reset=False)
         return X_val, self._check_y(y_val, None)[0]
 
     def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental, classes=None):
+        """Check what is asked for, and train where it is asked for."""
+        engine = engine_for(self.device, methods.resolve(self.method), X)
+        check_places(
+            X,
+            engine.devices,
+            y=y,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+        )
+        with current(X, X_val):
+            return self._fit_by(
+                engine,
+                opened(X),
+                y,
+                sample_weight,
+                opened(X_val),
+                y_val,
+                incremental=incremental,
+                classes=classes,
+            )
+
+    def _fit_by(
+        self, engine, X, y, sample_weight, X_val, y_val, *, incremental, classes
+    ):
         """Train on valid data; set the fitted attributes only if all went well."""
         fitted = self.__sklearn_is_fitted__()
         goes_on = fitted and incremental
@@ -173,7 +171,7 @@ class NetworkEstimator(BaseEstimator):
         if self.early_stopping and X_val is None and not incremental:
             X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
         n_samples = len(X)
-        if n_samples <= self._batch_size(n_samples):
+        if n_samples <= self._batch_size(n_samples) and not is_device_array(X):
             X, y, weights = merge_repeats(X, y, weights)
         random = (
             self._random_state if goes_on else check_random_state(self.random_state)
@@ -199,6 +197,7 @@ class NetworkEstimator(BaseEstimator):
         if y_val is not None:
             targets.encode(y_val)  # raises for classes that are unknown
         settings = self._settings(
+            engine,
             network,
             len(X),
             targets.loss,
@@ -212,7 +211,7 @@ class NetworkEstimator(BaseEstimator):
         with progress_bar(self.verbose, settings.epochs, batches) as bar:
             followed.report = bar.describe
             momentum = self._momentum if goes_on else None
-            result = train(
+            result = engine.train(
                 network, data, settings, params, followed, momentum, bar.update
             )
         if followed.diverged:
@@ -226,6 +225,7 @@ class NetworkEstimator(BaseEstimator):
         self._random_state, self._momentum = random, result.momentum
         self._remember(data.x)
         self._keep(result, followed, n_samples, goes_on)
+        self.device_ = engine.name
         if not incremental or result.interrupted:
             self._warn_if_unfinished(result, followed)
         return self
@@ -238,13 +238,13 @@ class NetworkEstimator(BaseEstimator):
 
     def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
         elif not followed.converged and not followed.schedule.planned:
             warnings.warn(
                 f"max_iter={self.max_iter} epochs are over and the loss still falls: "
                 "the optimization has not converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _split(self, X, y, weights, targets):
@@ -266,13 +266,11 @@ class NetworkEstimator(BaseEstimator):
         )
 
     def _settings(
-        self, network, n_samples, loss, *, seed, epochs, past_epochs, gated
+        self, engine, network, n_samples, loss, *, seed, epochs, past_epochs, gated
     ) -> Settings:
         method = methods.resolve(self.method)
         batch = self._batch_size(n_samples)
         batches = -(-n_samples // batch)
-        wanted = joblib.effective_n_jobs(self.n_jobs)
-        wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
         rate, points = schedules.rate_table(
             schedules.resolve(self.learning_rate),
             self.learning_rate_init,
@@ -284,7 +282,7 @@ class NetworkEstimator(BaseEstimator):
         )
         return Settings(
             method=method,
-            workers=usable_workers(network, method, wanted),
+            workers=engine.usable_workers(network, method, self.n_jobs, batches),
             batch=batch,
             epochs=epochs,
             loss=loss,
@@ -317,7 +315,7 @@ class NetworkEstimator(BaseEstimator):
             return 0.5 * self.alpha * squares * batches / float(total)
 
         def score(params):
-            outputs = outputs_of(network, params, X_val, inputs)
+            outputs = outputs_of(network, params, X_val, inputs, self.device)
             return self._score_outputs(outputs, y_val, None, targets)
 
         return Progress(
@@ -351,7 +349,6 @@ class NetworkEstimator(BaseEstimator):
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation
         self.n_workers_ = result.workers
-        self.device_ = "cpu"
         counts = {
             "staleness_": result.staleness,
             "updates_per_block_": result.updates_per_block,
@@ -370,31 +367,21 @@ class NetworkEstimator(BaseEstimator):
     # Predicting --------------------------------------------------------------------
 
     def _outputs(self, X) -> np.ndarray:
-        """Raw outputs (n_samples, n_outputs): float64 if X is, else float32."""
+        """Raw outputs (n_samples, n_outputs) on the host.
+
+        They are computed where X lies, whatever `device` is: float64 if X of the host
+        is, else float32.
+        """
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            self._as_rows_again(X),
-            dtype=STORED_TYPES,
-            order="C",
-            reset=False,
-        )
-        self._compare(X)
-        threads = joblib.effective_n_jobs(self.n_jobs)
-        outputs = outputs_of(self._network, self._params, X, self._inputs, threads)
+        with current(X):
+            X = check_X(self, self._as_rows_again(opened(X)))
+            self._compare(X)
+            outputs = outputs_of(
+                self._network,
+                self._params,
+                X,
+                self._inputs,
+                self.device,
+                threads=min(joblib.effective_n_jobs(self.n_jobs), os.cpu_count() or 1),
+            )
         return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)
-
-
-def merge_repeats(X, y, weights):
-    """Sort the samples of a full-batch problem, and merge equal ones into one weight.
-
-    The objective stays the same, and a fit becomes the same to the last bit whether a
-    sample is repeated or weighted, and in whatever order samples come.
-    """
-    codes = np.unique(y, axis=0, return_inverse=True)[1].reshape(-1, 1)
-    rows = np.hstack([X.astype(np.float64), codes])
-    _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    counted = weights if weights.size else np.ones(len(X), np.float32)
-    merged = np.bincount(group.ravel(), counted).astype(np.float32)
-    first, merged = first[merged > 0], merged[merged > 0]
-    return X[first], y[first], merged

@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
+from hogblock.devices import is_device_array
 from hogblock.scaling import Scaling
 
 
@@ -30,7 +31,8 @@ class ImageInput:
                 f"X has shape {shape}; images are (n_samples, height, width) or "
                 "(n_samples, height, width, channels), and may be flat rows"
             )
-        return np.asarray(X).reshape(shape[0], -1)
+        images = X if is_device_array(X) else np.asarray(X)
+        return images.reshape(shape[0], -1)
 
     def _as_rows_again(self, X):
         given = image_shape_of(X)
@@ -91,15 +93,15 @@ def check_scale(X, fitted: str, name: str) -> None:
     fitted : `scale_of` X in `fit`.
     """
     now = scale_of(X)
-    if fitted == "bytes" and now == "fractions" and (X != np.round(X)).any():
+    if fitted == "bytes" and now == "fractions" and (X != X.round()).any():
         raise ValueError(
             f"X was bytes (uint8, 0 to 255) in fit, and {name} holds fractions of at "
-            f"most {X.max():.3g}: pass images in one scale"
+            f"most {float(X.max()):.3g}: pass images in one scale"
         )
     if fitted == "fractions" and now == "bytes":
         raise ValueError(
             f"X was scaled to [0, 1] in fit, and {name} holds bytes (uint8) up to "
-            f"{X.max()}: pass images in one scale"
+            f"{int(X.max())}: pass images in one scale"
         )
 
 

@@ -1,4 +1,4 @@
-"""``hogblock info``: processor, tile, cache and memory."""
+"""``hogblock info``: processor, tile, cache, memory and CUDA devices."""
 
 import argparse
 import shutil
@@ -26,6 +26,7 @@ def _facts():
     import sklearn
 
     import hogblock
+    from hogblock.cuda import availability
     from hogblock.kernels.cpu.host import TILE
     from hogblock.kernels.cpu.warmup import cache_state
 
@@ -42,7 +43,7 @@ def _facts():
     yield "kernel cache", state.path or "none writable; set NUMBA_CACHE_DIR"
     yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
     yield "/dev/shm", _shared_memory_room()
-    yield "GPU", "the GPU engine is not part of this version"
+    yield from availability.state()
     tile, blas = _matmul_rates()
     yield (
         f"{BATCH}x{N_IN} . {N_IN}x{N_OUT}",

@@ -5,6 +5,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
+from hogblock._places import on_host, put_like
 from hogblock._targets import RealTargets
 
 
@@ -35,7 +36,8 @@ class NetworkRegressorMixin(RegressorMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are.
+            float32, float64 and uint8 are trained on as they are. An array on a CUDA
+            device stays there; see `device`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
@@ -75,9 +77,29 @@ class NetworkRegressorMixin(RegressorMixin):
     def predict(self, X):
         """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
 
+        They lie on the device of X if that is an array on a CUDA device.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         """
         outputs = self._outputs(X)
-        return self._targets.predictions(outputs)
+        return put_like(X, self._targets.predictions(outputs))
+
+    def score(self, X, y, sample_weight=None):
+        """R^2 of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        outputs = self._outputs(X)
+        return self._score_outputs(
+            outputs, on_host(y), on_host(sample_weight), self._targets
+        )

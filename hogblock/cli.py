@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from hogblock.errors import WorkerError
+from hogblock.errors import DeviceUnavailableError, WorkerError
 
 BUILT_IN = {
     "fashion-mnist": "classification",
@@ -32,6 +32,9 @@ MODELS = ("mlp", "cnn", "small_convnet", "lenet5", "resnet8")
 TABLES = (".csv", ".parquet")
 MOST_CLASSES = 50
 """A target of more distinct numbers than this is taken for a regression's."""
+
+
+INPUT_ERRORS = (ValueError, TypeError, OSError, ImportError, DeviceUnavailableError)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             options = _make_parser().parse_args(arguments)
             options.run(options)
-        except (ValueError, TypeError, OSError, ImportError) as error:
+        except INPUT_ERRORS as error:
             return _fail(error, 2)
         except (WorkerError, MemoryError) as error:
             return _fail(error, 1)
@@ -108,7 +111,9 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--jobs", type=int, default=2, help="default: 2; -1: all cores")
     bench.add_argument("--samples", type=_positive, help="default: all 60,000")
     bench.set_defaults(run=_bench_command)
-    info = commands.add_parser("info", help="processor, kernels, memory, versions")
+    info = commands.add_parser(
+        "info", help="processor, kernels, memory, GPUs, versions"
+    )
     info.set_defaults(run=_info_command)
     return parser
 
@@ -140,7 +145,8 @@ def _model_options() -> tuple[tuple[str, str, Callable[[str], Any], str], ...]:
         ("--hidden", "hidden_layer_sizes", _sizes, "units, such as 256,128 (mlp, cnn)"),
         ("--activation", "activation", str, "relu, tanh, logistic, ... (mlp, cnn)"),
         ("--method", "method", str, "sgd, sync, hogwild, assm, passm, passm+"),
-        ("--jobs", "n_jobs", int, "worker processes; -1: all cores"),
+        ("--jobs", "n_jobs", int, "worker processes, or teams of a GPU; -1: all"),
+        ("--device", "device", _device, "cpu, auto, cuda, cuda:1, or cuda:0,cuda:1"),
         ("--epochs", "max_iter", int, "at most"),
         ("--batch-size", "batch_size", int, "samples a minibatch"),
         ("--learning-rate", "learning_rate", str, "constant, cosine, step, ..."),
@@ -159,6 +165,10 @@ def _sizes(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a list of whole numbers such as 256,128"
         ) from None
+
+
+def _device(text: str) -> str | list[str]:
+    return text.split(",") if "," in text else text
 
 
 def _positive(text: str) -> int:

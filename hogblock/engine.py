@@ -199,7 +199,7 @@ def train(
     try:
         for name in ("targets", "weights"):
             segment.arrays[name][...] = getattr(data, name)
-        _share_rows(data, segment.arrays["x"], scaled_here)
+        copy_rows(data, segment.arrays["x"], scaled_here)
         run = _prepare(settings, segment.arrays, batches, on_epoch, params, momentum)
         return _train_in_processes(run, tasks, segment, workers, progress)
     except BaseException:
@@ -210,7 +210,7 @@ def train(
         segment.release()
 
 
-def _share_rows(data: TrainingData, shared: np.ndarray, scaled: bool) -> None:
+def copy_rows(data: TrainingData, shared: np.ndarray, scaled: bool) -> None:
     """Copy X for the workers: uint8 as it is, else float32.
 
     float64 is scaled on the way: a float32 would lose what is small beside its mean.

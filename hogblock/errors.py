@@ -7,3 +7,7 @@ class SharedMemoryError(OSError):
 
 class WorkerError(RuntimeError):
     """A worker process died or failed."""
+
+
+class DeviceUnavailableError(RuntimeError):
+    """A CUDA device was asked for and cannot be used; says what is missing."""

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hogblock._places import on_host
+from hogblock.devices import is_device_array
 from hogblock.kernels.cpu.moments import column_moments
 from hogblock.task import STORAGE
 
@@ -36,24 +38,22 @@ class Scaling(NamedTuple):
 
         Parameters
         ----------
-        x : ndarray of shape (n_samples, n_columns), float32, float64 or uint8, C order
+        x : array of shape (n_samples, n_columns), float32, float64 or uint8, C order
+            On the host, or CuPy's on a device.
         weights : ndarray of shape (n_samples,) or (0,), float32
             Rows of weight zero do not count.
         channels : int, default=None
             Columns are pixels of so many channels, channels last, and all pixels of a
             channel are scaled alike; None scales each column by itself.
         """
-        n_samples, n_columns = x.shape
+        n_columns = x.shape[1]
         first = 0 if weights.size == 0 else int(np.argmax(weights > 0))
-        origin = x[first].astype(np.float64)
+        origin = on_host(x[first]).astype(np.float64)
         if channels is not None:
             origin = np.tile(
                 origin.reshape(-1, channels).mean(0), n_columns // channels
             )
-        sums = np.empty((4, n_columns))
-        total = column_moments(
-            x.ctypes.data, STORAGE[x.dtype], n_samples, n_columns, weights, origin, sums
-        )
+        total, sums = _moments(x, weights, origin)
         if channels is not None:
             sums = _joined(sums, channels)
             total *= n_columns // channels
@@ -78,6 +78,19 @@ class Scaling(NamedTuple):
         if self.shift.size == 0:
             return x
         return (x / self.scale + self.shift).astype(x.dtype, copy=False)
+
+
+def _moments(x, weights, origin) -> tuple[float, np.ndarray]:
+    """Sum of weights, and the sums of `column_moments`."""
+    if is_device_array(x):
+        from hogblock.cuda.moments import device_moments
+
+        return device_moments(x, weights, origin)
+    sums = np.empty((4, x.shape[1]))
+    total = column_moments(
+        x.ctypes.data, STORAGE[x.dtype], *x.shape, weights, origin, sums
+    )
+    return total, sums
 
 
 def _joined(sums: np.ndarray, channels: int) -> np.ndarray:

@@ -15,7 +15,8 @@ class TrainingData:
 
     Attributes
     ----------
-    x : ndarray of shape (n_samples, n_features), float32, float64 or uint8, C order
+    x : array of shape (n_samples, n_features), float32, float64 or uint8, C order
+        Of NumPy, or for a CUDA device also of CuPy, and not float64.
     targets : ndarray, int32 of shape (n_samples,) or float32 (n_samples, n_outputs)
     weights : ndarray of shape (n_samples,) or (0,), float32
         Sample weights; empty means all 1.

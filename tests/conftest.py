@@ -9,6 +9,10 @@ os.environ.update(  # before NumPy is imported: one core a process
     }
 )
 
+if os.environ.get("HOGBLOCK_TEST_DEVICE") != "cuda":
+    # Before Numba is imported: CUDA is simulated, and its arrays are NumPy's.
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+
 import time
 
 import numpy as np

@@ -94,7 +94,7 @@ A_SHAPE = "must be (height, width) or (height, width, channels), positive intege
         ("augmentation", Augmentation(pad=5), "larger than images of shape (4, 6, 1)"),
         ("augmentation", Augmentation(cutout=5), "larger than images of shape (4, 6"),
         ("standardize", "yes", "bool"),
-        ("device", "cuda", "'cpu'"),
+        ("device", "tpu", "'cpu'"),
         ("method", "adam", "passm"),
     ],
     ids=str,

@@ -365,7 +365,7 @@ def test_info(capsys):
     facts = {
         line[:20].strip(): line[20:] for line in capsys.readouterr().out.splitlines()
     }
-    assert facts["GPU"] == "the GPU engine is not part of this version"
+    assert facts["GPU"]
     assert facts["numpy"] == np.__version__
     assert "GF/s" in facts["64x784 . 784x256"]
     for label in ("processor", "LLVM name", "cores usable", "kernel cache", "/dev/shm"):

@@ -1,0 +1,1 @@
+"""Training on CUDA devices; imported once one of them is in use."""
