@@ -9,7 +9,9 @@ os.environ.update(  # before NumPy is imported: one core a process
     }
 )
 
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ settings.register_profile(
 settings.load_profile("hogblock")
 
 SHARED = "/dev/shm"
+BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
 GUARD = 4 * LINE
 
 
@@ -118,3 +121,17 @@ def colours():
         rows, columns = (slice(3 * k, 3 * k + 3) for k in divmod(corner, 2))
         image[rows, columns, 1] += 100
     return x, y
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """``scripts(name)`` imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name):
+        return __import__(name)
+
+    yield load
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(BENCHMARKS)):
+            del sys.modules[name]

@@ -118,33 +118,33 @@ def throughput(side, clock, quick=False):
     side : object
         ``samples`` of an epoch, and ``run(epochs)``, which returns a dict with
         ``seconds`` (training), ``wall`` (all of it) and ``device`` (that the card was
-        busy; None if unknown).
+        busy; None if unknown); what else it holds goes into the record.
     clock : Clock
     quick : bool
 
     Returns
     -------
     dict
-        ``samples_per_s`` of each repeat, ``epoch_s``, and ``host_share``: of the wall
-        clock, what the card was idle.
+        ``samples_per_s`` of each repeat, ``epoch_s``, ``host_share`` (of the wall
+        clock, in which the card was idle), the ``runs`` themselves.
     """
-    first = side.run(1)["wall"]
-    once = side.run(1)["seconds"]
+    first = side.run(1)
+    once = (first if quick else side.run(1))["seconds"]
     epochs = 1 if quick else int(np.clip(MEASURE_SECONDS / once, 1, MOST_EPOCHS))
     runs = []
-    for _ in range(2 if quick else REPEATS):
+    for _ in range(1 if quick else REPEATS):
         if runs and clock.left() < epochs * once:
             break
         runs.append(side.run(epochs))
     speeds = [epochs * side.samples / r["seconds"] for r in runs]
-    known = [r for r in runs if r.get("device")]
-    shares = [1 - r["device"] / r["wall"] for r in known]
+    shares = [1 - r["device"] / r["wall"] for r in runs if r.get("device")]
     return {
         "samples_per_s": speeds,
         "epoch_s": side.samples / median(speeds),
         "epochs": epochs,
-        "first_s": first,
+        "first_s": first["wall"],
         "host_share": median(shares) if shares else None,
+        "runs": runs,
     }
 
 

@@ -8,6 +8,7 @@ simulator.
     python gpu_hogblock.py JOB     # see gpu_child.py
 """
 
+import sys
 import time
 from statistics import mean
 
@@ -25,6 +26,7 @@ from hogblock.settings import Settings, TrainingData  # noqa: E402
 LR = 0.01
 SEED = 0
 SIMULATED_THREADS = 4
+SWITCH_SECONDS = 1e-5
 METHODS = {
     "sgd": methods.SGD,
     "hogwild": methods.Hogwild,
@@ -205,7 +207,10 @@ def mean_staleness(result):
 def side_of(case, job):
     """Build the side that a case names."""
     use_data(job.get("data"))
-    engine = CudaEngine(case["blocks"], job["device"] == "cpu")
+    simulated = job["device"] == "cpu"
+    if simulated:  # its threads wait for each other all the time
+        sys.setswitchinterval(SWITCH_SECONDS)
+    engine = CudaEngine(case["blocks"], simulated)
     return Side(case, engine, job["tiny"])
 
 

@@ -25,6 +25,11 @@ def name_of(case):
     return " ".join([case["side"], *names])
 
 
+def short(rate):
+    """Write a rate in thousands or millions."""
+    return f"{rate / 1e6:.2f}M" if rate >= 1e6 else f"{thousands(rate)}k"
+
+
 def table(titles, rows):
     """Lay rows of cells out in Markdown; nothing without rows."""
     if not rows:
@@ -63,14 +68,10 @@ def prediction_rows(predicted, batches=(32, 64)):
                 shares = [f"{run['shares'].get(share, 0):.0%}" for share in SHARES]
                 setting = f"{run['workers']}x{run['blocks']}"
                 own = [network, run["batch"], setting, f"{run['step_s'] * 1e6:.1f}"]
-                own += [f"{thousands(run['updates_per_s'])}k", _rate(run)]
+                own += [short(run["updates_per_s"]), short(run["samples_per_s"])]
                 own += [f"{run['epoch_s'] * 1e3:.1f}", f"{run['of_peak']:.1%}"]
                 rows.append(own + shares)
     return table(titles, rows)
-
-
-def _rate(run):
-    return f"{run['samples_per_s'] / 1e6:.2f}M"
 
 
 def predicted_phase_rows(runs):
@@ -170,9 +171,9 @@ def throughput_rows(lines, network):
                 cells.append("-")
                 continue
             rates = row[batch]["samples_per_s"]
-            spread = f"{thousands(min(rates))}-{thousands(max(rates))}"
+            spread = f"{short(min(rates))}-{short(max(rates))}"
             over = ratio(median(rates) / best_torch(found, batch))
-            cells.append(f"{thousands(median(rates))}k ({spread}), {over}")
+            cells.append(f"{short(median(rates))} ({spread}), {over}")
         rows.append((side, *cells))
     return table((f"{network}, side", *(f"batch {b}" for b in batches)), rows)
 
@@ -207,7 +208,7 @@ def sweep_rows(lines):
     for line in given(lines):
         case, losses = line["case"], line["losses"]
         own = [case["network"], case["batch"], case["side"]]
-        own += [f"{thousands(median(line['samples_per_s']))}k"]
+        own += [short(median(line["samples_per_s"]))]
         own += [f"{line['mean_staleness']:.1f}"]
         own += [f"{median(losses):.4f} ({min(losses):.4f}-{max(losses):.4f})"]
         rows.append([*own, ratio(median(losses) / sequential_loss(lines, case))])
