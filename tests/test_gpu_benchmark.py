@@ -222,8 +222,11 @@ def test_sweep_and_target_tables(scripts, tmp_path):
     pytest.importorskip("matplotlib")
     model = scripts("gpu_model")
     runs = model.predictions({"mlp": network(scripts, "mlp")}, (32,))
-    report.draw({"throughput": lines, "sweep": lines}, runs, tmp_path / "a.png")
-    report.draw({"throughput": [], "sweep": []}, runs, tmp_path / "b.png")
+    timed = {"case": case | {"blocks": 8}, "predicted": runs["mlp"][0]["phases"]}
+    timed["seconds"] = [None, *[1e-6] * (len(timed["predicted"]) - 1)]
+    found = {"throughput": lines, "sweep": lines, "phases": [timed]}
+    report.draw(found, runs, tmp_path / "a.png")
+    report.draw(dict.fromkeys(found, ()), runs, tmp_path / "b.png")
     assert all((tmp_path / name).stat().st_size for name in ("a.png", "b.png"))
 
 

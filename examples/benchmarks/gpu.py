@@ -49,8 +49,8 @@ PREDICTED_BATCHES = (32, 64, 128, 256, 1024, 4096)
 PHASES_OF = ((132, 1), (8, 16), (1, 132))  # settings whose phases are printed
 SECONDS = 440
 QUICK = 0.35  # of the time
-START_SECONDS = 5  # of a process, beside its work
-DRY_RUN_SECONDS = 8  # of a process, to begin cases in
+START_SECONDS = 4  # of a process, beside its work
+DRY_RUN_SECONDS = 8  # of a process, to begin cases in, and to end
 SIMULATOR = {"NUMBA_ENABLE_CUDASIM": "1"}
 QUIET = {"NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS": "0"}
 NEEDED = {"torch": "torch", "cupy": "cupy-cuda13x", "numba_cuda": "numba-cuda[cu13]"}
@@ -116,12 +116,21 @@ def work_on(job, options, seconds):
         "device": "cpu" if options.dry_run else "cuda",
         "data": str(options.data) if options.data else None,
     }
+    if options.dry_run:
+        told["grace"] = DRY_RUN_SECONDS
     return gpu_child.run(job.script, told, environment(job, options.dry_run))
 
 
 def ours_of(lines):
     """Lines of hogblock that hold figures."""
     return [line for line in report.given(lines) if "method" in line["case"]]
+
+
+def show(rows):
+    """Print the rows of a table, if there are any."""
+    rows = list(rows)
+    if rows:
+        print("\n".join(rows) + "\n")
 
 
 def show_part(part, lines, rates):
@@ -134,25 +143,25 @@ def show_part(part, lines, rates):
                     if name != "case":
                         print(f"- {name}: {value}")
         case "probe":
-            print("\n".join(report.probe_rows(lines)))
+            show(report.probe_rows(lines))
         case "phases":
             networks = {name: network_of(NETWORKS[name]) for name in NETWORKS}
 
             def predict(network, *setting):
                 return gpu_model.predict(networks[network], *setting, rates)
 
-            print("\n".join(report.phase_rows(lines, predict, rates.peak)))
+            show(report.phase_rows(lines, predict, rates.peak))
         case "throughput":
             for network in report.networks_of(lines):
-                print("\n".join(report.throughput_rows(lines, network)) + "\n")
-            print("\n".join(report.host_rows(lines)))
+                show(report.throughput_rows(lines, network))
+            show(report.host_rows(lines))
             if any(line.get("host_share") is None for line in ours_of(lines)):
                 print("- host's share: unknown, the engine reports no device time")
         case "sweep":
-            print("\n".join(report.sweep_rows(lines)))
+            show(report.sweep_rows(lines))
         case "target":
             for network in report.networks_of(lines):
-                print("\n".join(report.target_rows(lines, network)) + "\n")
+                show(report.target_rows(lines, network))
     for row in report.missing_rows(lines):
         print(row, flush=True)
 
@@ -193,7 +202,7 @@ def measure(options, lines):
     for part in parts:
         for job in cases.jobs(part, networks, rates.multiprocessors):
             job = cases.tiny(job) if options.dry_run else job
-            granted += job.seconds * scale
+            granted += job.seconds * (1 if part == "card" else scale)
             left = start + granted - time.perf_counter() - START_SECONDS
             left = DRY_RUN_SECONDS if options.dry_run else left
             lines[part] += work_on(job, options, left)
@@ -228,6 +237,9 @@ def main():
     parser.add_argument("--data", type=Path, help="folder of Fashion-MNIST's files")
     parser.add_argument("--out", type=Path, default=Path("results"))
     options = parser.parse_args()
+    for names, known in ((options.only, cases.PARTS), (options.networks, NETWORKS)):
+        if names and not set(names.split(",")) <= set(known):
+            parser.error(f"{names}: allowed are {', '.join(known)}")
     use_data(options.data)
     lines = {part: [] for part in cases.PARTS}
     rates, given = gpu_model.H200, "from given rates of an H200"

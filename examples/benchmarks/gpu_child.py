@@ -1,7 +1,8 @@
 """How the GPU benchmark runs a side: a process of its own, a list of cases, a limit.
 
 A side's script hands `serve` what it can do. The job comes as JSON on the command line:
-``part``, ``cases`` (dicts), ``seconds``, ``tiny``, ``device`` and ``data``. Each case
+``part``, ``cases`` (dicts), ``seconds``, ``tiny``, ``device`` and ``data`` (and, if it
+is to be another, ``grace``, see `GRACE_SECONDS`). Each case
 prints one line of JSON, with the reason under "why" if it gave no result. Cases are
 begun while time is left; `run` ends a process that does not keep to its time, and keeps
 the lines that it had printed.
@@ -62,7 +63,8 @@ def run(script, job, environment=()):
         )
         why = None
         try:
-            if process.wait(max(1, job["seconds"]) + GRACE_SECONDS):
+            grace = job.get("grace", GRACE_SECONDS)
+            if process.wait(max(1, job["seconds"]) + grace):
                 why = f"exit status {process.returncode}: "
         except subprocess.TimeoutExpired:
             why = "its time was over"

@@ -15,6 +15,7 @@ from statistics import mean
 import numpy as np
 from checkout import use_checkout
 from gpu_child import serve, throughput, to_target
+from gpu_model import predict
 from gpu_problems import NETWORKS, TINY, network_of, samples, use_data
 from problems import MOMENTUM
 
@@ -215,10 +216,12 @@ def side_of(case, job):
 
 
 def phases_of(case, job):
-    """Time the phases that a case names."""
-    problem = (TINY if job["tiny"] else NETWORKS)[case["network"]]
+    """Time the phases that a case names, beside what given rates predict."""
+    network = network_of((TINY if job["tiny"] else NETWORKS)[case["network"]])
     device = cuda_device(case["blocks"], job["device"] == "cpu")
-    return {"seconds": phase_rates(network_of(problem), case["batch"], device)}
+    run = predict(network, case["batch"], 1, case["blocks"])
+    seconds = phase_rates(network, case["batch"], device)
+    return {"seconds": seconds, "predicted": run["phases"]}
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _seconds(line):
 
 
 def draw(lines, predicted, path):
-    """Draw speed by minibatch, a network a panel, and the sweep over G."""
+    """Draw speed by minibatch, a network a panel, the sweep over G, and phases."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -251,10 +251,12 @@ def draw(lines, predicted, path):
         return
     measured = networks_of(lines["throughput"])
     panels = measured or list(predicted)
-    sweep = given(lines["sweep"])
-    figure = Figure(figsize=(5 * (len(panels) + 1), 5), layout="constrained")
-    *axes, last = figure.subplots(1, len(panels) + 1, squeeze=False)[0]
-    for ax, network in zip(axes, panels, strict=True):
+    sweep, timed = given(lines["sweep"]), given(lines["phases"])
+    count = len(panels) + 1 + bool(timed)
+    figure = Figure(figsize=(5 * count, 5), layout="constrained")
+    axes = iter(figure.subplots(1, count, squeeze=False)[0])
+    for network in panels:
+        ax = next(axes)
         if measured:
             draw_speeds(ax, speeds(lines["throughput"], network))
         else:
@@ -265,10 +267,25 @@ def draw(lines, predicted, path):
         ax.set_yscale("log")
         ax.legend(fontsize="x-small")
     if sweep:
-        draw_sweep(last, sweep)
+        draw_sweep(next(axes), sweep)
     else:
-        draw_predicted_sweep(last, predicted)
+        draw_predicted_sweep(next(axes), predicted)
+    if timed:
+        draw_phases(next(axes), timed[0])
     figure.savefig(path, dpi=120)
+
+
+def draw_phases(axes, line):
+    """Bars of the microseconds of each phase, measured, and marks where predicted."""
+    case, place = line["case"], range(len(line["seconds"]))
+    axes.barh(place, [1e6 * (s or 0) for s in line["seconds"]], label="measured")
+    guesses = [1e6 * phase["seconds"] for phase in line["predicted"]]
+    axes.plot(guesses, place, "k|", markersize=10, label="predicted")
+    axes.set_yticks(place, [p["name"] for p in line["predicted"]], fontsize="x-small")
+    axes.invert_yaxis()
+    title = f"{case['network']}, {case['batch']} samples, {case['blocks']} blocks"
+    axes.set(xlabel="us", title=title)
+    axes.legend(fontsize="x-small")
 
 
 def draw_speeds(axes, found):
@@ -310,9 +327,9 @@ def draw_sweep(axes, sweep):
 
 
 def draw_predicted_sweep(axes, predicted):
-    """Lines of predicted samples/s by G, one for each network and minibatch."""
+    """Lines of predicted samples/s by G, one for each network and small minibatch."""
     for network, runs in predicted.items():
-        for batch in sorted({run["batch"] for run in runs}):
+        for batch in sorted({run["batch"] for run in runs})[:2]:
             pairs = [
                 (run["workers"], run["samples_per_s"])
                 for run in runs
