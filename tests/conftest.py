@@ -13,7 +13,9 @@ if os.environ.get("HOGBLOCK_TEST_DEVICE") != "cuda":
     # Before Numba is imported: CUDA is simulated, and its arrays are NumPy's.
     os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ settings.register_profile(
 settings.load_profile("hogblock")
 
 SHARED = "/dev/shm"
+BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
 GUARD = 4 * LINE
 
 
@@ -122,3 +125,17 @@ def colours():
         rows, columns = (slice(3 * k, 3 * k + 3) for k in divmod(corner, 2))
         image[rows, columns, 1] += 100
     return x, y
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """``scripts(name)`` imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name):
+        return __import__(name)
+
+    yield load
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(BENCHMARKS)):
+            del sys.modules[name]
