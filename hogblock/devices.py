@@ -10,7 +10,8 @@ from numbers import Integral
 
 from hogblock.errors import DeviceUnavailableError
 
-MOST_THREADS = 1024
+MOST_THREADS = 256
+"""That kernels are compiled for: two such blocks share a multiprocessor's registers."""
 DLPACK_CUDA = 2
 """Code of CUDA memory in ``__dlpack_device__``."""
 

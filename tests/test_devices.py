@@ -60,9 +60,9 @@ def test_cuda_is_public():
         ("blocks_per_worker", 1.5, "None or a whole number above 0"),
         ("writes", "atomic", "'add' or 'store'"),
         ("launch", "eager", "'auto', 'persistent' or 'graph'"),
-        ("threads", 96, "a power of two of at most 1024"),
-        ("threads", 2048, "a power of two of at most 1024"),
-        ("threads", 0, "a power of two of at most 1024"),
+        ("threads", 96, "a power of two of at most 256"),
+        ("threads", 2048, "a power of two of at most 256"),
+        ("threads", 0, "a power of two of at most 256"),
     ],
 )
 def test_wrong_options(name, value, allowed):

@@ -375,13 +375,7 @@ class _Lowering:
             )  # fmt: skip
             self.update(row, reals, parts, at, count * width, **sums)
             return
-        lanes, channels = window["lanes"], window["channels"]
-        start = first // channels * lanes if window["tap_end"] > lanes else first
-        if window["quads"]:
-            start = start // 4 * 4
-        end = (first + count - 1) // channels * lanes + lanes
-        if window["tap_end"] == lanes:
-            end = min(end, padded(first + count, 4))
+        start, end = _tap_range(window, first, count)
         window["tap_end"] = end
         pixels = self.layout.batch * window["pixels"]
         tile = self.tile(end - start, width, pixels)
@@ -487,10 +481,10 @@ def _forward_window(row) -> dict[str, int]:
     """Columns of the patches of X: forward, and the gradient of the weights."""
     channels, pixel = int(row[op.IN_CHANNELS]), int(row[op.IN_PIXEL])
     quads = pixel % 4 == 0
-    lanes = padded(channels, 4) if quads else channels
-    taps = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH])
+    width = padded(channels, 4) if quads else channels
     if row[op.KIND2] == 1:
-        channels = lanes = 1
+        channels = width = 1
+    lanes, end = _lanes(row, width)
     return _window(row, row[op.OUT_HEIGHT], row[op.OUT_WIDTH], lanes) | {
         "image": row[op.X],
         "image_row": row[op.X_ROW],
@@ -499,7 +493,7 @@ def _forward_window(row) -> dict[str, int]:
         "image_pixel": pixel,
         "channels": channels,
         "quads": int(quads),
-        "tap_end": taps * lanes,
+        "tap_end": end,
         "multiply": row[op.STRIDE_HEIGHT],
         "multiply_right": row[op.STRIDE_WIDTH],
         "shift_down": -row[op.PAD_TOP],
@@ -512,17 +506,17 @@ def _forward_window(row) -> dict[str, int]:
 
 def _input_window(row, out: int, out_row: int) -> dict[str, int]:
     """Columns of the patches of DY that an input gradient adds up."""
-    lanes = padded(int(row[op.OUT_CHANNELS]), 4)
-    taps = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH])
+    width = padded(int(row[op.OUT_CHANNELS]), 4)
+    lanes, end = _lanes(row, width)
     return _window(row, row[op.IN_HEIGHT], row[op.IN_WIDTH], lanes) | {
         "image": out,
         "image_row": out_row,
         "image_height": row[op.OUT_HEIGHT],
         "image_width": row[op.OUT_WIDTH],
         "image_pixel": row[op.OUT_PIXEL],
-        "channels": lanes,
+        "channels": width,
         "quads": 1,
-        "tap_end": taps * lanes,
+        "tap_end": end,
         "multiply": 1,
         "multiply_right": 1,
         "shift_down": row[op.PAD_TOP],
@@ -531,6 +525,28 @@ def _input_window(row, out: int, out_row: int) -> dict[str, int]:
         "divide": row[op.STRIDE_HEIGHT],
         "divide_right": row[op.STRIDE_WIDTH],
     }
+
+
+def _tap_range(window, first: int, count: int) -> tuple[int, int]:
+    """First and end of the lanes that stand for `count` rows of weights."""
+    channels, lanes = window["channels"], window["lanes"]
+    if window["tap_end"] <= lanes:  # a single tap
+        start, end = first, min(window["tap_end"], padded(first + count, 4))
+    else:
+        start = first // channels * lanes
+        end = (first + count - 1) // channels * lanes + lanes
+    return start // 4 * 4 if window["quads"] else start, end
+
+
+def _lanes(row, width: int) -> tuple[int, int]:
+    """From one tap to the next in a product's long axis, and the end of that axis.
+
+    A single tap has no next one, and powers of two are divided by without error.
+    """
+    taps = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH])
+    if taps == 1:
+        return 1 << (width - 1).bit_length(), width
+    return width, taps * width
 
 
 def _window(row, height, width, lanes) -> dict[str, int]:

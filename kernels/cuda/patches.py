@@ -61,13 +61,17 @@ def magic(divisor: int) -> int:
     """What `divided` takes for a divisor; as an int32."""
     if divisor == 1:
         return 0
-    number = 2**32 // divisor + 1
+    power_of_two = divisor & (divisor - 1) == 0
+    number = 2**32 // divisor + (0 if power_of_two else 1)
     return number - 2**32 if number >= 2**31 else number
 
 
 @part
 def divided(value, factor):
-    """value // divisor, exact where value * divisor < 2**32; factor: its `magic`."""
+    """value // divisor; factor: its `magic`.
+
+    Exact where value * divisor < 2**32, and for powers of two.
+    """
     if factor == 0:
         return int32(value)
     return int32((uint64(uint32(value)) * uint64(uint32(factor))) >> uint64(32))

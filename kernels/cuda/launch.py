@@ -1,0 +1,105 @@
+"""Launching kernels: the one place that knows numba-cuda's launcher.
+
+Persistent kernels need all their blocks on the card at once, or a barrier waits for
+ever: they are launched cooperatively, which the driver refuses if they do not fit.
+"""
+
+import os
+import warnings
+from functools import cache
+
+import numba
+from numba import cuda, types
+
+from hogblock.kernels.cuda.jit import SIMULATED
+from hogblock.kernels.cuda.run import make_kernels, predict
+
+WIDE_ADDS = (9, 0)
+"""Compute capability from which four words are added to by one instruction."""
+
+OLDEST = (8, 0)
+
+_F32, _I32 = (types.Array(t, 1, "C") for t in (types.float32, types.int32))
+_BYTES = types.Array(types.uint8, 1, "C")
+_ARRAYS = (_I32, _F32, _F32, _F32, _F32, _BYTES, _I32, _F32, _I32, _F32)
+
+SIGNATURES = {
+    "train": (*_ARRAYS, types.int32),
+    "one_phase": (*_ARRAYS, types.int32, types.int32, types.int32),
+    "predict": (
+        _I32, _F32, _F32, _F32, _BYTES, _I32, _F32, types.int64, types.int64
+    ),
+}  # fmt: skip
+"""Types of the kernels' arguments; integers have to come as these."""
+
+
+def kernels_for(capability: tuple[int, int]) -> dict[str, object]:
+    """The kernels by name, for cards of a compute capability."""
+    train, one_phase = make_kernels(tuple(capability) >= WIDE_ADDS)
+    return {"train": train, "one_phase": one_phase, "predict": predict}
+
+
+class Launcher:
+    """Kernels of the current device, compiled on first use and kept on disk.
+
+    Parameters
+    ----------
+    capability : (int, int)
+        Compute capability; anything in the simulator.
+    """
+
+    def __init__(self, capability: tuple[int, int] = WIDE_ADDS):
+        self._kernels = kernels_for(capability)
+        self._compiled: dict[str, object] = {}
+
+    def _kernel(self, name: str):
+        if name not in self._compiled:
+            compiled = self._kernels[name].compile(SIGNATURES[name])
+            compiled.cooperative = name == "train"
+            self._compiled[name] = compiled
+        return self._compiled[name]
+
+    def resident_blocks(self, name: str, threads: int, shared: int) -> int:
+        """Blocks of a kernel that fit the device at once; 1 in the simulator.
+
+        shared : bytes of dynamic shared memory.
+        """
+        if SIMULATED:
+            return 1
+        kernel = self._kernel(name)
+        return int(kernel.max_cooperative_grid_blocks(threads, shared))
+
+    def launch(self, name, blocks: int, threads: int, shared: int, arguments, stream=0):
+        """Put a kernel on a stream; in the simulator it is done on return.
+
+        arguments : as `as_argument` makes them, and integers.
+        stream : 0, or a ``cuda.external_stream``.
+        """
+        if SIMULATED:
+            self._kernels[name][blocks, threads, 0, shared](*arguments)
+            return
+        self._kernel(name)
+        with warnings.catch_warnings():  # few blocks are what was asked for
+            warnings.simplefilter("ignore", numba.core.errors.NumbaPerformanceWarning)
+            configured = self._kernels[name][blocks, threads, stream, shared]
+        configured(*arguments)
+
+
+@cache
+def launcher_for(capability: tuple[int, int]) -> Launcher:
+    """The launcher of this process for a compute capability."""
+    os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+    return Launcher(capability)
+
+
+def as_argument(array):
+    """A device array as kernels take it, flat; the same memory, without a wait."""
+    flat = array.reshape(-1)
+    if SIMULATED:
+        return flat
+    return cuda.as_cuda_array(flat, sync=False)
+
+
+def external_stream(pointer: int):
+    """A stream of CuPy, by its address, as `Launcher.launch` takes it."""
+    return cuda.external_stream(pointer)
