@@ -11,3 +11,7 @@ class WorkerError(RuntimeError):
 
 class DeviceUnavailableError(RuntimeError):
     """A CUDA device was asked for and cannot be used; says what is missing."""
+
+
+class DeviceMemoryError(MemoryError):
+    """A run does not fit the memory of a CUDA device."""

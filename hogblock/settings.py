@@ -116,6 +116,8 @@ class Result:
         Training time: from the first step to the last, without `on_epoch`.
     interrupted : bool
         Ctrl-C came.
+    device_seconds : float or None
+        Time that a CUDA device spent in the kernels of the run.
     """
 
     params: np.ndarray
@@ -128,6 +130,7 @@ class Result:
     staleness: np.ndarray
     seconds: float
     interrupted: bool = False
+    device_seconds: float | None = None
 
 
 OnEpoch = Callable[[Epoch], bool]

@@ -50,7 +50,9 @@ OUTPUTS = 42
 TEAM_EPOCHS = 44  # 1: every team passes over all data
 OUTPUT_AT = 45
 OUTPUT_ROW = 46
-HEADER = 48
+SERVERS = 47  # every so-many-th minibatch is this program's,
+SERVER = 48  # from this one on
+HEADER = 52
 
 # Words of a plan.
 PLAN_START = 0  # where its first phase begins

@@ -132,7 +132,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     size = padded(max(p.work_size for p in plans))
     layout = Layout(size, batch, shape.blocks, shape.threads)
     losses = layout.place("losses", layout.rows + LINE)
-    header = dict(rules.header)
+    header = {job.SERVERS: 1, job.SERVER: 0} | rules.header
     copies = header.get(job.COPY_AT, -1) >= 0
     header[job.COPY_AT] = -1
     if copies:

@@ -30,9 +30,11 @@ def draw_ticket(run, team, limit):
         ticket = int32(words[own + ph.PENDING])
         if ticket < 0:
             ticket = int32(fetch_add(words, job.NEXT_TICKET, 1))
+    pending = ticket
+    ticket = int32(ticket * table[job.SERVERS] + table[job.SERVER])
     if ticket >= limit or read_int(words, job.FAILED) != 0:
         # A ticket that was drawn and not used waits for the next launch.
-        words[own + ph.PENDING] = ticket
+        words[own + ph.PENDING] = pending
         ticket = int32(-1)
     else:
         words[own + ph.PENDING] = -1

@@ -1,0 +1,117 @@
+"""One device at work: its memory, its launches, and what the host learns of them."""
+
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import numpy as np
+
+from hogblock.cuda.launches import Layered, Persistent
+from hogblock.cuda.memory import Memory
+from hogblock.cuda.timing import Span
+from hogblock.devices import simulated
+from hogblock.kernels.cuda import job
+
+
+class Snapshot(NamedTuple):
+    """A card at the end of an epoch, on the host.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+    record : ndarray of shape (RECORD_WIDTH,), float64
+        Of the epoch, summed over the workers.
+    failed : bool
+    """
+
+    params: np.ndarray
+    record: np.ndarray
+    failed: bool
+
+
+class Outcome(NamedTuple):
+    """What is left of a run: as the fields of ``settings.Result``."""
+
+    params: np.ndarray
+    momentum: np.ndarray
+    steps_per_worker: np.ndarray
+    updates_per_block: np.ndarray
+    staleness: np.ndarray
+
+
+class Card:
+    """Runs the minibatches of a program on one device.
+
+    Parameters
+    ----------
+    memory : Memory
+    persistent : bool
+        See ``launches``.
+    """
+
+    def __init__(self, memory: Memory, persistent: bool = True):
+        self.memory = memory
+        self._launches = Persistent(memory) if persistent else Layered(memory)
+
+    @property
+    def name(self) -> str:
+        return self.memory.device.name
+
+    def run_to(self, limit: int) -> Span:
+        """Put the minibatches below a limit on the device."""
+        with self.memory.current():
+            span = Span()
+            self._launches.run_to(limit)
+            span.end()
+        return span
+
+    def snapshot(self, epoch: int):
+        """Copy what an epoch ended in, behind what is on the device by now.
+
+        Returns
+        -------
+        callable
+            Gives the `Snapshot`, once the device is that far.
+        """
+        memory = self.memory
+        with memory.current():
+            params = memory.params.copy()
+            record = memory.record[:, epoch].copy()
+            words = memory.words[: job.WRITTEN].copy()
+
+        def read() -> Snapshot:
+            sums = memory.to_host(record).sum(axis=0, dtype=np.float64)
+            failed = bool(memory.to_host(words)[job.FAILED])
+            return Snapshot(memory.to_host(params), sums, failed)
+
+        return read
+
+    def set_rate_factor(self, factor: float) -> None:
+        """Factor on the learning rate of what is put on the device from now on."""
+        with self.memory.current():
+            self.memory.reals[job.RATE_FACTOR] = factor
+
+    def outcome(self) -> Outcome:
+        """Wait for the device, and take everything over."""
+        memory = self.memory
+        memory.synchronise()
+        table, words = memory.program.table, memory.to_host(memory.words)
+        steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE].sum(axis=1)
+        blocks, bins = int(table[job.SHARED_BLOCKS]), int(table[job.BINS])
+        at = int(table[job.STALENESS_AT])
+        staleness = words[at : at + blocks * bins].reshape(blocks, bins)
+        return Outcome(
+            params=memory.to_host(memory.params),
+            momentum=memory.to_host(memory.momentum),
+            steps_per_worker=steps.astype(np.int64),
+            updates_per_block=words[job.WRITTEN :][:blocks].astype(np.int64),
+            staleness=staleness.astype(np.int64),
+        )
+
+
+def stream_of_its_own():
+    """A stream of CuPy's that waits for no other, as a context; none if simulated."""
+    if simulated():
+        return nullcontext()
+    from cupy.cuda import Stream
+
+    return Stream(non_blocking=True)

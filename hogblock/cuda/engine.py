@@ -1,0 +1,272 @@
+"""The engine of one CUDA device: the same runs as ``hogblock.engine``, on a card.
+
+Workers are teams of thread blocks. A launch runs until an epoch is over, or until some
+hundredths of a second are, so that Ctrl-C is served; the host is told of an epoch while
+the next one runs.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from hogblock.cuda.arrays import Arrays
+from hogblock.cuda.card import Card
+from hogblock.cuda.memory import Memory, launcher_of, threads_of
+from hogblock.cuda.rules import program_of
+from hogblock.cuda.timing import Pace, Span
+from hogblock.devices import Cuda, simulated
+from hogblock.errors import WorkerError
+from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda.program import Shape
+from hogblock.kernels.cuda.tiles import SHARED_BYTES
+from hogblock.methods import Method
+from hogblock.models.network import Network
+from hogblock.settings import Epoch, OnEpoch, Result, Settings, TrainingData
+
+TEAMS = 8
+"""Workers by default: staleness grows with their number, barriers with their size."""
+
+MINIBATCHES_A_TEAM = 4
+MOST_BLOCKS = 64
+"""Thread blocks of a worker by default, at most; a phase has few tiles for more."""
+
+SIMULATED_BLOCKS = 2
+
+
+def usable_workers(
+    network: Network, method: Method, n_jobs: int | None, batches: int, device: Cuda
+) -> int:
+    """Teams that a run can use.
+
+    Parameters
+    ----------
+    network, method
+    n_jobs : int or None
+        None lets the engine choose.
+    batches : int
+        Minibatches of an epoch.
+    device : Cuda
+    """
+    if method.name in ("sgd", "sync"):  # one team shares the minibatch
+        return 1
+    wanted = n_jobs
+    if wanted is None:
+        wanted = max(1, min(TEAMS, batches // MINIBATCHES_A_TEAM))
+    rows = sum(t.rows for t in network.tensors)
+    return max(1, min(wanted, rows // method.blocks_per_worker, batches))
+
+
+def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> Shape:
+    """Teams, their thread blocks and threads, as they fit the device.
+
+    Parameters
+    ----------
+    workers : int
+    device : Cuda
+    persistent : bool
+        All blocks have to be on the device at once.
+    sharing : int, default=1
+        Runs that share the device.
+
+    Raises
+    ------
+    ValueError
+        If they do not, with the numbers.
+    """
+    threads, blocks = threads_of(device), device.blocks_per_worker
+    if simulated():
+        if persistent and blocks not in (None, 1):
+            raise ValueError(
+                f"blocks_per_worker={blocks} of {device}: the simulator runs one block "
+                "after another, so that a team has one; use launch='graph'"
+            )
+        return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
+    with Arrays(device).current():
+        launcher = launcher_of(device)
+        resident = launcher.resident_blocks("train", threads, SHARED_BYTES) // sharing
+    if blocks is None:
+        blocks = max(1, min(resident // workers, MOST_BLOCKS))
+    if persistent and blocks * workers > resident:
+        raise ValueError(
+            f"{workers} workers (n_jobs) of blocks_per_worker={blocks} are "
+            f"{workers * blocks} thread blocks of {threads} threads, which meet at "
+            f"barriers; {device.name} holds {resident} at once. Use fewer of either, "
+            "or launch='graph'"
+        )
+    return Shape(workers, blocks, threads)
+
+
+def train(
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    params: np.ndarray,
+    on_epoch: OnEpoch = lambda epoch: False,
+    momentum: np.ndarray | None = None,
+    progress: Callable[[int], None] = lambda steps: None,
+    *,
+    device: Cuda,
+) -> Result:
+    """Train `network` from `params`; as ``hogblock.engine.train``.
+
+    Parameters
+    ----------
+    network, data, settings, params, on_epoch, momentum, progress
+        See there. ``data.x`` is float32 or uint8, and may lie on the device.
+    device : Cuda
+
+    Raises
+    ------
+    ValueError
+        If the run does not fit the device's limits.
+    DeviceMemoryError
+        If it does not fit its memory.
+    WorkerError
+        If a team's blocks have lost each other.
+    """
+    persistent = device.launch != "graph"
+    shape = shape_of(settings.workers, device, persistent)
+    static = simulated() or not persistent
+    program = program_of(network, data, settings, shape, device, static=static)
+    check_shared(program, device)
+    card = Card(Memory(device, program, data, params, momentum), persistent)
+    batches = -(-len(data.x) // settings.batch)
+    return Training(card, settings, batches, on_epoch, progress).run()
+
+
+def check_shared(program, device: Cuda) -> None:
+    """Raise if a block of the run would need more shared memory than there is."""
+    if program.shared_bytes > SHARED_BYTES:
+        raise ValueError(
+            f"the network's widest layer needs {program.shared_bytes / 1024:.0f} KiB "
+            f"of a thread block's shared memory on {device.name}; "
+            f"{SHARED_BYTES / 1024:.0f} KiB are allowed: make layers and images of "
+            "fewer channels"
+        )
+
+
+class _Launched(NamedTuple):
+    """Work that is on the device.
+
+    Attributes
+    ----------
+    span : Span
+    steps : int
+    epoch : int or None
+        The epoch that it ends.
+    read : callable or None
+        Gives the card's ``Snapshot`` then.
+    """
+
+    span: Span
+    steps: int
+    epoch: int | None
+    read: Callable | None
+
+
+class Training:
+    """The host's side of a run: hands out minibatches, tells of epochs.
+
+    Parameters
+    ----------
+    card : Card
+        Or several that act as one, see ``servers``.
+    settings : Settings
+    batches : int
+        Minibatches of an epoch.
+    on_epoch, progress
+        See `train`.
+    """
+
+    def __init__(self, card, settings: Settings, batches: int, on_epoch, progress):
+        self._card, self._settings, self._batches = card, settings, batches
+        self._on_epoch, self._progress = on_epoch, progress
+        # An epoch that decides about the next one has to be over before it begins.
+        alone = settings.workers == 1 or settings.gated
+        self._depth = 1 if alone else 2
+        self._pace = Pace()
+        self._limit = 0
+        self._losses: list[float] = []
+        self._kept: np.ndarray | None = None
+        self._rate_factor = 1.0
+        self._started = self._held = self._device_seconds = 0.0
+
+    def run(self) -> Result:
+        """Train; returns what came of it."""
+        interrupted = False
+        pending: deque[_Launched] = deque()
+        self._started = time.perf_counter()
+        try:
+            while True:
+                while self._goes_on and len(pending) < self._depth:
+                    pending.append(self._launch())
+                if not pending:
+                    break
+                self._finish(pending.popleft())
+        except KeyboardInterrupt:
+            interrupted = True
+        seconds = self._seconds
+        outcome = self._card.outcome()
+        if self._kept is not None:
+            outcome = outcome._replace(params=self._kept)
+        return Result(
+            losses=self._losses,
+            workers=self._settings.workers,
+            steps=int(outcome.steps_per_worker.sum()),
+            seconds=seconds,
+            interrupted=interrupted,
+            device_seconds=self._device_seconds,
+            **outcome._asdict(),
+        )
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started - self._held
+
+    @property
+    def _goes_on(self) -> bool:
+        total = self._batches * self._settings.epochs
+        return self._limit < total and self._kept is None
+
+    def _launch(self) -> _Launched:
+        """Put the rest of the epoch, or some part of it, on the device."""
+        end = (self._limit // self._batches + 1) * self._batches
+        target = min(end, self._limit + self._pace.steps)
+        steps, self._limit = target - self._limit, target
+        span = self._card.run_to(target)
+        if target < end:
+            return _Launched(span, steps, None, None)
+        epoch = target // self._batches - 1
+        return _Launched(span, steps, epoch, self._card.snapshot(epoch))
+
+    def _finish(self, launched: _Launched) -> None:
+        """Wait for a launch; tell of the epoch that it ends."""
+        seconds = launched.span.wait()
+        self._device_seconds += seconds
+        self._pace.learn(launched.steps, seconds)
+        if launched.epoch is None or self._kept is not None:
+            return
+        params, record, failed = launched.read()
+        if failed:
+            raise WorkerError(
+                f"the thread blocks of a worker on {self._card.name} waited for each "
+                "other in vain; nothing of the run is kept"
+            )
+        weight = record[job.WEIGHT_SUM]
+        loss = record[job.LOSS_SUM] / weight if weight else 0.0
+        self._losses.append(float(loss))
+        epoch = Epoch(
+            launched.epoch, float(loss), params, self._seconds, self._rate_factor
+        )
+        before = time.perf_counter()
+        if self._on_epoch(epoch):
+            self._kept = params
+        if self._depth == 1:
+            self._held += time.perf_counter() - before
+        if epoch.rate_factor != self._rate_factor:
+            self._rate_factor = epoch.rate_factor
+            self._card.set_rate_factor(epoch.rate_factor)
+        self._progress((launched.epoch + 1) * self._batches)

@@ -1,0 +1,57 @@
+"""Outputs of a network for samples on a CUDA device."""
+
+import numpy as np
+
+from hogblock.cuda.arrays import Arrays
+from hogblock.cuda.engine import check_shared
+from hogblock.cuda.memory import launcher_of, threads_of
+from hogblock.cuda.rules import forward_program
+from hogblock.devices import Cuda, simulated
+from hogblock.kernels.cuda.launch import as_argument
+from hogblock.kernels.cuda.program import Shape
+from hogblock.models.network import Network
+from hogblock.scaling import Scaling
+
+CHUNK = 64
+SIMULATED_TEAMS = 2
+
+
+def outputs_of(network: Network, params: np.ndarray, x, inputs: Scaling, device: Cuda):
+    """Raw outputs (before softmax or logistic), on the device.
+
+    Parameters
+    ----------
+    network : Network
+    params : ndarray of shape (network.size,), float32
+    x : device array of shape (n_samples, n_features), float32 or uint8
+    inputs : Scaling
+    device : Cuda
+        Where x lies.
+
+    Returns
+    -------
+    device array of shape (n_samples, n_outputs), float32
+    """
+    arrays = Arrays(device)
+    n_samples, chunk = len(x), min(CHUNK, len(x))
+    threads = threads_of(device)
+    program = forward_program(network, x, inputs, Shape(1, 1, threads), chunk)
+    check_shared(program, device)
+    shared = program.shared_bytes
+    with arrays.current():
+        launcher, xp = launcher_of(device), arrays.xp
+        resident = launcher.resident_blocks("predict", threads, shared)
+        teams = SIMULATED_TEAMS if simulated() else resident
+        teams = max(1, min(teams, -(-n_samples // chunk)))
+        rows = arrays.wrap(x).reshape(-1).view(np.uint8)
+        work = xp.zeros(teams * program.work_size, np.float32)
+        words = xp.zeros(program.words_size + teams * chunk, np.int32)
+        out = xp.empty((n_samples, network.output_shape[0]), np.float32)
+        table, reals = (arrays.to_device(a) for a in (program.table, program.reals))
+        taken = (table, reals, arrays.to_device(params), work, rows, words, out)
+        arguments = tuple(as_argument(xp.asarray(a)) for a in taken)
+        numbers = (np.int64(0), np.int64(n_samples))
+        launcher.launch("predict", teams, threads, shared, arguments + numbers)
+        if not simulated():
+            xp.cuda.get_current_stream().synchronize()
+    return arrays.wrap(out)
