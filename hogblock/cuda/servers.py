@@ -3,13 +3,14 @@
 METHOD.md section 3, after Kungurtsev et al. (arXiv 1905.11845): each device serves one
 block of the partitioned but shared model and has workers of its own. They train on the
 device's share of the minibatches, on a full vector of parameters of which they own one
-block; the rest mirrors the other servers' blocks. Every `MINIBATCHES_A_PUSH` minibatches
-of a worker, a device copies its block into the others' mirrors while their workers run
-on: nobody waits, and no two devices write the same word of a mirror. What a mirror is
-behind comes on top of the staleness that is counted within a device.
+block; the rest mirrors the other servers' blocks. Every `MINIBATCHES_A_PUSH`
+minibatches of a worker, a device copies its block into the others' mirrors while their
+workers run on: nobody waits, and no two devices write the same word of a mirror. What a
+mirror is behind comes on top of the staleness that is counted within a device.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,7 +90,8 @@ def train(
         servers.append(Card(memory))
     batches = -(-len(data.x) // settings.batch)
     together = Servers(servers, blocks, settings.workers * len(devices))
-    return Training(together, settings, batches, on_epoch, progress).run()
+    result = Training(together, settings, batches, on_epoch, progress).run()
+    return replace(result, workers=len(result.steps_per_worker))
 
 
 class Servers:

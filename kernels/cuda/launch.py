@@ -5,6 +5,7 @@ ever: they are launched cooperatively, which the driver refuses if they do not f
 """
 
 import os
+import sys
 import warnings
 from functools import cache
 
@@ -18,6 +19,9 @@ WIDE_ADDS = (9, 0)
 """Compute capability from which four words are added to by one instruction."""
 
 OLDEST = (8, 0)
+
+SWITCH_SECONDS = 1e-5
+"""Between the simulator's threads, which wait for each other all the time."""
 
 _F32, _I32 = (types.Array(t, 1, "C") for t in (types.float32, types.int32))
 _BYTES = types.Array(types.uint8, 1, "C")
@@ -76,7 +80,12 @@ class Launcher:
         stream : 0, or a ``cuda.external_stream``.
         """
         if SIMULATED:
-            self._kernels[name][blocks, threads, 0, shared](*arguments)
+            before = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_SECONDS)
+            try:
+                self._kernels[name][blocks, threads, 0, shared](*arguments)
+            finally:
+                sys.setswitchinterval(before)
             return
         self._kernel(name)
         with warnings.catch_warnings():  # few blocks are what was asked for
