@@ -14,12 +14,13 @@ import numpy as np
 
 from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.card import Card
-from hogblock.cuda.memory import Memory, launcher_of, threads_of
+from hogblock.cuda.memory import Memory, threads_of
 from hogblock.cuda.rules import program_of
 from hogblock.cuda.timing import Pace, Span
 from hogblock.devices import Cuda, simulated
 from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda.launch import launcher_of
 from hogblock.kernels.cuda.program import Shape
 from hogblock.kernels.cuda.tiles import SHARED_BYTES
 from hogblock.methods import Method
@@ -85,7 +86,7 @@ def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> 
             )
         return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
     with Arrays(device).current():
-        launcher = launcher_of(device)
+        launcher = launcher_of(device.index)
         resident = launcher.resident_blocks("train", threads, SHARED_BYTES) // sharing
     if blocks is None:
         blocks = max(1, min(resident // workers, MOST_BLOCKS))

@@ -3,10 +3,15 @@
 from functools import cache
 from typing import NamedTuple
 
+from hogblock.kernels.cuda.job import SHARED_AT
+
 PAD = 4  # floats behind a row of shared memory, so that rows fall on other banks
 MOST_SLICES = 16
 LARGEST_M = 128
 OUTPUTS = 32  # of a thread
+
+SHARED_BYTES = 48 * 1024
+"""Of a block, at most: more needs a permission, and less room is left for others."""
 
 SHAPES = [(m, n) for m in (8, 16, 32, 64, 128) for n in (16, 32, 64)]
 
@@ -50,12 +55,7 @@ def _tiles(threads: int) -> list[Tile]:
             continue
         k = max(16, 4 * slices)
         tiles += [Tile(m, n, k, slices), Tile(m, n, 2 * k, slices)]
-    return [t for t in tiles if 4 * t.shared <= SHARED_BYTES]
-
-
-SHARED_BYTES = 45 * 1024
-"""Of a block, at most: with the table of pixels it stays below the 48 KiB that need no
-permission, and two blocks and more fit a multiprocessor."""
+    return [t for t in tiles if 4 * (t.shared + SHARED_AT) <= SHARED_BYTES]
 
 
 @cache
