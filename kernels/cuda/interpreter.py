@@ -35,6 +35,7 @@ from hogblock.kernels.cuda.pooling import (
     avg_pool_forward,
     max_pool_backward,
     max_pool_forward,
+    max_pool_spread,
 )
 from hogblock.kernels.cuda.product import FORWARD, INPUT, WEIGHT, make_product
 from hogblock.kernels.cuda.sums import column_sums
@@ -108,6 +109,8 @@ def run_phase(run, team, step, p):
         add_losses(run, team, step, p, rows, step.numbers[job.EPOCH])
     elif code == ph.ACTIVATION_BACKWARD:
         activation_backward(run, team, p, rows)
+    elif code == ph.MAX_POOL_SPREAD:
+        max_pool_spread(run, team, p, rows)
     elif code == ph.MAX_POOL_BACKWARD:
         max_pool_backward(run, team, p, rows)
     elif code == ph.AVG_POOL_BACKWARD:

@@ -19,6 +19,8 @@ SHAPES = [(m, n) for m in (8, 16, 32, 64, 128) for n in (16, 32, 64)]
 MULTIPLY_ADDS = 100  # of one cycle, as they are reached
 A_PIECE = 350  # that a piece of the operands costs beyond its multiply-adds
 A_TILE = 900
+ADDED_UP = 4.0  # floats that a block adds up in a cycle
+MOST_PARTS = 64
 
 
 class Tile(NamedTuple):
@@ -58,14 +60,51 @@ def _tiles(threads: int) -> list[Tile]:
     return [t for t in tiles if 4 * (t.shared + SHARED_AT) <= SHARED_BYTES]
 
 
+def tile_cycles(tile: Tile, k: int, crowd: float = 1.0) -> float:
+    """Cycles that a block needs for a tile whose sums have k terms.
+
+    crowd : blocks that share the multiprocessor's arithmetic.
+    """
+    pieces = -(-k // tile.k)
+    work = crowd * tile.m * tile.n * tile.k / MULTIPLY_ADDS
+    return A_TILE + pieces * (A_PIECE + work)
+
+
 @cache
 def choose_tile(m: int, n: int, k: int, blocks: int, threads: int) -> Tile:
     """The tile with which `blocks` blocks of `threads` threads are done first."""
 
     def cost(tile: Tile) -> float:
         rounds = -(-tile_count(m, n, tile) // blocks)
-        pieces = -(-k // tile.k)
-        work = tile.m * tile.n * tile.k / MULTIPLY_ADDS
-        return rounds * (A_TILE + pieces * (A_PIECE + work))
+        return rounds * tile_cycles(tile, k)
 
     return min(_tiles(threads), key=cost)
+
+
+@cache
+def choose_split(m: int, n: int, k: int, blocks: int, threads: int) -> tuple[Tile, int]:
+    """A tile, and in how many parts a long sum is cut, so that all blocks have work.
+
+    The parts of every output are added up afterwards.
+    """
+
+    def cost(choice: tuple[Tile, int]) -> float:
+        tile, parts = choice
+        rounds = -(-tile_count(m, n, tile) * parts // blocks)
+        adding = parts * m * n / (blocks * ADDED_UP)
+        return rounds * tile_cycles(tile, -(-k // parts)) + adding
+
+    return min(
+        (
+            (tile, parts)
+            for tile in _tiles(threads)
+            for parts in _parts(tile_count(m, n, tile), blocks, k // (4 * tile.k))
+        ),
+        key=cost,
+    )
+
+
+def _parts(tiles: int, blocks: int, most: int) -> set[int]:
+    """Numbers of parts that leave few blocks idle in the last round."""
+    whole = {rounds * blocks // tiles for rounds in range(1, 5)}
+    return {max(1, min(parts, most, MOST_PARTS)) for parts in whole}
