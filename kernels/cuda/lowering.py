@@ -16,7 +16,7 @@ from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.patches import magic
 from hogblock.kernels.cuda.sums import SUMS_AT
-from hogblock.kernels.cuda.tiles import Tile, choose_tile, tile_count
+from hogblock.kernels.cuda.tiles import LARGEST_TILE, Tile, choose_tile, tile_count
 
 ELEMENTS = 2048  # of a tile of an elementwise phase
 PARAMETERS = 4096  # of a tile of an update from parts, or of a copy
@@ -391,8 +391,11 @@ class _Lowering:
             parts = max(1, min(self.layout.blocks // tiles, pixels // (4 * tile.k)))
         columns, writes, at = {}, [], 0
         if parts > 1:
-            key = ("weight", int(row[op.W]))
-            at = self.layout.place(key, self.layout.blocks * count * width)
+            # Plans of other rows share the place: it must hold what any of them needs,
+            # and parts times tiles are at most the blocks.
+            every = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH]) * channels * width
+            size = self.layout.blocks * min(every, LARGEST_TILE)
+            at = self.layout.place(("weight", int(row[op.W])), size)
             writes = [(at, parts * count * width)]
             columns = {"parts_at": at, "part_size": count * width}
         self.product(

@@ -9,6 +9,7 @@ LARGEST_M = 128
 OUTPUTS = 32  # of a thread
 
 SHAPES = [(m, n) for m in (8, 16, 32, 64, 128) for n in (16, 32, 64)]
+LARGEST_TILE = max(m * n for m, n in SHAPES)
 
 # Costs in cycles of a multiprocessor, for choosing only.
 MULTIPLY_ADDS = 100  # of one cycle, as they are reached
