@@ -61,6 +61,7 @@ def run_forward_phase(run, team, step, p):
             step.numbers[job.START],
             step.numbers[job.EPOCH],
             step.numbers[job.AUGMENTED],
+            step.numbers[job.AUGMENTS],
         )
     elif code == ph.WEIGHT_SUM:
         sum_weights(run, team, p, rows)

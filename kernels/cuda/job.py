@@ -165,9 +165,10 @@ ROWS = 0  # samples of the minibatch
 START = 1  # its position in the epoch
 EPOCH = 2
 DROPPED = 3  # draws of dropout before this step
-AUGMENTED = 4  # samples that were augmented before it; -1: no augmentation
+AUGMENTED = 4  # samples that were augmented before it
 KEY = 5  # of the team's random numbers
 LEARNS = 6  # 0 if all sample weights are zero
+AUGMENTS = 7  # 0 to leave the samples as they are
 
 # Values of a step.
 WEIGHTS = 0  # sum of the sample weights

@@ -192,7 +192,8 @@ def predict(table, reals, params, work, x, words, out, first, end):
         if team.thread == 0:
             numbers[job.ROWS] = rows
             numbers[job.START] = int32(start)
-            numbers[job.AUGMENTED] = -1
+            numbers[job.AUGMENTED] = 0
+            numbers[job.AUGMENTS] = 0
         cuda.syncthreads()
         p = int32(table[table[job.PLANS_AT] + job.PLAN_START])
         stop = int32(p + table[table[job.PLANS_AT] + job.PLAN_FORWARD] * PHASE_WIDTH)

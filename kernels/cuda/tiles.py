@@ -7,8 +7,6 @@ from hogblock.kernels.cuda.job import SHARED_AT
 
 PAD = 4  # floats behind a row of shared memory, so that rows fall on other banks
 MOST_SLICES = 16
-LARGEST_M = 128
-OUTPUTS = 32  # of a thread
 
 SHARED_BYTES = 48 * 1024
 """Of a block, at most: more needs a permission, and less room is left for others."""
