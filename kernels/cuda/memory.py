@@ -90,7 +90,7 @@ if SIMULATED:
 
 else:
     from llvmlite import ir
-    from numba.cuda.core.targetconfig import ConfigStack
+    from numba.core import cgutils
     from numba.cuda.extending import intrinsic
 
     _F32 = ir.FloatType()
@@ -149,10 +149,26 @@ else:
 
         return write_word
 
-    WIDE_ADDS = (9, 0)
-    """Compute capability from which one instruction adds to four words."""
+    WIDE_ADDS = 900
+    """100 times the capability from which one instruction adds to four words."""
 
     _ADD = "red.relaxed.gpu.global.add"
+    _REFLECT = ir.FunctionType(_I32, [ir.IntType(8).as_pointer()])
+
+    def _architecture(builder):
+        """100 times the compute capability.
+
+        Numba makes a device function once for all cards of a process: only the compiler
+        behind it knows for which one. It drops the branches that are never taken.
+        """
+        text = cgutils.make_bytearray(b"__CUDA_ARCH\0")
+        name = cgutils.add_global_variable(builder.module, text.type, "architecture")
+        name.linkage, name.global_constant, name.initializer = "internal", True, text
+        reflect = cgutils.get_or_insert_function(
+            builder.module, _REFLECT, "__nvvm_reflect"
+        )
+        at = builder.bitcast(name, ir.IntType(8).as_pointer())
+        return builder.call(reflect, [at])
 
     @intrinsic
     def add4(typing, array, i, a, b, c, d):
@@ -162,13 +178,15 @@ else:
                 _to_float(context, builder, v, t)
                 for v, t in zip(arguments[2:], (a, b, c, d), strict=True)
             ]
-            wide = ConfigStack().top().compute_capability >= WIDE_ADDS
-            text = " ".join(f"{_ADD}.f32 [$0+{4 * k}], ${k + 1};" for k in range(4))
-            if wide:
-                text = f"{_ADD}.v4.f32 [$0], {{$1, $2, $3, $4}};"
+            alone = " ".join(f"{_ADD}.f32 [$0+{4 * k}], ${k + 1};" for k in range(4))
+            together = f"{_ADD}.v4.f32 [$0], {{$1, $2, $3, $4}};"
             kinds = [at.type] + [_F32] * 4
-            call = _assembly(ir.VoidType(), text, "l,f,f,f,f", kinds)
-            builder.call(call, [at, *words])
+            wide = builder.icmp_signed(">=", _architecture(builder), _I32(WIDE_ADDS))
+            with builder.if_else(wide) as branches:
+                for branch, text in zip(branches, (together, alone), strict=True):
+                    with branch:
+                        call = _assembly(ir.VoidType(), text, "l,f,f,f,f", kinds)
+                        builder.call(call, [at, *words])
             return context.get_dummy_value()
 
         return types.void(array, i, a, b, c, d), codegen
