@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.launches import Layered, Persistent
 from hogblock.cuda.memory import Memory
 from hogblock.cuda.timing import Span
-from hogblock.devices import simulated
+from hogblock.devices import Cuda, simulated
 from hogblock.kernels.cuda import job
 
 
@@ -50,7 +51,8 @@ class Card:
 
     def __init__(self, memory: Memory, persistent: bool = True):
         self.memory = memory
-        self._launches = Persistent(memory) if persistent else Layered(memory)
+        with memory.current():  # streams belong to the device that is current
+            self._launches = Persistent(memory) if persistent else Layered(memory)
 
     @property
     def name(self) -> str:
@@ -108,10 +110,11 @@ class Card:
         )
 
 
-def stream_of_its_own():
-    """A stream of CuPy's that waits for no other, as a context; none if simulated."""
+def stream_of_its_own(device: Cuda):
+    """A stream of a device that waits for no other, as a context; none if simulated."""
     if simulated():
         return nullcontext()
     from cupy.cuda import Stream
 
-    return Stream(non_blocking=True)
+    with Arrays(device).current():
+        return Stream(non_blocking=True)

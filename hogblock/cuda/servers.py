@@ -85,7 +85,7 @@ def train(
         part = None
         if momentum is not None and len(momentum) == len(devices) * settings.workers:
             part = momentum[rank * settings.workers :][: settings.workers]
-        stream = stream_of_its_own()
+        stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
     batches = -(-len(data.x) // settings.batch)
