@@ -75,15 +75,13 @@ class Card:
             Gives the `Snapshot`, once the device is that far.
         """
         memory = self.memory
-        with memory.current():
-            params = memory.params.copy()
-            record = memory.record[:, epoch].copy()
-            words = memory.words[: job.WRITTEN].copy()
+        params = memory.begin_copy(memory.params)
+        record = memory.begin_copy(memory.record[:, epoch])
+        words = memory.begin_copy(memory.words[: job.WRITTEN])
 
         def read() -> Snapshot:
-            sums = memory.to_host(record).sum(axis=0, dtype=np.float64)
-            failed = bool(memory.to_host(words)[job.FAILED])
-            return Snapshot(memory.to_host(params), sums, failed)
+            sums = record().sum(axis=0, dtype=np.float64)
+            return Snapshot(params(), sums, bool(words()[job.FAILED]))
 
         return read
 

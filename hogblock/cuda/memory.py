@@ -136,6 +136,17 @@ class Memory:
         with self.current():
             return self.arrays.to_host(array)
 
+    def begin_copy(self, array):
+        """Begin to copy an array to the host, behind what is on the stream by now.
+
+        Returns
+        -------
+        callable
+            Gives the copy, and does not wait for what came onto the stream later.
+        """
+        with self.current():
+            return self.arrays.begin_copy(array)
+
 
 def _check_room(arrays: Arrays, program: Program, data: TrainingData, size: int):
     """Raise if the run does not fit the memory that is free."""
