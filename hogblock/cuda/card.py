@@ -10,6 +10,7 @@ from hogblock.cuda.launches import Layered, Persistent
 from hogblock.cuda.memory import Memory
 from hogblock.cuda.timing import Span
 from hogblock.devices import Cuda, simulated
+from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
 
 
@@ -85,27 +86,47 @@ class Card:
 
         return read
 
+    def synchronise(self) -> None:
+        """Wait for what is on the device."""
+        self.memory.synchronise()
+
     def set_rate_factor(self, factor: float) -> None:
         """Factor on the learning rate of what is put on the device from now on."""
         with self.memory.current():
             self.memory.reals[job.RATE_FACTOR] = factor
 
     def outcome(self) -> Outcome:
-        """Wait for the device, and take everything over."""
+        """Wait for the device, and take everything over.
+
+        Raises
+        ------
+        WorkerError
+            If blocks have lost each other.
+        """
         memory = self.memory
         memory.synchronise()
         table, words = memory.program.table, memory.to_host(memory.words)
-        steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE].sum(axis=1)
+        if words[job.FAILED]:
+            raise lost_blocks(self.name)
+        steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE]
         blocks, bins = int(table[job.SHARED_BLOCKS]), int(table[job.BINS])
         at = int(table[job.STALENESS_AT])
         staleness = words[at : at + blocks * bins].reshape(blocks, bins)
         return Outcome(
             params=memory.to_host(memory.params),
             momentum=memory.to_host(memory.momentum),
-            steps_per_worker=steps.astype(np.int64),
+            steps_per_worker=steps.astype(np.int64).sum(axis=1),
             updates_per_block=words[job.WRITTEN :][:blocks].astype(np.int64),
             staleness=staleness.astype(np.int64),
         )
+
+
+def lost_blocks(name: str) -> WorkerError:
+    """What to raise when a barrier has given up."""
+    return WorkerError(
+        f"the thread blocks of a worker on {name} waited for each other in vain; "
+        "nothing of the run is kept"
+    )
 
 
 def stream_of_its_own(device: Cuda):

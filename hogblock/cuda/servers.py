@@ -156,6 +156,11 @@ class Servers:
             params[start:stop] = own[start:stop]
         return params
 
+    def synchronise(self) -> None:
+        """As ``Card.synchronise``."""
+        for card in self._cards:
+            card.synchronise()
+
     def set_rate_factor(self, factor: float) -> None:
         """As ``Card.set_rate_factor``."""
         for card in self._cards:
