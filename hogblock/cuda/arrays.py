@@ -37,6 +37,16 @@ class Arrays:
             return nullcontext()
         return self.xp.cuda.Device(self.device.index)
 
+    def on_default_stream(self) -> AbstractContextManager:
+        """CuPy works on the default stream: Numba does not follow another one."""
+        return nullcontext() if self.xp is np else self.xp.cuda.Stream.null
+
+    def synchronise(self) -> None:
+        """Wait for everything on the device."""
+        if self.xp is not np:
+            with self.current():
+                self.xp.cuda.runtime.deviceSynchronize()
+
     def zeros(self, shape, dtype):
         """New array of zeros on the device."""
         with self.current():

@@ -107,11 +107,7 @@ class Memory:
     def current(self):
         """Context in which CuPy works on this device, and on this run's stream."""
         with self.arrays.current():
-            if simulated():
-                yield
-                return
-            # Not the caller's current stream: Numba would not follow it.
-            with self.stream or self.arrays.xp.cuda.Stream.null:
+            with self.stream or self.arrays.on_default_stream():
                 yield
 
     def launch(self, name: str, blocks: int, *numbers, stream=None) -> None:
@@ -127,9 +123,7 @@ class Memory:
 
     def synchronise(self) -> None:
         """Wait for everything on the device."""
-        if not simulated():
-            with self.arrays.current():
-                self.arrays.xp.cuda.runtime.deviceSynchronize()
+        self.arrays.synchronise()
 
     def to_host(self, array) -> np.ndarray:
         """Copy of one of the arrays, as it is once the run's stream is that far."""
