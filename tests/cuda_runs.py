@@ -5,7 +5,6 @@ launch, the order of the steps is known: the same steps can be taken on the host
 """
 
 from dataclasses import replace
-from itertools import zip_longest
 
 import numpy as np
 
@@ -167,12 +166,13 @@ class Replay:
 
     def in_turn(self, low, high):
         """Launches layer by layer: a step of each worker, as long as it has any."""
-        each = range(self.workers)
-        tickets = [
-            range(low + (w - low) % self.workers, high, self.workers) for w in each
-        ]
-        for ticket in filter(lambda t: t is not None, sum(zip_longest(*tickets), ())):
-            self.step(ticket % self.workers, ticket)
+        workers = self.workers
+
+        def turn(ticket):
+            return (ticket - low) // workers, ticket % workers
+
+        for ticket in sorted(range(low, high), key=turn):
+            self.step(ticket % workers, ticket)
 
     def team_by_team(self, low, high, server=0, servers=1):
         """A persistent launch: each team does all of its tickets, then the next."""
