@@ -34,7 +34,7 @@ class Cuda:
         may lose some.
     launch : {"auto", "persistent", "graph"}, default="auto"
         "persistent": one kernel runs many steps; "graph": layer by layer, in CUDA
-        graphs; "auto" lets the engine choose.
+        graphs, on one device only; "auto" lets the engine choose.
     threads : int, default=256
         Threads of a block, a power of two.
 

@@ -49,6 +49,7 @@ for capability in ((9, 0), (8, 0)):
     for name, function, arguments in kernels():
         text, _ = cuda.compile(
             function, arguments, cc=capability, device=False, abi="numba",
-            output="ptx", fastmath=FASTMATH, launch_bounds=(LARGEST_BLOCK, BLOCKS_A_PROCESSOR),
+            output="ptx", fastmath=FASTMATH,
+            launch_bounds=(LARGEST_BLOCK, BLOCKS_A_PROCESSOR),
         )  # fmt: skip
         print(json.dumps([capability, name, text]))

@@ -37,6 +37,16 @@ class Arrays:
             return nullcontext()
         return self.xp.cuda.Device(self.device.index)
 
+    def on_default_stream(self) -> AbstractContextManager:
+        """CuPy works on the default stream: Numba does not follow another one."""
+        return nullcontext() if self.xp is np else self.xp.cuda.Stream.null
+
+    def synchronise(self) -> None:
+        """Wait for everything on the device."""
+        if self.xp is not np:
+            with self.current():
+                self.xp.cuda.runtime.deviceSynchronize()
+
     def zeros(self, shape, dtype):
         """New array of zeros on the device."""
         with self.current():
@@ -52,6 +62,32 @@ class Arrays:
         with self.current():
             array = self.wrap(array)
             return np.array(array) if self.xp is np else self.xp.asnumpy(array)
+
+    def begin_copy(self, array):
+        """Begin to copy an array of `xp` to the host, on the current stream.
+
+        Returns
+        -------
+        callable
+            Waits for the copy alone, and gives it.
+        """
+        if self.xp is np:
+            copy = np.array(array)
+            return lambda: copy
+        from cupyx import empty_pinned
+
+        with self.current():
+            # A copy into other memory would wait for all of the stream.
+            pinned = empty_pinned(array.shape, array.dtype)
+            array.get(out=pinned, blocking=False)
+            there = self.xp.cuda.Event()
+            there.record()
+
+        def copy_of():
+            there.synchronize()
+            return pinned.copy()
+
+        return copy_of
 
     def wrap(self, array):
         """The same memory as an array of `xp`: no copy.

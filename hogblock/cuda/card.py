@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.launches import Layered, Persistent
 from hogblock.cuda.memory import Memory
 from hogblock.cuda.timing import Span
-from hogblock.devices import simulated
+from hogblock.devices import Cuda, simulated
+from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
 
 
@@ -50,7 +52,8 @@ class Card:
 
     def __init__(self, memory: Memory, persistent: bool = True):
         self.memory = memory
-        self._launches = Persistent(memory) if persistent else Layered(memory)
+        with memory.current():  # streams belong to the device that is current
+            self._launches = Persistent(memory) if persistent else Layered(memory)
 
     @property
     def name(self) -> str:
@@ -73,17 +76,19 @@ class Card:
             Gives the `Snapshot`, once the device is that far.
         """
         memory = self.memory
-        with memory.current():
-            params = memory.params.copy()
-            record = memory.record[:, epoch].copy()
-            words = memory.words[: job.WRITTEN].copy()
+        params = memory.begin_copy(memory.params)
+        record = memory.begin_copy(memory.record[:, epoch])
+        words = memory.begin_copy(memory.words[: job.WRITTEN])
 
         def read() -> Snapshot:
-            sums = memory.to_host(record).sum(axis=0, dtype=np.float64)
-            failed = bool(memory.to_host(words)[job.FAILED])
-            return Snapshot(memory.to_host(params), sums, failed)
+            sums = record().sum(axis=0, dtype=np.float64)
+            return Snapshot(params(), sums, bool(words()[job.FAILED]))
 
         return read
+
+    def synchronise(self) -> None:
+        """Wait for what is on the device."""
+        self.memory.synchronise()
 
     def set_rate_factor(self, factor: float) -> None:
         """Factor on the learning rate of what is put on the device from now on."""
@@ -91,27 +96,44 @@ class Card:
             self.memory.reals[job.RATE_FACTOR] = factor
 
     def outcome(self) -> Outcome:
-        """Wait for the device, and take everything over."""
+        """Wait for the device, and take everything over.
+
+        Raises
+        ------
+        WorkerError
+            If blocks have lost each other.
+        """
         memory = self.memory
         memory.synchronise()
         table, words = memory.program.table, memory.to_host(memory.words)
-        steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE].sum(axis=1)
+        if words[job.FAILED]:
+            raise lost_blocks(self.name)
+        steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE]
         blocks, bins = int(table[job.SHARED_BLOCKS]), int(table[job.BINS])
         at = int(table[job.STALENESS_AT])
         staleness = words[at : at + blocks * bins].reshape(blocks, bins)
         return Outcome(
             params=memory.to_host(memory.params),
             momentum=memory.to_host(memory.momentum),
-            steps_per_worker=steps.astype(np.int64),
+            steps_per_worker=steps.astype(np.int64).sum(axis=1),
             updates_per_block=words[job.WRITTEN :][:blocks].astype(np.int64),
             staleness=staleness.astype(np.int64),
         )
 
 
-def stream_of_its_own():
-    """A stream of CuPy's that waits for no other, as a context; none if simulated."""
+def lost_blocks(name: str) -> WorkerError:
+    """What to raise when a barrier has given up."""
+    return WorkerError(
+        f"the thread blocks of a worker on {name} waited for each other in vain; "
+        "nothing of the run is kept"
+    )
+
+
+def stream_of_its_own(device: Cuda):
+    """A stream of a device that waits for no other, as a context; none if simulated."""
     if simulated():
         return nullcontext()
     from cupy.cuda import Stream
 
-    return Stream(non_blocking=True)
+    with Arrays(device).current():
+        return Stream(non_blocking=True)

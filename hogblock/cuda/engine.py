@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from hogblock.cuda.arrays import Arrays
-from hogblock.cuda.card import Card
+from hogblock.cuda.card import Card, lost_blocks
 from hogblock.cuda.memory import Memory, threads_of
 from hogblock.cuda.rules import program_of
 from hogblock.cuda.timing import Pace, Span
 from hogblock.devices import Cuda, simulated
-from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.estimate import best_blocks
 from hogblock.kernels.cuda.launch import launcher_of
@@ -216,6 +215,9 @@ class Training:
                 self._finish(pending.popleft())
         except KeyboardInterrupt:
             interrupted = True
+        except BaseException:
+            self._card.synchronise()  # kernels work on memory that is freed next
+            raise
         seconds = self._seconds
         outcome = self._card.outcome()
         if self._kept is not None:
@@ -259,10 +261,7 @@ class Training:
             return
         params, record, failed = launched.read()
         if failed:
-            raise WorkerError(
-                f"the thread blocks of a worker on {self._card.name} waited for each "
-                "other in vain; nothing of the run is kept"
-            )
+            raise lost_blocks(self._card.name)
         weight = record[job.WEIGHT_SUM]
         loss = record[job.LOSS_SUM] / weight if weight else 0.0
         self._losses.append(float(loss))

@@ -46,6 +46,9 @@ class Layered:
         self._own = int(table[job.OWN_PLANS])
         self._plans = _plan_rows(memory.program)
         self._schedule = _schedule_of(memory.program)
+        # Sequences that are drawn at random hardly ever come again.
+        drawn = any(random for _, random, _ in self._schedule)
+        self._at_once = 1 if drawn else STEPS_A_GRAPH
         keys = int(table[job.TEAM_KEYS_AT])
         self._keys = table[keys : keys + self._teams].view(np.uint32)
         self._drawn = [0] * self._teams
@@ -60,7 +63,7 @@ class Layered:
         while any(todo):
             for team, plans in enumerate(todo):
                 if plans:
-                    count = STEPS_A_GRAPH if len(plans) >= STEPS_A_GRAPH else 1
+                    count = self._at_once if len(plans) >= self._at_once else 1
                     now = tuple(plans.popleft() for _ in range(count))
                     self._launch(team, now)
 
@@ -142,5 +145,8 @@ class _Stream:
         """The graph of what `put` launches on the stream whose address it gets."""
         with self.stream:
             self.stream.begin_capture()
-            put(self.stream.ptr)
-            return self.stream.end_capture()
+            try:
+                put(self.stream.ptr)
+            finally:  # a stream that is being captured blocks the whole device
+                graph = self.stream.end_capture()
+            return graph

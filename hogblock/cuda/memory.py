@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from hogblock.cuda.arrays import Arrays
-from hogblock.devices import Cuda, simulated
+from hogblock.devices import Cuda, is_device_array, simulated
 from hogblock.errors import DeviceMemoryError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import (
@@ -50,13 +50,20 @@ class Memory:
     ):
         self.device, self.program, self.stream = device, program, stream
         self.arrays = Arrays(device)
-        self.launcher = launcher_of(device.index)
-        self._stream = 0
-        if stream is not None and not simulated():
-            self._stream = external_stream(stream.ptr)
         self.teams = int(program.table[job.TEAMS])
         self.epochs = int(program.table[job.STEPS] // program.table[job.BATCHES])
         _check_room(self.arrays, program, data, params.size)
+        self.synchronise()  # X may be the work of another stream
+        with self.current():
+            self.launcher = launcher_of(device.index)
+            self._stream = 0
+            if stream is not None and not simulated():
+                self._stream = external_stream(stream.ptr)
+            self._allocate(data, params, momentum)
+
+    def _allocate(self, data, params, momentum) -> None:
+        """Make and fill the arrays, on the run's stream."""
+        program = self.program
         zeros, put = self.arrays.zeros, self.arrays.to_device
         self.table, self.reals = put(program.table), put(program.reals)
         self.params = put(params)
@@ -72,32 +79,24 @@ class Memory:
         self._targets = put(targets)
         weights = data.weights if data.weights.size else np.zeros(1, np.float32)
         self._weights = self._on_device(weights)
-        with self.current():
-            xp = self.arrays.xp
-            self._arguments = tuple(
-                as_argument(xp.asarray(array))
-                for array in (
-                    self.table, self.reals, self.params, self.momentum, self.work,
-                    self._x.reshape(-1).view(np.uint8), self._targets, self._weights,
-                    self.words, self.record,
-                )
-            )  # fmt: skip
+        self._arguments = tuple(
+            as_argument(self.arrays.xp.asarray(array))
+            for array in (
+                self.table, self.reals, self.params, self.momentum, self.work,
+                self._x.reshape(-1).view(np.uint8), self._targets, self._weights,
+                self.words, self.record,
+            )
+        )  # fmt: skip
 
     def _on_device(self, array):
-        return (
-            self.arrays.to_device(array)
-            if type(array) is np.ndarray
-            else self.arrays.wrap(array)
-        )
+        there = is_device_array(array)
+        return self.arrays.wrap(array) if there else self.arrays.to_device(array)
 
     @contextmanager
     def current(self):
         """Context in which CuPy works on this device, and on this run's stream."""
         with self.arrays.current():
-            if self.stream is None or simulated():
-                yield
-                return
-            with self.stream:
+            with self.stream or self.arrays.on_default_stream():
                 yield
 
     def launch(self, name: str, blocks: int, *numbers, stream=None) -> None:
@@ -113,14 +112,23 @@ class Memory:
 
     def synchronise(self) -> None:
         """Wait for everything on the device."""
-        if not simulated():
-            with self.arrays.current():
-                self.arrays.xp.cuda.runtime.deviceSynchronize()
+        self.arrays.synchronise()
 
     def to_host(self, array) -> np.ndarray:
         """Copy of one of the arrays, as it is once the run's stream is that far."""
         with self.current():
             return self.arrays.to_host(array)
+
+    def begin_copy(self, array):
+        """Begin to copy an array to the host, behind what is on the stream by now.
+
+        Returns
+        -------
+        callable
+            Gives the copy, and does not wait for what came onto the stream later.
+        """
+        with self.current():
+            return self.arrays.begin_copy(array)
 
 
 def _check_room(arrays: Arrays, program: Program, data: TrainingData, size: int):
@@ -129,7 +137,7 @@ def _check_room(arrays: Arrays, program: Program, data: TrainingData, size: int)
         return
     teams = int(program.table[job.TEAMS])
     needed = 4 * (teams * (program.work_size + size) + size)
-    needed += data.x.nbytes if type(data.x) is np.ndarray else 0
+    needed += 0 if is_device_array(data.x) else data.x.nbytes
     with arrays.current():
         arrays.xp.get_default_memory_pool().free_all_blocks()
         free, _ = arrays.xp.cuda.runtime.memGetInfo()

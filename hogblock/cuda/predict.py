@@ -14,6 +14,8 @@ from hogblock.scaling import Scaling
 
 CHUNK = 64
 SIMULATED_TEAMS = 2
+MOST_WORK = 1 << 30
+"""Bytes of work space of all teams: those of wide images fill a card otherwise."""
 
 
 def outputs_of(network: Network, params: np.ndarray, x, inputs: Scaling, device: Cuda):
@@ -38,11 +40,13 @@ def outputs_of(network: Network, params: np.ndarray, x, inputs: Scaling, device:
     program = forward_program(network, x, inputs, Shape(1, 1, threads), chunk)
     check_shared(program, device)
     shared = program.shared_bytes
-    with arrays.current():
+    arrays.synchronise()  # x may be the work of another stream
+    with arrays.current(), arrays.on_default_stream():
         launcher, xp = launcher_of(device.index), arrays.xp
         resident = launcher.resident_blocks("predict", threads, shared)
         teams = SIMULATED_TEAMS if simulated() else resident
-        teams = max(1, min(teams, -(-n_samples // chunk)))
+        fitting = MOST_WORK // (4 * program.work_size)
+        teams = max(1, min(teams, -(-n_samples // chunk), fitting))
         rows = arrays.wrap(x).reshape(-1).view(np.uint8)
         work = xp.zeros(teams * program.work_size, np.float32)
         words = xp.zeros(program.words_size + teams * chunk, np.int32)
@@ -52,6 +56,5 @@ def outputs_of(network: Network, params: np.ndarray, x, inputs: Scaling, device:
         arguments = tuple(as_argument(xp.asarray(a)) for a in taken)
         numbers = (np.int64(0), np.int64(n_samples))
         launcher.launch("predict", teams, threads, shared, arguments + numbers)
-        if not simulated():
-            xp.cuda.get_current_stream().synchronize()
+    arrays.synchronise()
     return arrays.wrap(out)

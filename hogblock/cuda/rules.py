@@ -63,7 +63,8 @@ def program_of(
     static : bool, default=False
         Give the minibatches to the teams in turn instead of to whoever is free.
     server : (int, int), default=(0, 1)
-        Number of this program, and how many share the minibatches.
+        Number of this program, and how many share the minibatches; workers with epochs
+        of their own do all of them.
 
     Raises
     ------
@@ -72,6 +73,7 @@ def program_of(
     """
     method = settings.method
     each = method.blocks_per_worker if own is None else len(own)
+    own_epochs = method.epochs == "worker"
     blocks = blocks or partition(network, shape.teams * each)
     n_samples = len(data.x)
     batches = -(-n_samples // settings.batch)
@@ -106,11 +108,11 @@ def program_of(
                 job.STORES: int(device.writes == "store"),
                 job.WEIGHTED: int(data.weights.size > 0),
                 job.STATIC: int(static),
-                job.SERVER: server[0],
-                job.SERVERS: server[1],
+                job.SERVER: 0 if own_epochs else server[0],
+                job.SERVERS: 1 if own_epochs else server[1],
                 job.PARAMETERS: network.size,
                 job.OWN_PLANS: each if own is None else 0,
-                job.TEAM_EPOCHS: int(method.epochs == "worker"),
+                job.TEAM_EPOCHS: int(own_epochs),
                 job.COPY_AT: 0 if method.reads == "copy" else -1,
             },
             schedule=_schedule(method, each, batches, settings.epochs),
@@ -123,7 +125,7 @@ def program_of(
             scale=data.scale,
             momentum=settings.momentum,
             decay=settings.alpha,
-            **_keys(settings, shape.teams),
+            **_keys(settings, shape.teams, server[0] * shape.teams),
         ),
     )
     _check(
@@ -149,17 +151,20 @@ def _schedule(method: Method, own: int, batches: int, epochs: int):
     ]
 
 
-def _keys(settings: Settings, teams: int) -> dict[str, np.ndarray]:
-    """Keys of the random numbers, the same as those of as many workers on a CPU."""
-    order, *streams = np.random.SeedSequence(settings.seed).spawn(teams + 1)
+def _keys(settings: Settings, teams: int, first: int) -> dict[str, np.ndarray]:
+    """Keys of the random numbers, the same as those of as many workers on a CPU.
+
+    first : number of the first team among those of all servers.
+    """
+    order, *streams = np.random.SeedSequence(settings.seed).spawn(first + teams + 1)
     order_key = order.generate_state(1, np.uint64)[0] >> np.uint64(1)
     keys = epoch_keys(order_key, np.arange(settings.epochs))
     if settings.method.epochs == "worker":
-        keys = epoch_keys(keys[None], 1 + np.arange(teams)[:, None])
+        keys = epoch_keys(keys[None], 1 + first + np.arange(teams)[:, None])
     return {
         "keys": np.ascontiguousarray(keys).view(np.uint32),
         "team_keys": np.array(
-            [s.generate_state(1)[0] for s in streams[:teams]], np.uint32
+            [s.generate_state(1)[0] for s in streams[first:]], np.uint32
         ),
     }
 

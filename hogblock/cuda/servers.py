@@ -1,10 +1,10 @@
 """Several CUDA devices as concurrent parameter servers.
 
 METHOD.md section 3, after Kungurtsev et al. (arXiv 1905.11845): each device serves one
-block of the partitioned but shared model and has workers of its own. They train on the
+part of the partitioned but shared model and has workers of its own. They train on the
 device's share of the minibatches, on a full vector of parameters of which they own one
-block; the rest mirrors the other servers' blocks. Every `MINIBATCHES_A_PUSH`
-minibatches of a worker, a device copies its block into the others' mirrors while their
+part; the rest mirrors the other servers' parts. Every `MINIBATCHES_A_PUSH`
+minibatches of a worker, a device copies its part into the others' mirrors while their
 workers run on: nobody waits, and no two devices write the same word of a mirror. What a
 mirror is behind comes on top of the staleness that is counted within a device.
 """
@@ -24,7 +24,7 @@ from hogblock.models.network import Network
 from hogblock.settings import OnEpoch, Result, Settings, TrainingData
 
 MINIBATCHES_A_PUSH = 16
-"""Of a worker, between two copies of a server's block to the others."""
+"""Of a worker, between two copies of a server's part to the others."""
 
 
 def train(
@@ -52,20 +52,16 @@ def train(
     -------
     Result
         Workers, momentum and steps of all devices, in their order; updates and
-        staleness of each device's own block.
+        staleness of the blocks, each counted by the device that owns it.
 
     Raises
     ------
     ValueError, DeviceMemoryError, WorkerError
         As ``cuda.engine.train``.
     """
-    rows = sum(t.rows for t in network.tensors)
-    if len(devices) > rows:
-        raise ValueError(
-            f"device names {len(devices)} devices, and the network has {rows} rows of "
-            "parameters to share among them"
-        )
-    blocks = partition(network, len(devices))
+    each, own_epochs = _check(network, settings, devices)
+    blocks = partition(network, len(devices) * each)
+    owned = [range(k * each, (k + 1) * each) for k in range(len(devices))]
     servers = []
     for rank, device in enumerate(devices):
         sharing = sum(d.index == device.index for d in devices)
@@ -77,7 +73,7 @@ def train(
             shape,
             device,
             blocks=blocks,
-            own=[rank],
+            own=list(owned[rank]),
             static=simulated(),
             server=(rank, len(devices)),
         )
@@ -85,13 +81,31 @@ def train(
         part = None
         if momentum is not None and len(momentum) == len(devices) * settings.workers:
             part = momentum[rank * settings.workers :][: settings.workers]
-        stream = stream_of_its_own()
+        stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
     batches = -(-len(data.x) // settings.batch)
-    together = Servers(servers, blocks, settings.workers * len(devices))
-    result = Training(together, settings, batches, on_epoch, progress).run()
-    return replace(result, workers=len(result.steps_per_worker))
+    everybody = settings.workers * len(devices)
+    push_after = MINIBATCHES_A_PUSH * (1 if own_epochs else everybody)
+    together = Servers(servers, blocks, owned, push_after)
+    settings = replace(settings, workers=everybody)
+    return Training(together, settings, batches, on_epoch, progress).run()
+
+
+def _check(network: Network, settings: Settings, devices) -> tuple[int, bool]:
+    """Blocks that a device owns, and whether every worker has epochs of its own."""
+    each = settings.method.blocks_per_worker
+    rows = sum(t.rows for t in network.tensors)
+    if len(devices) * each > rows:
+        raise ValueError(
+            f"device names {len(devices)} devices, which own {each} blocks each, and "
+            f"the network has {rows} rows of parameters to share among them"
+        )
+    if any(d.launch == "graph" for d in devices):
+        raise ValueError(
+            "launch='graph' does not run on several devices: use launch='auto'"
+        )
+    return each, settings.method.epochs == "worker"
 
 
 class Servers:
@@ -101,14 +115,15 @@ class Servers:
     ----------
     cards : list of Card
     blocks : list of Block
-        What each of them owns.
-    workers : int
-        Of all cards together.
+    owned : list of range
+        Blocks that each card owns.
+    push_after : int
+        Tickets between two copies of each card's part to the others.
     """
 
-    def __init__(self, cards: list[Card], blocks: list[Block], workers: int):
-        self._cards, self._blocks = cards, blocks
-        self._push_after = MINIBATCHES_A_PUSH * workers
+    def __init__(self, cards: list[Card], blocks: list[Block], owned, push_after: int):
+        self._cards, self._owned, self._push_after = cards, owned, push_after
+        self._parts = [Block(blocks[k[0]].start, blocks[k[-1]].stop) for k in owned]
         self._done = 0
 
     @property
@@ -126,8 +141,8 @@ class Servers:
         return spans
 
     def _push(self, rank: int) -> None:
-        """Copy a server's block into the other servers' mirrors."""
-        start, stop = self._blocks[rank]
+        """Copy a server's part into the other servers' mirrors."""
+        start, stop = self._parts[rank]
         source = self._cards[rank].memory
         for other in self._cards:
             if other is not self._cards[rank]:
@@ -137,7 +152,7 @@ class Servers:
                     )
 
     def snapshot(self, epoch: int):
-        """As ``Card.snapshot``: every block from its own server."""
+        """As ``Card.snapshot``: every part from its own server."""
         readers = [card.snapshot(epoch) for card in self._cards]
 
         def read() -> Snapshot:
@@ -152,9 +167,14 @@ class Servers:
 
     def _joined(self, each: list[np.ndarray]) -> np.ndarray:
         params = each[0].copy()
-        for (start, stop), own in zip(self._blocks, each, strict=True):
+        for (start, stop), own in zip(self._parts, each, strict=True):
             params[start:stop] = own[start:stop]
         return params
+
+    def synchronise(self) -> None:
+        """As ``Card.synchronise``."""
+        for card in self._cards:
+            card.synchronise()
 
     def set_rate_factor(self, factor: float) -> None:
         """As ``Card.set_rate_factor``."""
@@ -164,13 +184,13 @@ class Servers:
     def outcome(self) -> Outcome:
         """As ``Card.outcome``."""
         each = [card.outcome() for card in self._cards]
-        own = [(o, rank) for rank, o in enumerate(each)]
+        own = [(o, list(k)) for o, k in zip(each, self._owned, strict=True)]
         return Outcome(
             params=self._joined([o.params for o in each]),
             momentum=np.concatenate([o.momentum for o in each]),
             steps_per_worker=np.concatenate([o.steps_per_worker for o in each]),
-            updates_per_block=np.array([o.updates_per_block[r] for o, r in own]),
-            staleness=np.stack([o.staleness[r] for o, r in own]),
+            updates_per_block=np.concatenate([o.updates_per_block[k] for o, k in own]),
+            staleness=np.concatenate([o.staleness[k] for o, k in own]),
         )
 
 
