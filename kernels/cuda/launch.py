@@ -4,14 +4,13 @@ Persistent kernels need all their blocks on the card at once, or a barrier waits
 ever: they are launched cooperatively, which the driver refuses if they do not fit.
 """
 
-import os
 import sys
 import warnings
 from functools import cache
 
-import numba
 from numba import cuda, types
 
+from hogblock.kernels.cpu.jit import is_cached
 from hogblock.kernels.cuda.jit import SIMULATED
 from hogblock.kernels.cuda.run import one_phase, predict, train
 
@@ -43,6 +42,11 @@ class Launcher:
 
     def _kernel(self, name: str):
         if name not in self._compiled:
+            if not is_cached(KERNELS[name]):
+                print(
+                    f"hogblock: compiling the CUDA kernel {name!r} for this card, once",
+                    file=sys.stderr,
+                )
             compiled = KERNELS[name].compile(SIGNATURES[name])
             compiled.cooperative = name == "train"
             self._compiled[name] = compiled
@@ -74,7 +78,7 @@ class Launcher:
             return
         self._kernel(name)
         with warnings.catch_warnings():  # few blocks are what was asked for
-            warnings.simplefilter("ignore", numba.core.errors.NumbaPerformanceWarning)
+            warnings.filterwarnings("ignore", message="Grid size")
             configured = KERNELS[name][blocks, threads, stream, shared]
         configured(*arguments)
 
@@ -82,7 +86,6 @@ class Launcher:
 @cache
 def launcher_of(index: int) -> Launcher:
     """This process's launcher for a device, which has to be the current one."""
-    os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
     return Launcher()
 
 
