@@ -307,7 +307,7 @@ def test_partial_fit_and_warm_start_go_on_elsewhere(engines):
 
 @pytest.mark.parametrize(
     ("text", "device"),
-    [("cuda:1", "cuda:1"), ("auto", "cpu"), ("cuda:0,cuda:1", ["cuda:0", "cuda:1"])],
+    [("cuda", "cuda:0"), ("auto", "cpu"), ("cuda:0,cuda:1", ["cuda:0", "cuda:1"])],
 )
 def test_train_on_a_device(engines, tmp_path, text, device):
     arguments = ["train", "iris", "--quiet", "--epochs", "2", "--out", str(tmp_path)]
