@@ -14,9 +14,10 @@ PARAMETERS = """method : str or Method, default="passm+"
         Where to train: "cpu", "cuda" (the first CUDA device), "cuda:N", a
         ``hogblock.Cuda`` for its options, or a list of several, which "passm" and
         "passm+" can use. "auto" is the device of X if X lies on one, else "cuda" if it
-        can be used ("assm" cannot), else "cpu". A device that cannot be used is a
-        ``DeviceUnavailableError``: there is no silent fallback but in "auto". Devices
-        need the extra ``hogblock[cuda13]`` or ``hogblock[cuda12]``.
+        can be used ("assm" cannot) and is real (Numba's simulator is for tests), else
+        "cpu". A device that cannot be used is a ``DeviceUnavailableError``: there is
+        no silent fallback but in "auto". Devices need the extra ``hogblock[cuda13]``
+        or ``hogblock[cuda12]``.
 
         X may be an array on the CUDA device (of CuPy, PyTorch or any library with
         ``__cuda_array_interface__`` or DLPack), of float32 or uint8 in C order: it is

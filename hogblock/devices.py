@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 
-from hogblock.errors import DeviceUnavailableError
-
 MOST_THREADS = 256
 """That kernels are compiled for: two such blocks share a multiprocessor's registers."""
 DLPACK_CUDA = 2
@@ -109,7 +107,7 @@ def resolve(device, X=None) -> tuple[Cuda, ...]:
     device : str, Cuda or sequence of these
         "cpu", "auto", "cuda", "cuda:N", a `Cuda`, or several of the last three. "auto"
         is the device of X if that is a device array, else the first device if it can
-        be used, else the host.
+        be used and is not simulated, else the host.
     X : array-like, default=None
 
     Raises
@@ -137,11 +135,9 @@ def resolve(device, X=None) -> tuple[Cuda, ...]:
         return ()
     if is_device_array(X):
         return (device_of(X),)
-    try:
-        _check_available((Cuda(),))
-    except DeviceUnavailableError:
-        return ()
-    return (Cuda(),)
+    from hogblock.cuda.availability import has_card
+
+    return (Cuda(),) if has_card() else ()
 
 
 def named_devices(device) -> tuple[Cuda, ...]:

@@ -1,12 +1,9 @@
-"""A CUDA device that is not there: its arrays, its engine and its driver."""
+"""A CUDA device that is not there: its arrays and its driver; its engine, watched."""
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
-
-import hogblock.engine
-import hogblock.predict
 
 
 class DeviceArray:
@@ -35,40 +32,53 @@ class DeviceArray:
         return len(self.values)
 
 
-class FakeEngine:
-    """Trains on the host in place of the devices, and notes what it was given."""
+class Engines:
+    """The engines of simulated devices, and what they were given.
+
+    Attributes
+    ----------
+    runs : list of (TrainingData, Cuda or tuple of Cuda)
+    predicted : list of (X, Cuda)
+    teams : list of int or None
+        ``n_jobs`` of the runs.
+    """
 
     def __init__(self):
-        self.runs = []
-        self.predicted = []
-        self.teams = []
-
-    def usable_workers(self, network, method, n_jobs, batches, device):
-        self.teams.append(n_jobs)
-        return 1
-
-    def train(self, network, data, *rest, device=None, devices=None):
-        assert data.x.dtype in (np.float32, np.uint8)
-        self.runs.append((data, devices or device))
-        return hogblock.engine.train(network, data, *rest)
-
-    def outputs_of(self, network, params, x, inputs, device):
-        self.predicted.append((x, device))
-        return hogblock.predict.outputs_of(network, params, x, inputs)
+        self.runs, self.predicted, self.teams = [], [], []
 
     def install(self, monkeypatch):
-        """Put this in the place of the modules that train and predict on devices."""
-        parts = {
-            "engine": ("train", "usable_workers"),
-            "servers": ("train",),
-            "predict": ("outputs_of",),
-        }
-        for module, names in parts.items():
-            name = f"hogblock.cuda.{module}"
-            fake = ModuleType(name)
-            for each in names:
-                setattr(fake, each, getattr(self, each))
-            monkeypatch.setitem(sys.modules, name, fake)
+        """Watch the engines; blocks of few threads, which are faster."""
+        from hogblock.cuda import engine, predict, servers
+
+        monkeypatch.setattr("hogblock.cuda.memory.SIMULATED_THREADS", 2)
+        train, usable, outputs_of = (
+            engine.train,
+            engine.usable_workers,
+            predict.outputs_of,
+        )
+        serve = servers.train
+
+        def watched_train(network, data, *rest, device):
+            self.runs.append((data, device))
+            return train(network, data, *rest, device=device)
+
+        def watched_serve(network, data, *rest, devices):
+            self.runs.append((data, devices))
+            return serve(network, data, *rest, devices=devices)
+
+        def watched_workers(network, method, n_jobs, *rest):
+            self.teams.append(n_jobs)
+            return usable(network, method, n_jobs, *rest)
+
+        def watched_outputs(network, params, x, inputs, device):
+            self.predicted.append((x, device))
+            return outputs_of(network, params, x, inputs, device)
+
+        monkeypatch.setattr(engine, "train", watched_train)
+        monkeypatch.setattr(engine, "usable_workers", watched_workers)
+        monkeypatch.setattr(servers, "train", watched_serve)
+        monkeypatch.setattr(predict, "outputs_of", watched_outputs)
+        return self
 
 
 class FakeDriver:

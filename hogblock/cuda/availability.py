@@ -47,6 +47,17 @@ def check_available(indices: Iterable[int]) -> None:
             )
 
 
+def has_card() -> bool:
+    """Whether the first device can be used, and is a real one."""
+    if simulated():
+        return False
+    try:
+        check_available([0])
+    except DeviceUnavailableError:
+        return False
+    return True
+
+
 def state() -> Iterator[tuple[str, str]]:
     """Label and text of the packages, the driver and the devices; never raises."""
     for package in PACKAGES:
