@@ -129,22 +129,23 @@ class Run:
     batch : int
     weights : float32 [samples], default=none
     teams : int
+    program : Program, default=None
+        In place of one that is made as `how` says.
     how : see `rules_of`
     """
 
     def __init__(self, network, plans, params, x, targets, shape, batch, *,
-                 weights=NONE, teams=1, **how):  # fmt: skip
+                 weights=NONE, teams=1, program=None, **how):  # fmt: skip
         self.network, self.plans = network, plans
         self.threads, self.blocks = shape
         self.teams, self.samples = teams, len(x)
-        how |= {"weighted": weights.size > 0}
-        rules = rules_of(network, x, batch, **how)
-        self.program = make_program(
-            plans, Shape(teams, self.blocks, self.threads), batch, rules
-        )
-        self.epochs = len(rules.keys.reshape(-1, 2)) // (
-            teams if how.get("team_epochs") else 1
-        )
+        if program is None:
+            how |= {"weighted": weights.size > 0}
+            rules = rules_of(network, x, batch, **how)
+            sizes = Shape(teams, self.blocks, self.threads)
+            program = make_program(plans, sizes, batch, rules)
+        self.program = program
+        self.epochs = self.header(job.STEPS) // self.header(job.BATCHES)
         self.guarded = put = Guarded()
         size = self.program.work_size
         self.arrays = {
@@ -260,8 +261,19 @@ class Run:
     def masks(self, rows, team=0):
         """What each Dropout of the first plan multiplied by."""
         return masks_of(
-            self.network, self.plans[0], lambda at, row: self.buffer(at, row, rows)
-        )
+            self.network, self.plans[0],
+            lambda at, row: self.buffer(at, row, rows, team),
+        )  # fmt: skip
+
+    def forward_phases(self, plan=0):
+        """How many phases of a plan come before the loss."""
+        at = self.header(job.PLANS_AT) + plan * job.PLAN_WIDTH
+        return int(self.program.table[at + job.PLAN_FORWARD])
+
+    def draws(self, plan=0):
+        """Random numbers of dropout that a plan takes for a sample."""
+        at = self.header(job.PLANS_AT) + plan * job.PLAN_WIDTH
+        return int(self.program.table[at + job.PLAN_DRAWS])
 
     def indices(self, rows, team=0):
         """Samples of the minibatch."""
@@ -321,7 +333,7 @@ def used_run(network, plans, random, shape, rows, batch, *, loss="squared_error"
     )  # fmt: skip
     if forward_only:
         run.begin()
-        for k in range(run.program.table[run.header(job.PLANS_AT) + job.PLAN_FORWARD]):
+        for k in range(run.forward_phases()):
             run.phase(k)
     else:
         run.go(1)
