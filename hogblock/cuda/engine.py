@@ -85,7 +85,8 @@ def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> 
         return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
     with Arrays(device).current():
         launcher = launcher_of(device)
-        resident = launcher.resident_blocks("train", threads, SHARED_BYTES) // sharing
+        name = "train" if persistent else "one_phase"  # compiles no more than runs
+        resident = launcher.resident_blocks(name, threads, SHARED_BYTES) // sharing
     if blocks is None:
         blocks = max(1, min(resident // workers, MOST_BLOCKS))
     if persistent and blocks * workers > resident:
