@@ -6,6 +6,7 @@ import cuda_runs as runs
 import numpy as np
 import pytest
 from cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, fit
+from fake_cuda import DeviceArray
 
 from hogblock import Cuda, MLPClassifier
 from hogblock.cuda import engine, memory, rules
@@ -293,7 +294,7 @@ def test_too_little_memory(monkeypatch, there):
     x = np.zeros((300_000, runs.FEATURES), np.float32)
     arrays = SimpleNamespace(device=CARD, xp=xp, current=memory.Arrays(CARD).current)
     data = TrainingData(
-        memory.Arrays(CARD).wrap(_OnCard(x)) if there else x,
+        memory.Arrays(CARD).wrap(DeviceArray(x)) if there else x,
         np.zeros(len(x), np.int32),
         *[runs.NONE] * 3,
     )
@@ -307,8 +308,3 @@ def test_too_little_memory(monkeypatch, there):
     for word in ("needs 6 MiB on cuda:0", "2 workers of 0.", "1 MiB are free"):
         assert word in str(error.value)
     assert isinstance(error.value, MemoryError)
-
-
-class _OnCard:
-    def __init__(self, x):
-        self.x, self.__cuda_array_interface__ = x, x.__array_interface__

@@ -10,9 +10,11 @@ import cuda_runs as runs
 import numpy as np
 import pytest
 from cuda_runs import BATCHES, DATA, NETWORK, Replay, Watch, assert_close, fit
+from fake_cuda import DeviceArray
 
 from hogblock import Cuda, MLPClassifier, MLPRegressor
 from hogblock.cuda import servers
+from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.card import Card
 from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
@@ -109,6 +111,16 @@ def test_what_is_not_pushed_stays_at_home(cards, monkeypatch):
         np.testing.assert_array_equal(card.memory.params[other], before[other])
         assert not np.array_equal(card.memory.params[own], before[own])
         np.testing.assert_array_equal(found.params[own], card.memory.params[own])
+
+
+def test_data_on_one_device_are_copied_to_the_others(cards):
+    there = Arrays(Cuda(1)).wrap(DeviceArray(runs.X, 1))
+    chosen = runs.settings(PASSM(), 1, epochs=1)
+    fit(chosen, device=THREE, data=replace(DATA, x=there))
+    shared = [np.shares_memory(card.memory._x, runs.X) for card in cards]
+    assert shared == [False, False, True]
+    for card in cards:
+        np.testing.assert_array_equal(card.memory._x, runs.X)
 
 
 def test_every_minibatch_is_done_once(cards):

@@ -174,6 +174,18 @@ def test_sides_agree(scripts, compiled):
         np.testing.assert_allclose(own, w, rtol=1e-4, atol=1e-6)
 
 
+def test_phases_of_a_step_are_timed(scripts):
+    """The engine takes the derivatives of activations in passing."""
+    ours, problems = scripts("gpu_hogblock"), scripts("gpu_problems")
+    small = problems.network_of(problems.TINY["mlp"])
+    device = ours.cuda_device(2, True)
+    found = ours.phase_rates(small, 4, device)
+    counted = scripts("gpu_model").phases(small, 4)
+    for phase, seconds in zip(counted, found, strict=True):
+        assert (seconds is None) == phase.name.startswith("activation backward"), phase
+        assert seconds is None or 0 < seconds < 10
+
+
 # Report ----------------------------------------------------------------------------
 
 
@@ -266,8 +278,13 @@ def test_dry_run(tmp_path):
     assert all(lines.values())
     for part in ("throughput", "target"):
         for found in lines[part]:
-            if "torch" in found["case"]["side"] and find_spec("torch"):
-                assert "why" not in found or "card" in found["why"], found
+            side = found["case"]["side"]
+            if find_spec("torch" if "torch" in side else "numba_cuda"):
+                why = found.get("why", "")
+                assert not why or "card" in why or "time" in why, found
+    if find_spec("numba_cuda"):
+        assert all("seconds" in found for found in lines["phases"])
+        assert "device" in lines["throughput"][0]["runs"][0]
     if find_spec("matplotlib"):
         assert (tmp_path / "r" / "gpu.png").stat().st_size
 

@@ -42,7 +42,7 @@ import gpu_child
 import gpu_model
 import gpu_report as report
 import sides
-from gpu_problems import NETWORKS, have_fashion_mnist, network_of, use_data
+from gpu_problems import NETWORKS, TINY, have_fashion_mnist, network_of, use_data
 
 PACKAGES = (*sides.PACKAGES, "numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "triton")
 PREDICTED_BATCHES = (32, 64, 128, 256, 1024, 4096)
@@ -133,7 +133,7 @@ def show(rows):
         print("\n".join(rows) + "\n")
 
 
-def show_part(part, lines, rates):
+def show_part(part, lines, rates, problems=NETWORKS):
     """Print the tables of a part."""
     print(f"\n### {part}\n", flush=True)
     match part:
@@ -145,7 +145,7 @@ def show_part(part, lines, rates):
         case "probe":
             show(report.probe_rows(lines))
         case "phases":
-            networks = {name: network_of(NETWORKS[name]) for name in NETWORKS}
+            networks = {name: network_of(p) for name, p in problems.items()}
 
             def predict(network, *setting):
                 return gpu_model.predict(networks[network], *setting, rates)
@@ -210,7 +210,7 @@ def measure(options, lines):
             rates = gpu_model.with_measured(rates, measured(lines))
         if found is None or part == "probe":
             found = predicted(rates)
-        show_part(part, lines[part], rates)
+        show_part(part, lines[part], rates, TINY if options.dry_run else NETWORKS)
         write(options.out, lines, found, rates)
     print(f"\n{time.perf_counter() - start:.0f} s")
     return rates

@@ -16,6 +16,7 @@ import numpy as np
 from checkout import use_checkout
 from gpu_child import serve, throughput, to_target
 from gpu_model import predict
+from gpu_phases import phase_rates
 from gpu_problems import NETWORKS, TINY, network_of, samples, use_data
 from problems import MOMENTUM
 
@@ -34,38 +35,6 @@ METHODS = {
     "passm": methods.PASSM,
     "passm+": methods.PASSMPlus,
 }
-
-
-def phase_rates(network, batch, device):
-    """Time every phase of a training step on its own. To be filled in by the engine.
-
-    Parameters
-    ----------
-    network : hogblock.models.Network
-    batch : int
-    device : hogblock.Cuda
-        Its ``blocks_per_worker`` is the team's size; one worker runs.
-
-    Returns
-    -------
-    list of float or None
-        Median seconds of each phase of ``gpu_model.phases(network, batch)``, in that
-        order; None for one that the engine does in passing.
-
-    Raises
-    ------
-    NotImplementedError
-        While the engine offers no such timing.
-    """
-    raise NotImplementedError("the engine does not time single phases yet")
-
-
-def device_seconds(result):
-    """Seconds that the card worked for a run: the engine's events round its launches.
-
-    To be filled in by the engine, as ``Result.device_seconds``; None while it is not.
-    """
-    return getattr(result, "device_seconds", None)
 
 
 def cuda_device(blocks, simulated):
@@ -160,7 +129,7 @@ class Side:
         result = self.fit(SEED, rates)
         wall = time.perf_counter() - start
         own = {"seconds": result.seconds, "wall": wall}
-        return own | {"device": device_seconds(result)}
+        return own | {"device": result.device_seconds}
 
     def train(self, seed, rates):
         """Train with the rates (epochs, steps), see `gpu_child.to_target`."""

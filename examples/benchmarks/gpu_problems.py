@@ -26,7 +26,7 @@ NETWORKS = {
 TINY = {
     "mlp": Perceptron((9, 8, 6, CLASSES)),
     "conv16-32": Convnet(
-        (Conv(2, 3), Dense(6), Dense(CLASSES, relu=False)), shape=(6, 6, 1)
+        (Conv(2, 3), Dense(6), Dense(CLASSES, relu=False)), shape=(4, 4, 1)
     ),
 }
 SIZES = {"train": 60_000, "t10k": 10_000}

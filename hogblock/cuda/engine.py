@@ -92,7 +92,8 @@ def shape_of(
         return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
     with Arrays(device).current():
         launcher = launcher_of(device.index)
-        resident = launcher.resident_blocks("train", threads, SHARED_BYTES) // sharing
+        name = "train" if persistent else "one_phase"  # compiles no more than runs
+        resident = launcher.resident_blocks(name, threads, SHARED_BYTES) // sharing
     if blocks is None:
         plan = make_plan(network, batch, settings.loss)
         blocks = best_blocks(plan, batch, workers, max(resident, workers), threads)

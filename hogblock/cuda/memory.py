@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from hogblock.cuda.arrays import Arrays
-from hogblock.devices import Cuda, is_device_array, simulated
+from hogblock.devices import Cuda, index_of, is_device_array, simulated
 from hogblock.errors import DeviceMemoryError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import (
@@ -33,7 +33,7 @@ class Memory:
     device : Cuda
     program : Program
     data : TrainingData
-        `x` may be a device array of any library, which is not copied.
+        `x` may be an array on a CUDA device, which is copied to other devices only.
     params : ndarray of shape (n_parameters,), float32
     momentum : ndarray of shape (teams, n_parameters) or None
     stream : cupy.cuda.Stream, default=None
@@ -89,8 +89,12 @@ class Memory:
         )  # fmt: skip
 
     def _on_device(self, array):
-        there = is_device_array(array)
-        return self.arrays.wrap(array) if there else self.arrays.to_device(array)
+        """The array where it is, or a copy on this device."""
+        if _lies_on(array, self.device):
+            return self.arrays.wrap(array)
+        if is_device_array(array):
+            Arrays(Cuda(index_of(array))).synchronise()
+        return self.arrays.to_device(array)
 
     @contextmanager
     def current(self):
@@ -131,13 +135,17 @@ class Memory:
             return self.arrays.begin_copy(array)
 
 
+def _lies_on(array, device: Cuda) -> bool:
+    return is_device_array(array) and index_of(array) == device.index
+
+
 def _check_room(arrays: Arrays, program: Program, data: TrainingData, size: int):
     """Raise if the run does not fit the memory that is free."""
     if simulated():
         return
     teams = int(program.table[job.TEAMS])
     needed = 4 * (teams * (program.work_size + size) + size)
-    needed += 0 if is_device_array(data.x) else data.x.nbytes
+    needed += 0 if _lies_on(data.x, arrays.device) else data.x.nbytes
     with arrays.current():
         arrays.xp.get_default_memory_pool().free_all_blocks()
         free, _ = arrays.xp.cuda.runtime.memGetInfo()
