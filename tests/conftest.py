@@ -66,7 +66,7 @@ def run_script(name, seconds=300):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def scripts(request):
+def running(request):
     """Runs of the scripts that tests are marked with, behind all other tests."""
     marks = [m for i in request.session.items for m in i.iter_markers("script")]
     executor = ThreadPoolExecutor(1)

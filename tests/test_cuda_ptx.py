@@ -21,9 +21,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def texts(scripts):
+def texts(running):
     """PTX of (capability, name)."""
-    found = lines_of(scripts[SCRIPT].result())
+    found = lines_of(running[SCRIPT].result())
     return {(tuple(capability), name): text for capability, name, text in found}
 
 

@@ -11,9 +11,9 @@ pytestmark = [pytest.mark.script(SCRIPT), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def found(scripts):
+def found(running):
     """What the script prints."""
-    run = scripts[SCRIPT].result()
+    run = running[SCRIPT].result()
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 
