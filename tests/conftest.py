@@ -98,6 +98,18 @@ def aligned():
 
 
 @pytest.fixture
+def simulator():
+    """Kernels run in Numba's simulator, if they do: see ``simulated``."""
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
+        yield
+        return
+    from simulated import simulation
+
+    with simulation():
+        yield
+
+
+@pytest.fixture
 def random():
     """Random numbers, the same in every run."""
     return np.random.default_rng(20240607)

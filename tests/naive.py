@@ -350,3 +350,26 @@ def network_objective(
     penalty = sum((t.view(f64(params)) ** 2).sum() for t in network.tensors if t.decays)
     value = gradient_factor(loss, z.shape[1]) * summed + alpha / 2 * penalty
     return value / weights.sum()
+
+
+def train_network(network, params, x, targets, loss, *, batch, epochs, rate, momentum,
+                  nesterov, alpha, weights=None):  # fmt: skip
+    """Parameters, momentum and losses after minibatches in order."""
+    w, u = f64(params), np.zeros(network.size)
+    weights = np.ones(len(x)) if weights is None else weights
+    losses = []
+    for _ in range(epochs):
+        summed = 0.0
+        for start in range(0, len(x), batch):
+            part = slice(start, start + batch)
+            total = weights[part].sum()
+            if total == 0:
+                continue
+            value, g = network_gradient(
+                network, w, x[part], targets[part], loss,
+                weights=weights[part], alpha=alpha,
+            )  # fmt: skip
+            summed += value * total
+            w, u = method_step(w, u, g, rate=rate, m=momentum, nesterov=nesterov)
+        losses.append(summed / weights.sum())
+    return w, u, losses

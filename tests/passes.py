@@ -43,14 +43,16 @@ class Pass:
         """Context in which an operation runs."""
         return nullcontext()
 
-    def forward(self, x, training=True):
-        """The first `rows` samples of x, float32 of any shape."""
+    def forward(self, x, training=True, counter=0):
+        """The first `rows` samples of x, float32 of any shape.
+
+        counter : random numbers that were drawn before.
+        """
         first = self.plan.ops[0]
         gather_rows(
             x.ctypes.data, op.FLOAT32_ROWS, x[0].size, np.arange(self.rows), self.rows,
             NONE, NONE, self.work + 4 * first[op.X], first[op.X_ROW],
         )  # fmt: skip
-        counter = 0
         for row, reals in self._forward_rows():
             with self.running(row):
                 forward_op(
@@ -69,21 +71,7 @@ class Pass:
 
     def masks(self):
         """What each Dropout multiplied by, from its scratch space."""
-        shapes = [s.shape for s in self.network.stages if isinstance(s.layer, Dropout)]
-        rows = [
-            row
-            for row, _ in self._forward_rows()
-            if row[op.CODE] in (op.DROPOUT_FORWARD, op.SPATIAL_DROPOUT_FORWARD)
-        ]
-        return [self._mask(*both) for both in zip(rows, shapes, strict=True)]
-
-    def _mask(self, row, shape):
-        if row[op.CODE] == op.SPATIAL_DROPOUT_FORWARD:
-            mask = self._buffer(row[op.SCRATCH], row[op.SCRATCH_ROW])
-        else:
-            mask = self._buffer(row[op.SCRATCH], row[op.Y_ROW])
-            mask = mask[:, : row[op.Y_WIDTH]].reshape(self.rows, *shape[:-1], -1)
-        return mask[..., : shape[-1]].copy()
+        return masks_of(self.network, self.plan, self._buffer)
 
     def outputs(self):
         row = self.plan.ops[self.plan.n_forward]
@@ -129,6 +117,26 @@ class Pass:
                     row, reals, self.params.ctypes.data, self.work, self.zeros,
                     self.rows, image_op_address(),
                 )  # fmt: skip
+
+
+def masks_of(network, plan, buffer):
+    """What each Dropout multiplied by, from its scratch space.
+
+    buffer : ``f(offset, row)``, a part of the work space as [rows, row].
+    """
+    shapes = [s.shape for s in network.stages if isinstance(s.layer, Dropout)]
+    dropouts = (op.DROPOUT_FORWARD, op.SPATIAL_DROPOUT_FORWARD)
+    rows = [row for row in plan.ops[: plan.n_forward] if row[op.CODE] in dropouts]
+    return [_mask(*both, buffer) for both in zip(rows, shapes, strict=True)]
+
+
+def _mask(row, shape, buffer):
+    if row[op.CODE] == op.SPATIAL_DROPOUT_FORWARD:
+        mask = buffer(row[op.SCRATCH], row[op.SCRATCH_ROW])
+    else:
+        mask = buffer(row[op.SCRATCH], row[op.Y_ROW])[:, : row[op.Y_WIDTH]]
+        mask = mask.reshape(len(mask), *shape[:-1], -1)
+    return mask[..., : shape[-1]].copy()
 
 
 def assert_padding_is_zero(network, vector):

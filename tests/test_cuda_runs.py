@@ -21,6 +21,10 @@ from hogblock.methods import Hogwild
 from hogblock.models import Dense, Network
 from hogblock.settings import TrainingData
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
+WIDE = Network([Dense(1024, "relu"), Dense(3)], (1024,))
+
 # Epochs ----------------------------------------------------------------------------
 
 
@@ -212,22 +216,31 @@ def card(monkeypatch):
     monkeypatch.setattr(engine, "launcher_of", lambda device: launcher)
 
 
+def shape_of(workers, device, persistent=True, sharing=1, network=NETWORK):
+    chosen = runs.settings(Hogwild(), workers)
+    return engine.shape_of(network, chosen, device, persistent, sharing)
+
+
+@pytest.mark.parametrize("network", [NETWORK, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize(("workers", "sharing"), [(1, 1), (8, 1), (8, 2), (132, 2)])
+def test_blocks_that_the_engine_chooses_fit_the_card(card, workers, sharing, network):
+    shape = shape_of(workers, Cuda(), sharing=sharing, network=network)
+    assert (shape.teams, shape.threads) == (workers, 8)
+    assert 1 <= shape.blocks <= 264 // sharing // workers
+
+
+def test_wider_networks_get_more_blocks(card):
+    narrow, wide = (shape_of(8, Cuda(), network=n).blocks for n in (NETWORK, WIDE))
+    assert narrow < wide
+
+
 @pytest.mark.parametrize(
-    ("workers", "blocks", "persistent", "sharing", "chosen"),
-    [
-        (8, None, True, 1, 33),
-        (8, None, True, 2, 16),
-        (1, None, True, 1, 64),
-        (264, None, True, 1, 1),
-        (2, 132, True, 1, 132),
-        (2, 200, False, 1, 200),
-        (1000, None, False, 1, 1),
-    ],
+    ("workers", "blocks", "persistent"),
+    [(2, 132, True), (2, 200, False), (264, 1, True)],
 )
-def test_blocks_of_a_worker(card, workers, blocks, persistent, sharing, chosen):
+def test_blocks_that_the_user_chooses(card, workers, blocks, persistent):
     device = Cuda(blocks_per_worker=blocks, threads=8)
-    shape = engine.shape_of(workers, device, persistent, sharing)
-    assert shape == Shape(workers, chosen, 8)
+    assert shape_of(workers, device, persistent) == Shape(workers, blocks, 8)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +254,7 @@ def test_blocks_of_a_worker(card, workers, blocks, persistent, sharing, chosen):
 def test_too_many_blocks(card, workers, blocks, sharing, words):
     device = Cuda(1, blocks_per_worker=blocks, threads=4)
     with pytest.raises(ValueError) as error:
-        engine.shape_of(workers, device, True, sharing)
+        shape_of(workers, device, True, sharing)
     for word in words:
         assert word in str(error.value)
 
@@ -270,7 +283,7 @@ def test_too_large_a_run(monkeypatch, nothing_allocated, most, words):
 
 def test_too_wide_a_layer(nothing_allocated):
     network = Network([Dense(16_000)], (runs.FEATURES,))
-    with pytest.raises(ValueError, match=r"widest layer needs \d\d KiB .* 45 KiB are"):
+    with pytest.raises(ValueError, match=r"widest layer needs \d\d KiB .* 48 KiB are"):
         fit(runs.settings(), network=network)
 
 

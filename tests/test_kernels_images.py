@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from image_geometries import GEOMETRIES, flattened
 from passes import Pass, check_images
 
 from hogblock.models import (
@@ -29,40 +30,6 @@ from hogblock.models.plan import make_plan
 F32 = np.float32
 NO_PARAMS = np.zeros(0, F32)
 CHANNELS = [1, 2, 3, 5, 7, 13, 17, 19, 31, 33]
-GEOMETRIES = [  # image, kernel, stride, padding
-    ((1, 1), 1, 1, "valid"),
-    ((1, 1), 3, 1, "same"),
-    ((1, 1), (5, 4), 2, "same"),
-    ((1, 1), 2, 3, "same"),
-    ((7, 5), 3, 1, "same"),
-    ((7, 5), 3, 1, "valid"),
-    ((6, 7), (2, 3), 1, "same"),
-    ((6, 7), (4, 2), 1, "valid"),
-    ((5, 11), (1, 5), 1, "same"),
-    ((11, 4), (5, 1), 1, "valid"),
-    ((1, 9), 3, 1, "same"),
-    ((9, 1), (3, 1), 2, "valid"),
-    ((13, 17), 3, (2, 3), "same"),
-    ((13, 8), 3, (2, 3), "valid"),
-    ((10, 9), 5, 2, "same"),
-    ((9, 10), (5, 2), (3, 2), "valid"),
-    ((8, 7), 4, 4, "same"),
-    ((11, 9), 1, 2, "same"),
-    ((11, 9), 1, (3, 2), "valid"),
-    ((11, 9), 2, 3, "same"),
-    ((11, 10), 2, 3, "valid"),
-    ((7, 8), (2, 1), (5, 4), "same"),
-    ((7, 8), (3, 1), (1, 3), "valid"),
-    ((5, 5), 2, 9, "same"),
-    ((3, 4), (7, 6), 1, "same"),
-    ((2, 3), 5, 2, "same"),
-    ((2, 2), (4, 9), 3, "same"),
-    ((4, 5), (4, 5), 1, "valid"),
-]
-
-
-def flattened(layers, shape):
-    return Network([*layers, Flatten()], shape)
 
 
 @pytest.mark.parametrize("size, kernel, stride, padding", GEOMETRIES)

@@ -112,29 +112,6 @@ def test_gradient_of_the_twin_by_differences(make, loss, seed):
         assert gradient @ direction == pytest.approx(numeric, abs=1e-6 * scale + 1e-7)
 
 
-def twin_of_training(network, params, x, targets, loss, *, batch, epochs, rate,
-                     momentum, nesterov, alpha, weights=None):  # fmt: skip
-    """Parameters, momentum and losses after minibatches in order."""
-    w, u = naive.f64(params), np.zeros(network.size)
-    weights = np.ones(len(x)) if weights is None else weights
-    losses = []
-    for _ in range(epochs):
-        summed = 0.0
-        for start in range(0, len(x), batch):
-            part = slice(start, start + batch)
-            total = weights[part].sum()
-            if total == 0:
-                continue
-            value, g = naive.network_gradient(
-                network, w, x[part], targets[part], loss,
-                weights=weights[part], alpha=alpha,
-            )  # fmt: skip
-            summed += value * total
-            w, u = naive.method_step(w, u, g, rate=rate, m=momentum, nesterov=nesterov)
-        losses.append(summed / weights.sum())
-    return w, u, losses
-
-
 MLP = Network([Dense(17, "tanh"), Dense(9, "relu"), Dense(3)], (13,))
 CONVNET = Network(
     [Conv2D(6, 3, activation="tanh"), MaxPool2D(2), DepthwiseConv2D(2), Sigmoid()]
@@ -157,7 +134,9 @@ def test_some_steps_with_a_short_last_minibatch(random, network, how, n, batch):
     params, x, targets = make_problem(random, network, "softmax", n)
     settings = dict(HOW[how], batch=batch, epochs=2, rate=0.1)
     result = run(network, params, x, targets, "softmax", **settings)
-    w, u, losses = twin_of_training(network, params, x, targets, "softmax", **settings)
+    w, u, losses = naive.train_network(
+        network, params, x, targets, "softmax", **settings
+    )
     np.testing.assert_allclose(result.params, w, rtol=1e-5, atol=5e-6)
     assert result.losses == pytest.approx(losses, rel=1e-5)
     if settings["momentum"]:
@@ -191,7 +170,7 @@ def test_sample_weights_and_zeros_among_them(random, loss):
     weights[8:16] = 0
     settings = dict(HOW["all"], batch=8, epochs=1, rate=0.1)
     result = run(MLP, params, x, targets, loss, weights=weights, **settings)
-    twin = twin_of_training(
+    twin = naive.train_network(
         MLP, params, x, targets, loss, weights=naive.f64(weights), **settings
     )
     np.testing.assert_allclose(result.params, twin[0], rtol=1e-5, atol=5e-6)

@@ -15,8 +15,8 @@ Assumptions
 
   operations : over the team's share of the fp32 peak and `Rates.efficiency`. A block
       with fewer than `THREAD_OUTPUTS` results a thread reuses less of what it loads;
-      its rate falls in proportion. Dense products never split their depth; weight
-      gradients of convolutions do, by samples.
+      its rate falls in proportion. Blocks never share a dense product's depth; they
+      share that of a convolution's weight gradient, by samples.
   bytes : floats of the operands, each read again by every block that needs it (the
       results are cut into the rectangles that read least), and of the results, over the
       team's share of the L2 rate. Parameters come from L2 at every use. Added results
@@ -26,7 +26,8 @@ Assumptions
 - Barriers (of a team of several blocks) come after each forward phase, the loss, each
   input gradient, and at the end of the step. Derivatives of activations and biases'
   gradients need none.
-- Images lie in L2 without padding; a pooled convolution writes its maxima alone. Random
+- Images lie in L2 without padding. A convolution that pools writes the image before
+  pooling and reads it again; its gradients likewise. Random
   draws, the order of the samples and the exchange with the host cost nothing, but for
   one launch an epoch.
 """
@@ -158,8 +159,9 @@ def _conv(row, batch):
     update = row[op.CODE] == op.CONV_UPDATE
     taps = of(op.COUNT) if update else k * l * seen
     x, pixels = batch * height * width * channels, batch * down * across
-    w, y = taps * n_out, pixels * n_out // pool
-    y += y // 2 if pool > 1 else 0  # where the maxima are, two bytes each
+    w, y = taps * n_out, pixels * n_out
+    if pool > 1:  # before pooling, there and back; maxima, and where they are
+        y = 2 * y + 2 * y // pool
     work = 2 * pixels * taps * n_out
     size = f"{height}x{width}x{channels}->{n_out} {k}x{l}"
     match row[op.CODE]:

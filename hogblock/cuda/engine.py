@@ -14,24 +14,24 @@ import numpy as np
 
 from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.card import Card, lost_blocks
-from hogblock.cuda.memory import Memory, launcher_of, threads_of
+from hogblock.cuda.memory import Memory, threads_of
 from hogblock.cuda.rules import program_of
 from hogblock.cuda.timing import Pace, Span
 from hogblock.devices import Cuda, simulated
 from hogblock.kernels.cuda import job
+from hogblock.kernels.cuda.estimate import best_blocks
+from hogblock.kernels.cuda.launch import launcher_of
 from hogblock.kernels.cuda.program import Shape
 from hogblock.kernels.cuda.tiles import SHARED_BYTES
 from hogblock.methods import Method
 from hogblock.models.network import Network
+from hogblock.models.plan import make_plan
 from hogblock.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 
 TEAMS = 8
 """Workers by default: staleness grows with their number, barriers with their size."""
 
 MINIBATCHES_A_TEAM = 4
-MOST_BLOCKS = 64
-"""Thread blocks of a worker by default, at most; a phase has few tiles for more."""
-
 SIMULATED_BLOCKS = 2
 
 
@@ -58,13 +58,19 @@ def usable_workers(
     return max(1, min(wanted, rows // method.blocks_per_worker, batches))
 
 
-def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> Shape:
+def shape_of(
+    network: Network,
+    settings: Settings,
+    device: Cuda,
+    persistent: bool,
+    sharing: int = 1,
+) -> Shape:
     """Teams, their thread blocks and threads, as they fit the device.
 
     Parameters
     ----------
-    workers : int
-    device : Cuda
+    network, settings, device
+        Of the run.
     persistent : bool
         All blocks have to be on the device at once.
     sharing : int, default=1
@@ -75,6 +81,7 @@ def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> 
     ValueError
         If they do not, with the numbers.
     """
+    workers, batch = settings.workers, settings.batch
     threads, blocks = threads_of(device), device.blocks_per_worker
     if simulated():
         if persistent and blocks not in (None, 1):
@@ -84,11 +91,12 @@ def shape_of(workers: int, device: Cuda, persistent: bool, sharing: int = 1) -> 
             )
         return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
     with Arrays(device).current():
-        launcher = launcher_of(device)
+        launcher = launcher_of(device.index)
         name = "train" if persistent else "one_phase"  # compiles no more than runs
         resident = launcher.resident_blocks(name, threads, SHARED_BYTES) // sharing
     if blocks is None:
-        blocks = max(1, min(resident // workers, MOST_BLOCKS))
+        plan = make_plan(network, batch, settings.loss)
+        blocks = best_blocks(plan, batch, workers, max(resident, workers), threads)
     if persistent and blocks * workers > resident:
         raise ValueError(
             f"{workers} workers (n_jobs) of blocks_per_worker={blocks} are "
@@ -128,7 +136,7 @@ def train(
         If a team's blocks have lost each other.
     """
     persistent = device.launch != "graph"
-    shape = shape_of(settings.workers, device, persistent)
+    shape = shape_of(network, settings, device, persistent)
     static = simulated() or not persistent
     program = program_of(network, data, settings, shape, device, static=static)
     check_shared(program, device)

@@ -9,10 +9,9 @@ from hogblock.devices import Cuda, index_of, is_device_array, simulated
 from hogblock.errors import DeviceMemoryError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import (
-    WIDE_ADDS,
     as_argument,
     external_stream,
-    launcher_for,
+    launcher_of,
 )
 from hogblock.kernels.cuda.program import Program
 from hogblock.settings import TrainingData
@@ -24,16 +23,6 @@ SIMULATED_THREADS = 8
 def threads_of(device: Cuda) -> int:
     """Threads of a block on a device."""
     return min(device.threads, SIMULATED_THREADS) if simulated() else device.threads
-
-
-def launcher_of(device: Cuda):
-    """The ``launch.Launcher`` of a device, which has to be the current one."""
-    if simulated():
-        return launcher_for(WIDE_ADDS)
-    from cupy.cuda import Device
-
-    number = int(Device(device.index).compute_capability)
-    return launcher_for((number // 10, number % 10))
 
 
 class Memory:
@@ -66,7 +55,7 @@ class Memory:
         _check_room(self.arrays, program, data, params.size)
         self.synchronise()  # X may be the work of another stream
         with self.current():
-            self.launcher = launcher_of(device)
+            self.launcher = launcher_of(device.index)
             self._stream = 0
             if stream is not None and not simulated():
                 self._stream = external_stream(stream.ptr)

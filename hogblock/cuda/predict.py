@@ -4,10 +4,10 @@ import numpy as np
 
 from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.engine import check_shared
-from hogblock.cuda.memory import launcher_of, threads_of
+from hogblock.cuda.memory import threads_of
 from hogblock.cuda.rules import forward_program
 from hogblock.devices import Cuda, simulated
-from hogblock.kernels.cuda.launch import as_argument
+from hogblock.kernels.cuda.launch import as_argument, launcher_of
 from hogblock.kernels.cuda.program import Shape
 from hogblock.models.network import Network
 from hogblock.scaling import Scaling
@@ -42,7 +42,7 @@ def outputs_of(network: Network, params: np.ndarray, x, inputs: Scaling, device:
     shared = program.shared_bytes
     arrays.synchronise()  # x may be the work of another stream
     with arrays.current(), arrays.on_default_stream():
-        launcher, xp = launcher_of(device), arrays.xp
+        launcher, xp = launcher_of(device.index), arrays.xp
         resident = launcher.resident_blocks("predict", threads, shared)
         teams = SIMULATED_TEAMS if simulated() else resident
         fitting = MOST_WORK // (4 * program.work_size)

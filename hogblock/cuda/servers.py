@@ -65,7 +65,7 @@ def train(
     servers = []
     for rank, device in enumerate(devices):
         sharing = sum(d.index == device.index for d in devices)
-        shape = shape_of(settings.workers, device, True, sharing)
+        shape = shape_of(network, settings, device, True, sharing)
         program = program_of(
             network,
             data,

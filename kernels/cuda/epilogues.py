@@ -10,6 +10,7 @@ from hogblock.kernels.cuda.integers import int32
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import load4, read4, store4
 from hogblock.kernels.cuda.patches import weight_row, window_at
+from hogblock.kernels.cuda.update import update4
 
 
 @part
@@ -50,24 +51,20 @@ def store_input_gradient(run, team, step, p, m, n, a, b, c, d, k_part):
     store4(team.work, int32(table[p + ph.OUT] + at), a, b, c, d)
 
 
-def make_weight_epilogue(update4):
-    """The epilogue of weight gradients: the update, or a part of the sum."""
-
-    @part
-    def finish_weights(run, team, step, p, m, n, a, b, c, d, k_part):
-        table = run.table
-        row = weight_row(window_at(table, p), m, table[p + ph.CHANNELS])
-        first = table[p + op.FIRST]
-        if row < first or row >= first + table[p + op.COUNT]:
-            return
-        width = table[p + ph.OUT_ROW]
-        if table[p + ph.PARTS] == 1:
-            if step.numbers[job.LEARNS] == 1:
-                at = int32(table[p + op.W] + row * width + n)
-                update4(run, team, step, at, a, b, c, d, True)
-        else:
-            at = int32(table[p + ph.PARTS_AT] + k_part * table[p + ph.PART_SIZE])
-            at = int32(at + (row - first) * width + n)
-            store4(team.work, at, a, b, c, d)
-
-    return finish_weights
+@part
+def update_weights(run, team, step, p, m, n, a, b, c, d, k_part):
+    """The update of the weights, or a part of their gradient."""
+    table = run.table
+    row = weight_row(window_at(table, p), m, table[p + ph.CHANNELS])
+    first = table[p + op.FIRST]
+    if row < first or row >= first + table[p + op.COUNT]:
+        return
+    width = table[p + ph.OUT_ROW]
+    if table[p + ph.PARTS] == 1:
+        if step.numbers[job.LEARNS] == 1:
+            at = int32(table[p + op.W] + row * width + n)
+            update4(run, team, step, at, a, b, c, d, True)
+    else:
+        at = int32(table[p + ph.PARTS_AT] + k_part * table[p + ph.PART_SIZE])
+        at = int32(at + (row - first) * width + n)
+        store4(team.work, at, a, b, c, d)

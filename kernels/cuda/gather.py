@@ -62,11 +62,11 @@ def _value(run, index, feature):
 
 
 @part
-def gather(run, team, p, rows, start, epoch, counter):
+def gather(run, team, p, rows, start, epoch, counter, augment):
     """Rows of X into the work space, and their indices into the words.
 
     start : position of the minibatch in the epoch; counter : samples that the team has
-    augmented, or -1 not to.
+    augmented so far, modulo 2**32; augment : 0 to leave the samples as they are.
     """
     table, samples = run.table, team.pixels
     features, span = table[job.FEATURES], table[p + ph.STEP]
@@ -75,7 +75,7 @@ def gather(run, team, p, rows, start, epoch, counter):
     if table[job.TEAM_EPOCHS] == 1:
         epochs = quotient(table[job.STEPS], table[job.BATCHES])
         keys = int32(keys + 2 * team.number * epochs)
-    augments = table[table[job.AUGMENT_AT] + how.HEIGHT] > 0 and counter >= 0
+    augments = table[table[job.AUGMENT_AT] + how.HEIGHT] > 0 and augment == 1
     key = table[table[job.TEAM_KEYS_AT] + team.number]
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:

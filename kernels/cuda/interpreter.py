@@ -22,9 +22,9 @@ from hogblock.kernels.cuda.elementwise import (
     spatial_dropout_backward,
 )
 from hogblock.kernels.cuda.epilogues import (
-    make_weight_epilogue,
     store_input_gradient,
     store_outputs,
+    update_weights,
 )
 from hogblock.kernels.cuda.gather import copy_parameters, gather, sum_weights
 from hogblock.kernels.cuda.jit import part
@@ -35,13 +35,15 @@ from hogblock.kernels.cuda.pooling import (
     avg_pool_forward,
     max_pool_backward,
     max_pool_forward,
+    max_pool_spread,
 )
 from hogblock.kernels.cuda.product import FORWARD, INPUT, WEIGHT, make_product
-from hogblock.kernels.cuda.sums import make_column_sums
-from hogblock.kernels.cuda.update import make_update
+from hogblock.kernels.cuda.sums import column_sums
+from hogblock.kernels.cuda.update import update_from_parts
 
 product_forward = make_product(FORWARD, store_outputs)
 product_input = make_product(INPUT, store_input_gradient)
+product_weight = make_product(WEIGHT, update_weights)
 
 
 @part
@@ -59,6 +61,7 @@ def run_forward_phase(run, team, step, p):
             step.numbers[job.START],
             step.numbers[job.EPOCH],
             step.numbers[job.AUGMENTED],
+            step.numbers[job.AUGMENTS],
         )
     elif code == ph.WEIGHT_SUM:
         sum_weights(run, team, p, rows)
@@ -86,53 +89,44 @@ def run_forward_phase(run, team, step, p):
     return True
 
 
-def make_interpreter(add4):
-    """A device function that runs any phase.
-
-    add4 : see ``update.make_update``.
-    """
-    update4, update_from_parts = make_update(add4)
-    column_sums = make_column_sums(update4)
-    product_weight = make_product(WEIGHT, make_weight_epilogue(update4))
-
-    @part
-    def run_phase(run, team, step, p):
-        """The phase at row `p` of the phase table."""
-        if run_forward_phase(run, team, step, p):
-            return
-        code, rows = run.table[p + ph.PHASE], step.numbers[job.ROWS]
-        if code == ph.PRODUCT_WEIGHT:
-            product_weight(run, team, step, p, rows)
-        elif code == ph.PRODUCT_INPUT:
-            product_input(run, team, step, p, rows)
-        elif code == ph.UPDATE:
-            if step.numbers[job.LEARNS] == 1:
-                update_from_parts(run, team, step, p)
-        elif code == ph.COLUMN_SUMS:
-            column_sums(run, team, step, p, rows)
-        elif code == ph.LOSS:
-            loss_gradient(run, team, step, p, rows)
-        elif code == ph.LOSS_SUM:
-            add_losses(run, team, step, p, rows, step.numbers[job.EPOCH])
-        elif code == ph.ACTIVATION_BACKWARD:
-            activation_backward(run, team, p, rows)
-        elif code == ph.MAX_POOL_BACKWARD:
-            max_pool_backward(run, team, p, rows)
-        elif code == ph.AVG_POOL_BACKWARD:
-            avg_pool_backward(run, team, p, rows)
-        elif code == ph.NORM_SUMS:
-            norm_sums(run, team, p, rows)
-        elif code == ph.NORM_INPUT:
-            norm_input(run, team, p, rows)
-        elif code == ph.ADD_BACKWARD:
-            add_backward(run, team, p, rows)
-        elif code == ph.DROPOUT_BACKWARD:
-            dropout_backward(run, team, p, rows)
-        elif code == ph.SPATIAL_DROPOUT_BACKWARD:
-            spatial_dropout_backward(run, team, p, rows)
-        elif code == ph.DEPTHWISE_INPUT:
-            depthwise_input(run, team, p, rows)
-        elif code == ph.DEPTHWISE_WEIGHT:
-            depthwise_weight(run, team, p, rows)
-
-    return run_phase
+@part
+def run_phase(run, team, step, p):
+    """The phase at row `p` of the phase table."""
+    if run_forward_phase(run, team, step, p):
+        return
+    code, rows = run.table[p + ph.PHASE], step.numbers[job.ROWS]
+    if code == ph.PRODUCT_WEIGHT:
+        product_weight(run, team, step, p, rows)
+    elif code == ph.PRODUCT_INPUT:
+        product_input(run, team, step, p, rows)
+    elif code == ph.UPDATE:
+        if step.numbers[job.LEARNS] == 1:
+            update_from_parts(run, team, step, p)
+    elif code == ph.COLUMN_SUMS:
+        column_sums(run, team, step, p, rows)
+    elif code == ph.LOSS:
+        loss_gradient(run, team, step, p, rows)
+    elif code == ph.LOSS_SUM:
+        add_losses(run, team, step, p, rows, step.numbers[job.EPOCH])
+    elif code == ph.ACTIVATION_BACKWARD:
+        activation_backward(run, team, p, rows)
+    elif code == ph.MAX_POOL_SPREAD:
+        max_pool_spread(run, team, p, rows)
+    elif code == ph.MAX_POOL_BACKWARD:
+        max_pool_backward(run, team, p, rows)
+    elif code == ph.AVG_POOL_BACKWARD:
+        avg_pool_backward(run, team, p, rows)
+    elif code == ph.NORM_SUMS:
+        norm_sums(run, team, p, rows)
+    elif code == ph.NORM_INPUT:
+        norm_input(run, team, p, rows)
+    elif code == ph.ADD_BACKWARD:
+        add_backward(run, team, p, rows)
+    elif code == ph.DROPOUT_BACKWARD:
+        dropout_backward(run, team, p, rows)
+    elif code == ph.SPATIAL_DROPOUT_BACKWARD:
+        spatial_dropout_backward(run, team, p, rows)
+    elif code == ph.DEPTHWISE_INPUT:
+        depthwise_input(run, team, p, rows)
+    elif code == ph.DEPTHWISE_WEIGHT:
+        depthwise_weight(run, team, p, rows)

@@ -165,10 +165,10 @@ ROWS = 0  # samples of the minibatch
 START = 1  # its position in the epoch
 EPOCH = 2
 DROPPED = 3  # draws of dropout before this step
-AUGMENTED = 4  # samples that were augmented before it; -1: no augmentation
+AUGMENTED = 4  # samples that were augmented before it
 KEY = 5  # of the team's random numbers
 LEARNS = 6  # 0 if all sample weights are zero
-NUMBERS = 8
+AUGMENTS = 7  # 0 to leave the samples as they are
 
 # Values of a step.
 WEIGHTS = 0  # sum of the sample weights
@@ -176,4 +176,9 @@ M = 1
 DECAYING = 2  # L2 penalty over the sum of the weights
 ALONG_G = 3
 ALONG_U = 4
-VALUES = 8
+
+# Words of dynamic shared memory, which all of a block's shared arrays are cut from: the
+# simulator may make others twice. First comes the table of pixels.
+NUMBERS_AT = 3 * 128
+VALUES_AT = NUMBERS_AT + 8
+SHARED_AT = VALUES_AT + 8  # what the phases work in; a multiple of 4

@@ -4,21 +4,15 @@ Persistent kernels need all their blocks on the card at once, or a barrier waits
 ever: they are launched cooperatively, which the driver refuses if they do not fit.
 """
 
-import os
 import sys
 import warnings
 from functools import cache
 
-import numba
 from numba import cuda, types
 
+from hogblock.kernels.cpu.jit import is_cached
 from hogblock.kernels.cuda.jit import SIMULATED
-from hogblock.kernels.cuda.run import make_kernels, predict
-
-WIDE_ADDS = (9, 0)
-"""Compute capability from which four words are added to by one instruction."""
-
-OLDEST = (8, 0)
+from hogblock.kernels.cuda.run import one_phase, predict, train
 
 SWITCH_SECONDS = 1e-5
 """Between the simulator's threads, which wait for each other all the time."""
@@ -37,28 +31,23 @@ SIGNATURES = {
 """Types of the kernels' arguments; integers have to come as these."""
 
 
-def kernels_for(capability: tuple[int, int]) -> dict[str, object]:
-    """The kernels by name, for cards of a compute capability."""
-    train, one_phase = make_kernels(tuple(capability) >= WIDE_ADDS)
-    return {"train": train, "one_phase": one_phase, "predict": predict}
+KERNELS = {"train": train, "one_phase": one_phase, "predict": predict}
 
 
 class Launcher:
-    """Kernels of the current device, compiled on first use and kept on disk.
+    """Kernels of the current device, compiled on first use and kept on disk."""
 
-    Parameters
-    ----------
-    capability : (int, int)
-        Compute capability; anything in the simulator.
-    """
-
-    def __init__(self, capability: tuple[int, int] = WIDE_ADDS):
-        self._kernels = kernels_for(capability)
+    def __init__(self):
         self._compiled: dict[str, object] = {}
 
     def _kernel(self, name: str):
         if name not in self._compiled:
-            compiled = self._kernels[name].compile(SIGNATURES[name])
+            if not is_cached(KERNELS[name]):
+                print(
+                    f"hogblock: compiling the CUDA kernel {name!r} for this card, once",
+                    file=sys.stderr,
+                )
+            compiled = KERNELS[name].compile(SIGNATURES[name])
             compiled.cooperative = name == "train"
             self._compiled[name] = compiled
         return self._compiled[name]
@@ -83,22 +72,21 @@ class Launcher:
             before = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH_SECONDS)
             try:
-                self._kernels[name][blocks, threads, 0, shared](*arguments)
+                KERNELS[name][blocks, threads, 0, shared](*arguments)
             finally:
                 sys.setswitchinterval(before)
             return
         self._kernel(name)
         with warnings.catch_warnings():  # few blocks are what was asked for
-            warnings.simplefilter("ignore", numba.core.errors.NumbaPerformanceWarning)
-            configured = self._kernels[name][blocks, threads, stream, shared]
+            warnings.filterwarnings("ignore", message="Grid size")
+            configured = KERNELS[name][blocks, threads, stream, shared]
         configured(*arguments)
 
 
 @cache
-def launcher_for(capability: tuple[int, int]) -> Launcher:
-    """The launcher of this process for a compute capability."""
-    os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
-    return Launcher(capability)
+def launcher_of(index: int) -> Launcher:
+    """This process's launcher for a device, which has to be the current one."""
+    return Launcher()
 
 
 def as_argument(array):

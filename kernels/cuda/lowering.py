@@ -16,10 +16,10 @@ from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.patches import magic
 from hogblock.kernels.cuda.sums import SUMS_AT
-from hogblock.kernels.cuda.tiles import Tile, choose_tile, tile_count
+from hogblock.kernels.cuda.tiles import Tile, choose_split, choose_tile, tile_count
 
 ELEMENTS = 2048  # of a tile of an elementwise phase
-PARAMETERS = 4096  # of a tile of an update from parts, or of a copy
+PARAMETERS = 1024  # of a tile of an update from parts, or of a copy
 LINE = op.LINE
 
 
@@ -51,11 +51,13 @@ class Layout:
     _places: dict = field(default_factory=dict)
 
     def place(self, key, size: int) -> int:
-        """Offset of `size` words; the same key gives the same place."""
-        if key not in self._places:
-            self._places[key] = self.size
-            self.size += padded(size)
-        return self._places[key]
+        """Offset of `size` words; the same key gives the same place, if it is large."""
+        at, room = self._places.get(key, (0, -1))
+        if size > room:
+            at, room = self.size, padded(size)
+            self._places[key] = at, room
+            self.size += room
+        return at
 
     @property
     def rows(self) -> int:
@@ -226,7 +228,10 @@ class _Lowering:
         else:
             reads += [moments, *sums]
         self.layout.shared = max(self.layout.shared, SUMS_AT + 4 * pixel)
-        self.emit(phase, row, reals, reads, writes, tiles=self.layout.batch)
+        length = pixel * int(row[op.IN_HEIGHT] * row[op.IN_WIDTH])
+        self.emit(
+            phase, row, reals, reads, writes, tiles=self.layout.batch, length=length
+        )
 
     def loss(self, row, reals):
         threads = self.layout.threads
@@ -299,7 +304,7 @@ class _Lowering:
         """The gradient before pooling, unless this step has it already."""
         for before in self.rows:
             row_before = before.row
-            if row_before[ph.PHASE] == ph.MAX_POOL_BACKWARD and (
+            if row_before[ph.PHASE] == ph.MAX_POOL_SPREAD and (
                 row_before[op.DX] == out
             ):
                 return
@@ -378,15 +383,15 @@ class _Lowering:
         start, end = _tap_range(window, first, count)
         window["tap_end"] = end
         pixels = self.layout.batch * window["pixels"]
-        tile = self.tile(end - start, width, pixels)
-        tiles = tile_count(end - start, width, tile)
-        parts = 1
+        tile, parts = self.tile(end - start, width, pixels), 1
         if window["pixels"] > 1:  # the sum is long
-            parts = max(1, min(self.layout.blocks // tiles, pixels // (4 * tile.k)))
+            tile, parts = choose_split(
+                end - start, width, pixels, self.layout.blocks, self.layout.threads
+            )
         columns, writes, at = {}, [], 0
         if parts > 1:
             key = ("weight", int(row[op.W]))
-            at = self.layout.place(key, self.layout.blocks * count * width)
+            at = self.layout.place(key, parts * count * width)
             writes = [(at, parts * count * width)]
             columns = {"parts_at": at, "part_size": count * width}
         self.product(
@@ -463,13 +468,27 @@ class _Lowering:
             size = outside * self.layout.rows
             at = self.layout.place(("positions", int(row[op.Y])), size)
             columns, index = {"positions": at}, [(at, size)]
+        spreads = code == op.MAX_POOL_BACKWARD and _covers(row)
         phase, reads, writes, length = {
             op.MAX_POOL_FORWARD: (ph.MAX_POOL_FORWARD, x, y + index, outside),
             op.AVG_POOL_FORWARD: (ph.AVG_POOL_FORWARD, x, y, outside),
             op.MAX_POOL_BACKWARD: (ph.MAX_POOL_BACKWARD, dy + index, dx, inside),
             op.AVG_POOL_BACKWARD: (ph.AVG_POOL_BACKWARD, dy, dx, inside),
         }[code]
+        if spreads:
+            phase, length = ph.MAX_POOL_SPREAD, outside
         self.elements(phase, row, reals, reads, writes, length, **columns)
+
+
+def _covers(row) -> bool:
+    """Whether the windows of a pooling lie side by side and fill the image."""
+    return all(
+        row[stride] == row[kernel] and row[inside] == row[outside] * row[kernel]
+        for stride, kernel, inside, outside in (
+            (op.STRIDE_HEIGHT, op.KERNEL_HEIGHT, op.IN_HEIGHT, op.OUT_HEIGHT),
+            (op.STRIDE_WIDTH, op.KERNEL_WIDTH, op.IN_WIDTH, op.OUT_WIDTH),
+        )
+    )
 
 
 def _signed(word: int) -> int:

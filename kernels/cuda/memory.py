@@ -55,8 +55,6 @@ if SIMULATED:
         add(array, i + 2, c)
         add(array, i + 3, d)
 
-    add4_wide = add4
-
     def fetch_add(array, i, value):
         """Add to an int32 word; returns what it was."""
         return running().atomic.add(array, i, value)
@@ -92,6 +90,7 @@ if SIMULATED:
 
 else:
     from llvmlite import ir
+    from numba.core import cgutils
     from numba.cuda.extending import intrinsic
 
     _F32 = ir.FloatType()
@@ -150,25 +149,47 @@ else:
 
         return write_word
 
-    def _make_write4(texts):
-        """Intrinsic ``f(array, i, a, b, c, d)``: one text with all, or one for each."""
+    WIDE_ADDS = 900
+    """100 times the capability from which one instruction adds to four words."""
 
-        @intrinsic
-        def write_words(typing, array, i, a, b, c, d):
-            def codegen(context, builder, signature, arguments):
-                at = _pointer(context, builder, array, *arguments[:2], i)
-                words = [
-                    _to_float(context, builder, v, t)
-                    for v, t in zip(arguments[2:], (a, b, c, d), strict=True)
-                ]
-                kinds = [at.type] + [_F32] * 4
-                call = _assembly(ir.VoidType(), texts, "l,f,f,f,f", kinds)
-                builder.call(call, [at, *words])
-                return context.get_dummy_value()
+    _ADD = "red.relaxed.gpu.global.add"
+    _REFLECT = ir.FunctionType(_I32, [ir.IntType(8).as_pointer()])
 
-            return types.void(array, i, a, b, c, d), codegen
+    def _architecture(builder):
+        """100 times the compute capability.
 
-        return write_words
+        Numba makes a device function once for all cards of a process: only the compiler
+        behind it knows for which one. It drops the branches that are never taken.
+        """
+        text = cgutils.make_bytearray(b"__CUDA_ARCH\0")
+        name = cgutils.add_global_variable(builder.module, text.type, "architecture")
+        name.linkage, name.global_constant, name.initializer = "internal", True, text
+        reflect = cgutils.get_or_insert_function(
+            builder.module, _REFLECT, "__nvvm_reflect"
+        )
+        at = builder.bitcast(name, ir.IntType(8).as_pointer())
+        return builder.call(reflect, [at])
+
+    @intrinsic
+    def add4(typing, array, i, a, b, c, d):
+        def codegen(context, builder, signature, arguments):
+            at = _pointer(context, builder, array, *arguments[:2], i)
+            words = [
+                _to_float(context, builder, v, t)
+                for v, t in zip(arguments[2:], (a, b, c, d), strict=True)
+            ]
+            alone = " ".join(f"{_ADD}.f32 [$0+{4 * k}], ${k + 1};" for k in range(4))
+            together = f"{_ADD}.v4.f32 [$0], {{$1, $2, $3, $4}};"
+            kinds = [at.type] + [_F32] * 4
+            wide = builder.icmp_signed(">=", _architecture(builder), _I32(WIDE_ADDS))
+            with builder.if_else(wide) as branches:
+                for branch, text in zip(branches, (together, alone), strict=True):
+                    with branch:
+                        call = _assembly(ir.VoidType(), text, "l,f,f,f,f", kinds)
+                        builder.call(call, [at, *words])
+            return context.get_dummy_value()
+
+        return types.void(array, i, a, b, c, d), codegen
 
     @intrinsic
     def pointer(typing, array, start):
@@ -182,16 +203,6 @@ else:
     write = _make_write("st.relaxed.gpu.global.f32 [$0], $1;", types.float32, "f")
     write_int = _make_write("st.relaxed.gpu.global.s32 [$0], $1;", types.int32, "r")
     add = _make_write("red.relaxed.gpu.global.add.f32 [$0], $1;", types.float32, "f")
-    add4 = _make_write4(
-        "red.relaxed.gpu.global.add.f32 [$0], $1; "
-        "red.relaxed.gpu.global.add.f32 [$0+4], $2; "
-        "red.relaxed.gpu.global.add.f32 [$0+8], $3; "
-        "red.relaxed.gpu.global.add.f32 [$0+12], $4;"
-    )
-    # One instruction, from compute capability 9.0 on.
-    add4_wide = _make_write4(
-        "red.relaxed.gpu.global.add.v4.f32 [$0], {$1, $2, $3, $4};"
-    )
 
     @intrinsic
     def fetch_add(typing, array, i, value):

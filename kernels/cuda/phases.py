@@ -37,6 +37,7 @@ LOSS = 25  # DY, and the loss of each row into work space
 LOSS_SUM = 26  # adds the minibatch's loss to the record
 COLUMN_SUMS = 27  # one part of the gradient of a bias into PARTS_AT
 UPDATE = 28  # parameters from the sum of the parts
+MAX_POOL_SPREAD = 29  # backward, where windows lie side by side
 
 NAMES = {
     value: name

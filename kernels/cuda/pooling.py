@@ -95,6 +95,25 @@ def _max_backward(run, team, p, e):
 
 
 @part
+def _max_spread(run, team, p, e):
+    """A window's gradient to where its largest value was, zero to its other pixels."""
+    table, work = run.table, team.work
+    pixel, width = table[p + op.OUT_PIXEL], table[p + op.OUT_WIDTH]
+    sample, r, q, c = _place(e, table[p + op.OUT_HEIGHT], width, pixel)
+    in_width, in_pixel = table[p + op.IN_WIDTH], table[p + op.IN_PIXEL]
+    kernel_height = table[p + op.KERNEL_HEIGHT]
+    kernel_width = table[p + op.KERNEL_WIDTH]
+    d = work[table[p + op.DY] + e]
+    position = int32(work[table[p + ph.POSITIONS] + e])
+    target = int32(table[p + op.DX] + sample * table[p + op.X_ROW] + c)
+    first = int32(r * kernel_height * in_width + q * kernel_width)
+    for u in range(kernel_height):
+        for v in range(kernel_width):
+            at = int32(target + (first + u * in_width + v) * in_pixel)
+            work[at] = d if u * kernel_width + v == position else float32(0)
+
+
+@part
 def _pixels_of(table, p, r, q):
     """The pixels of a window that lie inside the image, and one over their number."""
     row = int32(r * table[p + op.STRIDE_HEIGHT] - table[p + op.PAD_TOP])
@@ -150,5 +169,6 @@ def _avg_backward(run, team, p, e):
 
 max_pool_forward = for_elements(_max_forward)
 max_pool_backward = for_elements(_max_backward)
+max_pool_spread = for_elements(_max_spread)
 avg_pool_forward = for_elements(_avg_forward)
 avg_pool_backward = for_elements(_avg_backward)

@@ -305,7 +305,8 @@ def make_product(kind, epilogue):
         tile_k = table[p + ph.TILE_K]
         size = table[p + ph.PIECE]
         at, k = int32(0), int32(k_from)
-        copy_operands(run, team, p, at, k, k_to, m0, n0)
+        if k < k_to:  # a copy of nothing would be in flight when the phase ends
+            copy_operands(run, team, p, at, k, k_to, m0, n0)
         while k < k_to:
             other = int32(size - at)
             k = int32(k + tile_k)

@@ -195,7 +195,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
         reals=floats,
         work_size=layout.size,
         words_size=indices_at + shape.teams * batch,
-        shared_bytes=4 * max(layout.shared, shape.threads),
+        shared_bytes=4 * (job.SHARED_AT + max(layout.shared, shape.threads)),
         phases=lowered,
     )
 

@@ -1,17 +1,15 @@
 """The entry points: one launch trains many steps, runs one phase, or predicts."""
 
-from functools import cache
-
 from numba import cuda, float32
 from numba import int32 as int32_type
 
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, int64, quotient
-from hogblock.kernels.cuda.interpreter import make_interpreter, run_forward_phase
+from hogblock.kernels.cuda.interpreter import run_forward_phase, run_phase
 from hogblock.kernels.cuda.jit import kernel, part
-from hogblock.kernels.cuda.job import NUMBERS, VALUES
-from hogblock.kernels.cuda.memory import add4, add4_wide, pointer, read_int
+from hogblock.kernels.cuda.job import NUMBERS_AT, SHARED_AT, VALUES_AT
+from hogblock.kernels.cuda.memory import pointer, read_int
 from hogblock.kernels.cuda.phases import PHASE_WIDTH
 from hogblock.kernels.cuda.step import (
     advance_counters,
@@ -24,8 +22,6 @@ from hogblock.kernels.cuda.step import (
     words_of,
 )
 from hogblock.kernels.cuda.team import team_barrier
-
-PIXELS = 3 * 128  # words of the table of pixels in shared memory
 
 
 @part
@@ -71,115 +67,106 @@ def _team_of(run, shared, pixels, number, rank, blocks):
     )
 
 
-@cache
-def make_kernels(wide: bool):
-    """The kernels ``train`` and ``one_phase``.
-
-    wide : whether four words are added to at once (compute capability 9.0).
-    """
-    run_phase = make_interpreter(add4_wide if wide else add4)
-
-    @kernel
-    def train(
-        table, reals, params, momentum, work, x, targets, weights, words, record, limit
-    ):  # fmt: skip
-        """Every team works off minibatches until the tickets reach `limit`."""
-        shared = pointer(cuda.shared.array(0, float32), 0)
-        pixels = pointer(cuda.shared.array(PIXELS, int32_type), 0)
-        numbers = pointer(cuda.shared.array(NUMBERS, int32_type), 0)
-        values = pointer(cuda.shared.array(VALUES, float32), 0)
-        step = job.Step(numbers, values)
-        run = _run_of(
-            table, reals, params, momentum, work, x, targets, weights, words, record
-        )
-        table, words = run.table, run.words
-        blocks = int32(table[job.BLOCKS])
-        block = int32(cuda.blockIdx.x)
-        number = quotient(block, blocks)
-        rank = int32(block - number * blocks)
-        team = _team_of(run, shared, pixels, number, rank, blocks)
-        own = words_of(run, number)
-        passed = int32(words[own + ph.PASSED])
-        if rank == 0 and team.thread == 0:
-            draw_ticket(run, team, limit)
+@kernel
+def train(
+    table, reals, params, momentum, work, x, targets, weights, words, record, limit
+):  # fmt: skip
+    """Every team works off minibatches until the tickets reach `limit`."""
+    floats = cuda.shared.array(0, float32)
+    integers = cuda.shared.array(0, int32_type)
+    shared, pixels = pointer(floats, SHARED_AT), pointer(integers, 0)
+    numbers, values = pointer(integers, NUMBERS_AT), pointer(floats, VALUES_AT)
+    step = job.Step(numbers, values)
+    run = _run_of(
+        table, reals, params, momentum, work, x, targets, weights, words, record
+    )
+    table, words = run.table, run.words
+    blocks = int32(table[job.BLOCKS])
+    block = int32(cuda.blockIdx.x)
+    number = quotient(block, blocks)
+    rank = int32(block - number * blocks)
+    team = _team_of(run, shared, pixels, number, rank, blocks)
+    own = words_of(run, number)
+    passed = int32(words[own + ph.PASSED])
+    if rank == 0 and team.thread == 0:
+        draw_ticket(run, team, limit)
+    team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
+    passed += 1
+    ticket = read_int(words, own + ph.TICKET)
+    while ticket >= 0:
+        drawn = read_int(words, own + ph.DRAWN)
+        plan = choose_plan(run, team, ticket, drawn)
+        if rank == 0:
+            see_blocks(run, team)
+        describe_step(run, team, step, ticket)
+        cuda.syncthreads()
+        at = int32(table[job.PLANS_AT] + job.PLAN_WIDTH * plan)
+        p = int32(table[at + job.PLAN_START])
+        end = int32(p + table[at + job.PLAN_ROWS] * PHASE_WIDTH)
+        while p < end:
+            if table[p + ph.BARRIER] == 1:
+                team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
+                passed += 1
+            if table[p + ph.PHASE] == ph.LOSS:
+                weigh_step(run, team, step)
+                cuda.syncthreads()
+            run_phase(run, team, step, p)
+            cuda.syncthreads()
+            p += PHASE_WIDTH
+        # Nobody of the team looks at what the leader changes before the barrier:
+        # all have passed the one behind the loss.
+        if rank == 0:
+            count_update(run, team, plan)
+            if team.thread == 0:
+                advance_counters(run, team, plan, step.numbers[job.ROWS])
+                draw_ticket(run, team, limit)
         team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
         passed += 1
         ticket = read_int(words, own + ph.TICKET)
-        while ticket >= 0:
-            drawn = read_int(words, own + ph.DRAWN)
-            plan = choose_plan(run, team, ticket, drawn)
-            if rank == 0:
-                see_blocks(run, team)
-            describe_step(run, team, step, ticket)
-            cuda.syncthreads()
-            at = int32(table[job.PLANS_AT] + job.PLAN_WIDTH * plan)
-            p = int32(table[at + job.PLAN_START])
-            end = int32(p + table[at + job.PLAN_ROWS] * PHASE_WIDTH)
-            while p < end:
-                if table[p + ph.BARRIER] == 1:
-                    team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
-                    passed += 1
-                if table[p + ph.PHASE] == ph.LOSS:
-                    weigh_step(run, team, step)
-                    cuda.syncthreads()
-                run_phase(run, team, step, p)
-                cuda.syncthreads()
-                p += PHASE_WIDTH
-            # Nobody of the team looks at what the leader changes before the barrier:
-            # all have passed the one behind the loss.
-            if rank == 0:
-                count_update(run, team, plan)
-                if team.thread == 0:
-                    advance_counters(run, team, plan, step.numbers[job.ROWS])
-                    draw_ticket(run, team, limit)
-            team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
-            passed += 1
-            ticket = read_int(words, own + ph.TICKET)
-        if rank == 0 and team.thread == 0:
-            words[own + ph.PASSED] = passed
+    if rank == 0 and team.thread == 0:
+        words[own + ph.PASSED] = passed
 
-    @kernel
-    def one_phase(
-        table, reals, params, momentum, work, x, targets, weights, words, record,
-        number, p, what,
-    ):  # fmt: skip
-        """One phase of team `number` by all blocks of the launch.
 
-        what : 0 runs the phase at row `p`; 1 begins a step, which draws a ticket below
-        `p`; 2 ends one. A step without a ticket does nothing.
-        """
-        shared = pointer(cuda.shared.array(0, float32), 0)
-        pixels = pointer(cuda.shared.array(PIXELS, int32_type), 0)
-        numbers = pointer(cuda.shared.array(NUMBERS, int32_type), 0)
-        values = pointer(cuda.shared.array(VALUES, float32), 0)
-        step = job.Step(numbers, values)
-        run = _run_of(
-            table, reals, params, momentum, work, x, targets, weights, words, record
-        )
-        block, blocks = int32(cuda.blockIdx.x), int32(cuda.gridDim.x)
-        team = _team_of(run, shared, pixels, number, block, blocks)
-        own = words_of(run, number)
-        if what == 1:
-            if team.thread == 0:
-                draw_ticket(run, team, p)
-            see_blocks(run, team)
-            return
-        ticket = int32(run.words[own + ph.TICKET])
-        if ticket < 0:
-            return
-        plan = choose_plan(run, team, ticket, run.words[own + ph.DRAWN])
-        describe_step(run, team, step, ticket)
-        weigh_step(run, team, step)
+@kernel
+def one_phase(
+    table, reals, params, momentum, work, x, targets, weights, words, record,
+    number, p, what,
+):  # fmt: skip
+    """One phase of team `number` by all blocks of the launch.
+
+    what : 0 runs the phase at row `p`; 1 begins a step, which draws a ticket below
+    `p`; 2 ends one. A step without a ticket does nothing.
+    """
+    floats = cuda.shared.array(0, float32)
+    integers = cuda.shared.array(0, int32_type)
+    shared, pixels = pointer(floats, SHARED_AT), pointer(integers, 0)
+    numbers, values = pointer(integers, NUMBERS_AT), pointer(floats, VALUES_AT)
+    step = job.Step(numbers, values)
+    run = _run_of(
+        table, reals, params, momentum, work, x, targets, weights, words, record
+    )
+    block, blocks = int32(cuda.blockIdx.x), int32(cuda.gridDim.x)
+    team = _team_of(run, shared, pixels, number, block, blocks)
+    own = words_of(run, number)
+    if what == 1:
+        if team.thread == 0:
+            draw_ticket(run, team, p)
+        see_blocks(run, team)
+        return
+    ticket = int32(run.words[own + ph.TICKET])
+    if ticket < 0:
+        return
+    plan = choose_plan(run, team, ticket, run.words[own + ph.DRAWN])
+    describe_step(run, team, step, ticket)
+    weigh_step(run, team, step)
+    cuda.syncthreads()
+    if what == 0:
+        run_phase(run, team, step, p)
+    else:
+        count_update(run, team, plan)
         cuda.syncthreads()
-        if what == 0:
-            run_phase(run, team, step, p)
-        else:
-            count_update(run, team, plan)
-            cuda.syncthreads()
-            if team.thread == 0:
-                advance_counters(run, team, plan, step.numbers[job.ROWS])
-
-    return train, one_phase
+        if team.thread == 0:
+            advance_counters(run, team, plan, step.numbers[job.ROWS])
 
 
 @kernel
@@ -188,10 +175,10 @@ def predict(table, reals, params, work, x, words, out, first, end):
 
     out : float32 [samples, outputs].
     """
-    shared = pointer(cuda.shared.array(0, float32), 0)
-    pixels = pointer(cuda.shared.array(PIXELS, int32_type), 0)
-    numbers = pointer(cuda.shared.array(NUMBERS, int32_type), 0)
-    values = pointer(cuda.shared.array(VALUES, float32), 0)
+    floats = cuda.shared.array(0, float32)
+    integers = cuda.shared.array(0, int32_type)
+    shared, pixels = pointer(floats, SHARED_AT), pointer(integers, 0)
+    numbers, values = pointer(integers, NUMBERS_AT), pointer(floats, VALUES_AT)
     step = job.Step(numbers, values)
     run = _run_of(table, reals, params, params, work, x, words, reals, words, reals)
     table, outputs = run.table, run.table[job.OUTPUTS]
@@ -205,7 +192,8 @@ def predict(table, reals, params, work, x, words, out, first, end):
         if team.thread == 0:
             numbers[job.ROWS] = rows
             numbers[job.START] = int32(start)
-            numbers[job.AUGMENTED] = -1
+            numbers[job.AUGMENTED] = 0
+            numbers[job.AUGMENTS] = 0
         cuda.syncthreads()
         p = int32(table[table[job.PLANS_AT] + job.PLAN_START])
         stop = int32(p + table[table[job.PLANS_AT] + job.PLAN_FORWARD] * PHASE_WIDTH)

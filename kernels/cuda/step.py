@@ -80,6 +80,7 @@ def describe_step(run, team, step, ticket):
     numbers[job.EPOCH] = epoch
     numbers[job.DROPPED] = run.words[own + ph.DROPOUT_COUNTER]
     numbers[job.AUGMENTED] = run.words[own + ph.AUGMENT_COUNTER]
+    numbers[job.AUGMENTS] = 1
     numbers[job.KEY] = table[table[job.TEAM_KEYS_AT] + team.number]
     points = int64(table[job.RATE_POINTS])
     point = int32(int64(ticket) * points // int64(table[job.BATCHES]))

@@ -10,6 +10,7 @@ from hogblock.kernels.cuda.jit import LARGEST_BLOCK, part
 from hogblock.kernels.cuda.memory import load4, store4
 from hogblock.kernels.cuda.team import first_tile
 from hogblock.kernels.cuda.threads import cuda
+from hogblock.kernels.cuda.update import update4
 
 SUMS_AT = LARGEST_BLOCK
 """Where sums lie in shared memory, behind a word of each thread."""
@@ -65,36 +66,29 @@ def _value(run, team, p, base, line, channel):
 _columns = make_channel_sums(_value)
 
 
-def make_column_sums(update4):
-    """The phase that sums up the gradient of a bias."""
-
-    @part
-    def column_sums(run, team, step, p, rows):
-        """Sums of DY over shares of its lines; a single one updates the bias."""
-        table, shared = run.table, team.shared
-        parts, channels = table[p + ph.PARTS], table[p + op.Y_ROW]
-        lines = int32(rows * table[p + op.COUNT])
-        share = quotient(lines + parts - 1, parts)
-        t = first_tile(team, table, p)
-        while t < table[p + ph.TILES]:
-            start = int32(t * share)
-            count = int32(lines - start)
-            count = count if count < share else share
-            base = int32(table[p + op.DY] + start * channels)
-            _columns(run, team, p, base, count, channels, 0)
-            c = int32(4 * team.thread)
-            while c < channels:
-                quad = load4(shared, int32(SUMS_AT + c))
-                if parts > 1:
-                    at = int32(table[p + ph.PARTS_AT] + t * table[p + ph.PART_SIZE] + c)
-                    store4(team.work, at, quad[0], quad[1], quad[2], quad[3])
-                elif step.numbers[job.LEARNS] == 1:
-                    at = int32(table[p + ph.TARGET] + c)
-                    update4(
-                        run, team, step, at, quad[0], quad[1], quad[2], quad[3], False
-                    )
-                c += 4 * team.threads
-            cuda.syncthreads()
-            t += team.blocks
-
-    return column_sums
+@part
+def column_sums(run, team, step, p, rows):
+    """Sums of DY over shares of its lines; a single one updates the bias."""
+    table, shared = run.table, team.shared
+    parts, channels = table[p + ph.PARTS], table[p + op.Y_ROW]
+    lines = int32(rows * table[p + op.COUNT])
+    share = quotient(lines + parts - 1, parts)
+    t = first_tile(team, table, p)
+    while t < table[p + ph.TILES]:
+        start = int32(t * share)
+        count = int32(lines - start)
+        count = count if count < share else share
+        base = int32(table[p + op.DY] + start * channels)
+        _columns(run, team, p, base, count, channels, 0)
+        c = int32(4 * team.thread)
+        while c < channels:
+            quad = load4(shared, int32(SUMS_AT + c))
+            if parts > 1:
+                at = int32(table[p + ph.PARTS_AT] + t * table[p + ph.PART_SIZE] + c)
+                store4(team.work, at, quad[0], quad[1], quad[2], quad[3])
+            elif step.numbers[job.LEARNS] == 1:
+                at = int32(table[p + ph.TARGET] + c)
+                update4(run, team, step, at, quad[0], quad[1], quad[2], quad[3], False)
+            c += 4 * team.threads
+        cuda.syncthreads()
+        t += team.blocks

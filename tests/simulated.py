@@ -1,0 +1,71 @@
+"""Numba's CUDA simulator as tests need it: quick, and the same in every run.
+
+Numba's own threads run all at once, and wait for each other by looking again and again.
+Here one thread runs at a time, up to the next barrier: first in their order, then
+backwards, and so on.
+"""
+
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+from numba.cuda.simulator import kernel
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
+
+
+class _Thread(kernel.BlockThread):
+    """Runs while it has the turn."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.turn = threading.Semaphore(0)
+        self.over = threading.Semaphore(0)
+        self.ended = False
+
+    def run(self):
+        self.turn.acquire()
+        super().run()
+        self.ended = True
+        self.over.release()
+
+    def syncthreads(self):
+        self.over.release()
+        self.turn.acquire()
+        if self.abort:
+            raise RuntimeError("another thread failed")
+
+
+def _run_block(manager, place, *arguments):
+    """All threads of a block, from barrier to barrier."""
+    live = [
+        _Thread(lambda: manager._f(*arguments), manager, place, at, manager._debug)
+        for at in np.ndindex(*manager._block_dim)
+    ]
+    for thread in live:
+        thread.start()
+    failed = None
+    while live:
+        for thread in live:
+            thread.abort = failed is not None
+            thread.turn.release()
+            thread.over.acquire()
+            failed = failed or thread.exception
+        live = [thread for thread in reversed(live) if not thread.ended]
+    if failed:
+        raise failed[0].with_traceback(failed[1])
+
+
+@contextmanager
+def simulation():
+    """Kernels that are launched inside run like this; shared memory is NaN at first."""
+    run, init = kernel.BlockManager.run, FakeCUDAShared.__init__
+
+    def poisoned(shared, size):
+        init(shared, size)
+        shared._dynshared.fill(-1)
+
+    kernel.BlockManager.run, FakeCUDAShared.__init__ = _run_block, poisoned
+    try:
+        yield
+    finally:
+        kernel.BlockManager.run, FakeCUDAShared.__init__ = run, init
