@@ -13,13 +13,16 @@ if os.environ.get("HOGBLOCK_TEST_DEVICE") != "cuda":
     # Before Numba is imported: CUDA is simulated, and its arrays are NumPy's.
     os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from ptx import cuda_compilers
 
 from hogblock import pool
 from hogblock.datasets import load_digits_images
@@ -50,6 +53,26 @@ def nothing_left_behind():
     while (left := _shared_names() - before) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left, f"left in {SHARED}: {sorted(left)}"
+
+
+def run_script(name, seconds=300):
+    """Run a script of the tests by itself, where CUDA is not simulated."""
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", str(Path(__file__).parent / name)],
+        env=cuda_compilers() | env, capture_output=True, text=True, timeout=seconds,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scripts(request):
+    """Runs of the scripts that tests are marked with, behind all other tests."""
+    marks = [m for i in request.session.items for m in i.iter_markers("script")]
+    executor = ThreadPoolExecutor(1)
+    names = dict.fromkeys(mark.args[0] for mark in marks)
+    yield {name: executor.submit(run_script, name) for name in names}
+    executor.shutdown(cancel_futures=True)
 
 
 class Aligned:

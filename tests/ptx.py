@@ -19,7 +19,7 @@ WIDE = re.compile(r"%rd\d+")
 WORDS_OF_AN_ARRAY = 7  # arguments of a kernel; the address is the fifth
 
 
-def compilers():
+def cuda_compilers():
     """Where pip has put CUDA's compilers: variables of the environment."""
     for folder in sys.path:
         home = Path(folder) / "nvidia" / "cu13"
@@ -33,9 +33,14 @@ def compile_elsewhere(*command, seconds):
     env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *map(str, command)],
-        env=compilers() | env, capture_output=True, text=True, timeout=seconds,
+        env=cuda_compilers() | env, capture_output=True, text=True, timeout=seconds,
         check=False,
     )  # fmt: skip
+    return lines_of(done)
+
+
+def lines_of(done):
+    """JSON lines that a process which compiled kernels has printed."""
     for missing in ("DynamicLibNotFoundError", "NvvmSupportError"):
         if missing in done.stderr:
             pytest.skip("CUDA's compilers are not installed")
@@ -45,7 +50,7 @@ def compile_elsewhere(*command, seconds):
 
 def ptxas(text, capability, folder):
     """What ptxas says about the resources of a kernel; None if it is not installed."""
-    home = compilers().get("CUDA_HOME", "")
+    home = cuda_compilers().get("CUDA_HOME", "")
     program = shutil.which("ptxas", path=f"{home}/bin") or shutil.which("ptxas")
     if program is None:
         return None

@@ -2,12 +2,11 @@
 
 import re
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from ptx import Listing, compile_elsewhere, ptxas
+from ptx import Listing, lines_of, ptxas
 
-SCRIPT = Path(__file__).parent / "compile_kernels.py"
+SCRIPT = "compile_kernels.py"
 SHIPPED = ["train", "one_phase", "predict"]
 CAPABILITIES = [(8, 0), (9, 0)]
 PARAMS = {"train": 2, "one_phase": 2, "predict": 2}  # number of the argument
@@ -16,14 +15,15 @@ OUTSIDE = {"train": 3, "one_phase": 1, "predict": 3}
 
 pytestmark = [
     pytest.mark.skipif(not find_spec("numba_cuda"), reason="needs numba-cuda"),
+    pytest.mark.script(SCRIPT),
     pytest.mark.timeout(300),
 ]
 
 
 @pytest.fixture(scope="module")
-def texts():
+def texts(scripts):
     """PTX of (capability, name)."""
-    found = compile_elsewhere(SCRIPT, seconds=240)
+    found = lines_of(scripts[SCRIPT].result())
     return {(tuple(capability), name): text for capability, name, text in found}
 
 

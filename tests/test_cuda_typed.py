@@ -1,32 +1,23 @@
 """The CUDA kernels with a card's types, on this processor: see ``typed_cuda``."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SECONDS = 300  # compiles every phase for a machine that is no card
+SCRIPT = "typed_run.py"
+
+# It compiles every phase for a machine that is no card.
+pytestmark = [pytest.mark.script(SCRIPT), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def found():
-    """What ``typed_run`` prints."""
-    here = Path(__file__).parent
-    run = subprocess.run(
-        [sys.executable, str(here / "typed_run.py")],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=os.environ | {"PYTHONPATH": str(here)},
-    )
+def found(scripts):
+    """What the script prints."""
+    run = scripts[SCRIPT].result()
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 
 
-@pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("network", ["mlp", "lenet5", "everything"])
 def test_gradients_of_full_size_networks(found, network):
     loss, gradient = found[network]
@@ -34,7 +25,6 @@ def test_gradients_of_full_size_networks(found, network):
     assert gradient < 1e-5
 
 
-@pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("fit", ["fit mlp", "fit cnn"])
 def test_one_worker_takes_the_steps_of_the_cpu(found, fit):
     """Order of samples, dropout, augmentation: the same random numbers."""

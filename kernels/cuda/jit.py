@@ -53,8 +53,8 @@ def kernel(function):
     """Entry point, compiled on its first launch and kept on disk."""
     if SIMULATED:
         return cuda.jit(function)
-    # As a decorator with options alone, numba-cuda 0.30 would forget ``lto``. Without it
-    # the card's code is that of the PTX which the tests look at.
+    # Given options alone, numba-cuda 0.30 would forget ``lto``. Without it the card's
+    # code is that of the PTX which the tests look at.
     return _cached(
         cuda.jit(
             function,
