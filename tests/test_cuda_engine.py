@@ -17,6 +17,8 @@ from hogblock.models import (
 )
 from hogblock.settings import TrainingData
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
 RANDOM = np.random.default_rng(2)
 BYTES = RANDOM.integers(0, 256, (N, FEATURES), dtype=np.uint8)
 LIGHT = RANDOM.uniform(0.2, 2, N).astype(np.float32)

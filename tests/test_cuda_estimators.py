@@ -24,6 +24,8 @@ from hogblock.methods import Hogwild
 from hogblock.models import Conv2D, Dense, Flatten, GlobalAvgPool2D, GroupNorm, Network
 from hogblock.schedules import Adaptive
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
 N = 32
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(N, 3)).astype(np.float32)

@@ -16,6 +16,8 @@ from hogblock.cuda.engine import usable_workers
 from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
 from hogblock.models import Dense, Network
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
 LAYERED = Cuda(threads=2, launch="graph", blocks_per_worker=1)
 
 

@@ -21,6 +21,8 @@ from hogblock.methods import Hogwild
 from hogblock.models import Dense, Network
 from hogblock.settings import TrainingData
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
 WIDE = Network([Dense(1024, "relu"), Dense(3)], (1024,))
 
 # Epochs ----------------------------------------------------------------------------

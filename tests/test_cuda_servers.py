@@ -22,6 +22,8 @@ from hogblock.methods import PASSM, PASSMPlus
 from hogblock.models import Dense, Network
 from hogblock.models.blocks import partition
 
+pytestmark = pytest.mark.usefixtures("simulator")
+
 TWO = (Cuda(0, threads=2), Cuda(0, threads=2))
 THREE = (*TWO, Cuda(1, threads=2))
 

@@ -23,7 +23,7 @@ PLAN = dict(max_iter=2, learning_rate="cosine", batch_size=10, random_state=0)
 
 
 @pytest.fixture
-def engines(monkeypatch):
+def engines(monkeypatch, simulator):
     """The engines of simulated devices, watched."""
     return Engines().install(monkeypatch)
 

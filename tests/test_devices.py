@@ -24,7 +24,7 @@ ON_CARD = DeviceArray(X)
 
 
 @pytest.fixture
-def engines(monkeypatch):
+def engines(monkeypatch, simulator):
     """The engines of simulated devices, watched."""
     return Engines().install(monkeypatch)
 

@@ -70,8 +70,8 @@ class Step:
         from hogblock.kernels.cuda import job
         from hogblock.kernels.cuda import phases as ph
 
-        shape = shape_of(1, device, persistent=False)
         data, settings = _problem(network, batch)
+        shape = shape_of(network, settings, device, persistent=False)
         program = program_of(network, data, settings, shape, device, static=True)
         check_shared(program, device)
         params = network.initialise(np.random.RandomState(0))
