@@ -6,7 +6,7 @@ the weights of the convolution before it.
 
 import numpy as np
 import pytest
-from cuda_pass import CARD, CUDA, check_network
+from cuda_pass import CARD, CUDA, NONE, Run, check_network
 from image_geometries import GEOMETRIES, flattened
 
 from hogblock.kernels.cuda import phases as ph
@@ -23,6 +23,7 @@ from hogblock.models import (
     Residual,
     SpatialDropout2D,
 )
+from hogblock.models.plan import make_plan
 
 pytestmark = CUDA
 
@@ -90,6 +91,17 @@ def test_a_convolution_that_pools(random, pool, shape):
     layers = [Conv2D(4, 3), ReLU(), MaxPool2D(pool), Conv2D(3, 2), MaxPool2D(2)]
     network = flattened(layers, (7, 7, 1))
     check_network(network, random, shape, rows=1, batch=2, rounded=True)
+
+
+def test_not_a_number_goes_through_a_maximum():
+    """Wherever in its window it lies: a run that diverges has to show."""
+    network = flattened([MaxPool2D(2)], (2, 8, 1))
+    x = np.zeros((1, 2, 8, 1), np.float32)
+    x[0, [0, 0, 1, 1], [0, 3, 4, 7]] = np.nan
+    plan = make_plan(network, 1, "squared_error")
+    run = Run(network, [plan], NONE, x, np.zeros((1, 4), np.float32), (4, 1), 1)
+    run.train(1)
+    assert np.isnan(run.outputs(1)).all()
 
 
 @pytest.mark.parametrize("channels, groups", [(1, 1), (6, 3), (5, 5), (19, 1)])

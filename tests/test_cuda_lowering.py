@@ -161,6 +161,17 @@ def test_parts_are_added_up_by_their_update(made):
                 assert row[ph.LENGTH] == row[ph.PART_SIZE]
 
 
+def test_parts_lie_where_nothing_else_does(made):
+    """Plans of other blocks share a place, and the largest of them has to fit."""
+    *_, lowered = made
+    for phases in lowered.phases:
+        for phase in phases:
+            if phase.row[ph.PARTS] > 1 and phase.row[ph.PHASE] in LATE:
+                for other in phases:
+                    if other is not phase:
+                        assert not meet(phase.writes, other.writes)
+
+
 def test_shared_memory_holds_what_phases_use(made):
     *_, lowered = made
     assert lowered.shared_bytes <= 48 * 1024

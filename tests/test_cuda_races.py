@@ -47,6 +47,8 @@ NETWORKS = {
         [Tanh(), Dense(9), LeakyReLU(0.2), Dropout(0.2), Dense(17, "tanh"), Dense(1)],
         (5,),
     ),
+    "long": Network([Dense(3, "tanh"), Dense(2)], (70,)),  # sums of several pieces
+    "norm": flattened([GroupNorm(1, 0.1)], (2, 3, 2)),  # more threads than channels
     "pools": Network(
         [Conv2D(3, 2), ReLU(), MaxPool2D(2), DepthwiseConv2D(2), AvgPool2D(2, 1)]
         + [MaxPool2D(2, 1, "same"), SpatialDropout2D(0.3), Flatten(), Dense(2)],
@@ -114,8 +116,17 @@ def assert_declared(run, noted):
                 assert inside(word, used), (name, word)
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (8, 2)])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        ("dense", (4, 3)),
+        ("dense", (8, 2)),
+        ("long", (4, 1)),
+        ("pools", (8, 2)),
+        ("branches", (4, 3)),
+        ("norm", (64, 1)),
+    ],
+)
 def test_nobody_meets_anybody(monkeypatch, random, name, shape):
     run, noted = watched_step(monkeypatch, NETWORKS[name], random, shape)
     assert_blocks_do_not_meet(run, noted)
