@@ -7,30 +7,37 @@ backwards, and so on.
 
 import threading
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
 
+def _closed():
+    """A gate that a thread waits at until another one opens it."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
+
+
 class _Thread(kernel.BlockThread):
-    """Runs while it has the turn."""
+    """Runs from its gate to a barrier, and opens the next thread's gate there."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.turn = threading.Semaphore(0)
-        self.over = threading.Semaphore(0)
+        self.gate, self.next = _closed(), None
         self.ended = False
 
     def run(self):
-        self.turn.acquire()
+        self.gate.acquire()
         super().run()
         self.ended = True
-        self.over.release()
+        self.next.release()
 
     def syncthreads(self):
-        self.over.release()
-        self.turn.acquire()
+        self.next.release()
+        self.gate.acquire()
         if self.abort:
             raise RuntimeError("another thread failed")
 
@@ -43,13 +50,14 @@ def _run_block(manager, place, *arguments):
     ]
     for thread in live:
         thread.start()
-    failed = None
+    failed, over = None, _closed()
     while live:
-        for thread in live:
+        for thread, after in pairwise([*live, None]):
             thread.abort = failed is not None
-            thread.turn.release()
-            thread.over.acquire()
-            failed = failed or thread.exception
+            thread.next = after.gate if after else over
+        live[0].gate.release()
+        over.acquire()
+        failed = failed or next((t.exception for t in live if t.exception), None)
         live = [thread for thread in reversed(live) if not thread.ended]
     if failed:
         raise failed[0].with_traceback(failed[1])

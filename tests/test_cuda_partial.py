@@ -38,7 +38,7 @@ NETWORKS = {
 }
 
 
-def check_blocks(network, blocks, random, shape, rows=2, batch=3):
+def check_blocks(network, blocks, random, shape, rows=1, batch=2):
     """One run with the plans of all blocks.
 
     Before each, a full step on large values that weigh nothing goes through the same

@@ -67,7 +67,9 @@ def test_some_steps(random, network, how, stores):
 @pytest.mark.parametrize("network", [MLP, CONVNET], ids=["mlp", "convnet"])
 @pytest.mark.parametrize("copy_at", [-1, 0])
 def test_some_steps_of_a_team_of_several_blocks(random, network, copy_at):
-    run, _, twin = training(network, random, HOW["all"], (8, 3), copy_at=copy_at)
+    run, _, twin = training(
+        network, random, HOW["all"], (4, 3), n=5, batch=3, copy_at=copy_at
+    )
     assert_as_the_twin(run, twin)
 
 
