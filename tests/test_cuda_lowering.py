@@ -9,7 +9,7 @@ from random_networks import random_image_network, random_network
 
 from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.lowering import LATE, PARAMETERS_AT
+from hogblock.kernels.cuda.layout import LATE, PARAMETERS_AT
 from hogblock.kernels.cuda.program import Shape, make_program
 from hogblock.models.blocks import partition
 from hogblock.models.plan import make_plan

@@ -6,7 +6,8 @@ and barriers. It is right to some tens of percent at best; it ranks sizes.
 
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.jit import BLOCKS_A_PROCESSOR
-from hogblock.kernels.cuda.lowering import Layout, Phase, lower_plan
+from hogblock.kernels.cuda.layout import Layout, Phase
+from hogblock.kernels.cuda.lowering import lower_plan
 from hogblock.kernels.cuda.schedule import place_barriers, updates_last
 from hogblock.kernels.cuda.tiles import Tile, tile_cycles
 

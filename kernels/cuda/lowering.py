@@ -8,115 +8,23 @@ the weights of a convolution, of biases) are cut into parts, one a block, and ad
 by the update.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.patches import magic
+from hogblock.kernels.cuda.layout import LATE, LINE, Layout, Phase, parameters_of
 from hogblock.kernels.cuda.sums import SUMS_AT
 from hogblock.kernels.cuda.tiles import Tile, choose_split, choose_tile, tile_count
+from hogblock.kernels.cuda.windows import (
+    covers,
+    forward_window,
+    input_window,
+    signed,
+    tap_range,
+)
 
 ELEMENTS = 2048  # of a tile of an elementwise phase
 PARAMETERS = 1024  # of a tile of an update from parts, or of a copy
-LINE = op.LINE
-
-
-def padded(count: int, to: int = LINE) -> int:
-    """`count` rounded up to a multiple of `to`."""
-    return -(-count // to) * to
-
-
-@dataclass
-class Layout:
-    """Work space of a team beyond what the plans use; the same for all its plans.
-
-    Attributes
-    ----------
-    size : int
-        float32 words so far.
-    batch : int
-    blocks, threads : int
-        Of a team, and of a block.
-    shared : int
-        float32 of shared memory that the phases so far need.
-    """
-
-    size: int
-    batch: int
-    blocks: int
-    threads: int
-    shared: int = 0
-    _places: dict = field(default_factory=dict)
-
-    def place(self, key, size: int) -> int:
-        """Offset of `size` words; the same key gives the same place, if it is large."""
-        at, room = self._places.get(key, (0, -1))
-        if size > room:
-            at, room = self.size, padded(size)
-            self._places[key] = at, room
-            self.size += room
-        return at
-
-    @property
-    def rows(self) -> int:
-        return padded(self.batch)
-
-
-@dataclass
-class Phase:
-    """A row of the phase table, and what it reads and writes.
-
-    Attributes
-    ----------
-    row : int64 [PHASE_WIDTH]
-    reals : float32 [PHASE_REALS]
-    reads, writes : tuple of (start, size)
-        Ranges of the work space; parameters lie from `PARAMETERS_AT` on.
-    """
-
-    row: np.ndarray
-    reals: np.ndarray
-    reads: tuple
-    writes: tuple
-
-
-LATE = (ph.PRODUCT_WEIGHT, ph.DEPTHWISE_WEIGHT, ph.COLUMN_SUMS, ph.LOSS_SUM)
-"""Phases that nothing but an update waits for."""
-
-PARAMETERS_AT = 2**40
-EVERYTHING = (PARAMETERS_AT, 2**40)
-
-
-def _parameters_of(row) -> tuple[tuple, tuple]:
-    """Ranges of parameters that a phase reads and writes."""
-    phase, width = row[ph.PHASE], int(row[op.OUT_PIXEL])
-    if phase == ph.PRODUCT_WEIGHT and row[ph.PARTS] == 1:
-        first = PARAMETERS_AT + int(row[op.W] + row[op.FIRST] * width)
-        return (), ((first, int(row[op.COUNT]) * width),)
-    if phase == ph.UPDATE or (phase == ph.COLUMN_SUMS and row[ph.PARTS] == 1):
-        return (), ((PARAMETERS_AT + int(row[ph.TARGET]), int(row[ph.LENGTH])),)
-    if phase in READERS:
-        weights = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH]) * width
-        if row[op.KIND2] == 0:
-            weights *= int(row[op.IN_CHANNELS])
-        used = [(PARAMETERS_AT + int(row[op.W]), max(weights, width))]
-        if row[op.B] >= 0:
-            used.append((PARAMETERS_AT + int(row[op.B]), width))
-        return tuple(used), ()
-    return (), ()
-
-
-READERS = (
-    ph.PRODUCT_FORWARD,
-    ph.PRODUCT_INPUT,
-    ph.DEPTHWISE_FORWARD,
-    ph.DEPTHWISE_INPUT,
-    ph.NORM_FORWARD,
-    ph.NORM_INPUT,
-)
-"""Phases that read parameters: the shared ones, or the team's copy."""
 
 
 class _Lowering:
@@ -137,7 +45,7 @@ class _Lowering:
             out[getattr(ph, name.upper(), None) or getattr(op, name.upper())] = value
         more = np.zeros(ph.PHASE_REALS, np.float32)
         more[: op.REAL_WIDTH] = reals
-        uses, changes = _parameters_of(out)
+        uses, changes = parameters_of(out)
         self.rows.append(Phase(out, more, (*reads, *uses), (*writes, *changes)))
 
     def elements(self, phase, row, reals, reads, writes, length, **columns):
@@ -172,7 +80,7 @@ class _Lowering:
             spatial = code == op.SPATIAL_DROPOUT_FORWARD
             draws = int(row[op.OUT_PIXEL if spatial else op.Y_ROW])
             threshold = int(np.float64(reals[op.RATE]) * 4294967295.0)
-            columns = {"draws": self.draws, "draws_below": _signed(threshold)}
+            columns = {"draws": self.draws, "draws_below": signed(threshold)}
             self.draws += draws
             writes.append((int(row[op.SCRATCH]), self.layout.rows * draws))
         elif code in (op.DROPOUT_BACKWARD, op.SPATIAL_DROPOUT_BACKWARD):
@@ -321,7 +229,7 @@ class _Lowering:
             row[op.KIND], plain[op.SLOPE] = op.LINEAR, 1.0
         else:
             plain = reals
-        window = _forward_window(row)
+        window = forward_window(row)
         reads = [self.span(row, op.X, row[op.X_ROW])]
         writes = [(target[0], target[1] * self.layout.rows)]
         if row[op.KIND2] == 1:
@@ -342,7 +250,7 @@ class _Lowering:
             self.pooling(pool, reals)
 
     def _input(self, row, reals, out, out_row):
-        window = _input_window(row, out, out_row)
+        window = input_window(row, out, out_row)
         reads = [(out, out_row * self.layout.rows)]
         writes = [self.span(row, op.DX, row[op.X_ROW])]
         if row[op.KIND2] == 1:
@@ -359,7 +267,7 @@ class _Lowering:
         )  # fmt: skip
 
     def _weight(self, row, reals, out, out_row):
-        window = _forward_window(row)
+        window = forward_window(row)
         first, count = int(row[op.FIRST]), int(row[op.COUNT])
         width = int(row[op.OUT_PIXEL])
         reads = [
@@ -380,7 +288,7 @@ class _Lowering:
             )  # fmt: skip
             self.update(row, reals, parts, at, count * width, **sums)
             return
-        start, end = _tap_range(window, first, count)
+        start, end = tap_range(window, first, count)
         window["tap_end"] = end
         pixels = self.layout.batch * window["pixels"]
         tile, parts = self.tile(end - start, width, pixels), 1
@@ -468,7 +376,7 @@ class _Lowering:
             size = outside * self.layout.rows
             at = self.layout.place(("positions", int(row[op.Y])), size)
             columns, index = {"positions": at}, [(at, size)]
-        spreads = code == op.MAX_POOL_BACKWARD and _covers(row)
+        spreads = code == op.MAX_POOL_BACKWARD and covers(row)
         phase, reads, writes, length = {
             op.MAX_POOL_FORWARD: (ph.MAX_POOL_FORWARD, x, y + index, outside),
             op.AVG_POOL_FORWARD: (ph.AVG_POOL_FORWARD, x, y, outside),
@@ -478,106 +386,6 @@ class _Lowering:
         if spreads:
             phase, length = ph.MAX_POOL_SPREAD, outside
         self.elements(phase, row, reals, reads, writes, length, **columns)
-
-
-def _covers(row) -> bool:
-    """Whether the windows of a pooling lie side by side and fill the image."""
-    return all(
-        row[stride] == row[kernel] and row[inside] == row[outside] * row[kernel]
-        for stride, kernel, inside, outside in (
-            (op.STRIDE_HEIGHT, op.KERNEL_HEIGHT, op.IN_HEIGHT, op.OUT_HEIGHT),
-            (op.STRIDE_WIDTH, op.KERNEL_WIDTH, op.IN_WIDTH, op.OUT_WIDTH),
-        )
-    )
-
-
-def _signed(word: int) -> int:
-    """The int32 that has the bits of a uint32."""
-    return word - 2**32 if word >= 2**31 else word
-
-
-def _forward_window(row) -> dict[str, int]:
-    """Columns of the patches of X: forward, and the gradient of the weights."""
-    channels, pixel = int(row[op.IN_CHANNELS]), int(row[op.IN_PIXEL])
-    quads = pixel % 4 == 0
-    width = padded(channels, 4) if quads else channels
-    if row[op.KIND2] == 1:
-        channels = width = 1
-    lanes, end = _lanes(row, width)
-    return _window(row, row[op.OUT_HEIGHT], row[op.OUT_WIDTH], lanes) | {
-        "image": row[op.X],
-        "image_row": row[op.X_ROW],
-        "image_height": row[op.IN_HEIGHT],
-        "image_width": row[op.IN_WIDTH],
-        "image_pixel": pixel,
-        "channels": channels,
-        "quads": int(quads),
-        "tap_end": end,
-        "multiply": row[op.STRIDE_HEIGHT],
-        "multiply_right": row[op.STRIDE_WIDTH],
-        "shift_down": -row[op.PAD_TOP],
-        "shift_right": -row[op.PAD_LEFT],
-        "sign": 1,
-        "divide": 1,
-        "divide_right": 1,
-    }
-
-
-def _input_window(row, out: int, out_row: int) -> dict[str, int]:
-    """Columns of the patches of DY that an input gradient adds up."""
-    width = padded(int(row[op.OUT_CHANNELS]), 4)
-    lanes, end = _lanes(row, width)
-    return _window(row, row[op.IN_HEIGHT], row[op.IN_WIDTH], lanes) | {
-        "image": out,
-        "image_row": out_row,
-        "image_height": row[op.OUT_HEIGHT],
-        "image_width": row[op.OUT_WIDTH],
-        "image_pixel": row[op.OUT_PIXEL],
-        "channels": width,
-        "quads": 1,
-        "tap_end": end,
-        "multiply": 1,
-        "multiply_right": 1,
-        "shift_down": row[op.PAD_TOP],
-        "shift_right": row[op.PAD_LEFT],
-        "sign": -1,
-        "divide": row[op.STRIDE_HEIGHT],
-        "divide_right": row[op.STRIDE_WIDTH],
-    }
-
-
-def _tap_range(window, first: int, count: int) -> tuple[int, int]:
-    """First and end of the lanes that stand for `count` rows of weights."""
-    channels, lanes = window["channels"], window["lanes"]
-    if window["tap_end"] <= lanes:  # a single tap
-        start, end = first, min(window["tap_end"], padded(first + count, 4))
-    else:
-        start = first // channels * lanes
-        end = (first + count - 1) // channels * lanes + lanes
-    return start // 4 * 4 if window["quads"] else start, end
-
-
-def _lanes(row, width: int) -> tuple[int, int]:
-    """From one tap to the next in a product's long axis, and the end of that axis.
-
-    A single tap has no next one, and powers of two are divided by without error.
-    """
-    taps = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH])
-    if taps == 1:
-        return 1 << (width - 1).bit_length(), width
-    return width, taps * width
-
-
-def _window(row, height, width, lanes) -> dict[str, int]:
-    """What both have in common; height, width : of the pixels that go by."""
-    return {
-        "lanes": lanes,
-        "lanes_magic": magic(lanes),
-        "kernel_magic": magic(int(row[op.KERNEL_WIDTH])),
-        "pixels": int(height * width),
-        "line_pixels": width,
-        "line_magic": magic(int(width)),
-    }
 
 
 _POINTWISE = {  # phase, what it reads, what it writes

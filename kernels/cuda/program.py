@@ -8,14 +8,8 @@ from hogblock.kernels import optable as op
 from hogblock.kernels.counters import STALENESS_BINS
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.lowering import (
-    EVERYTHING,
-    LINE,
-    Layout,
-    Phase,
-    lower_plan,
-    padded,
-)
+from hogblock.kernels.cuda.layout import EVERYTHING, LINE, Layout, Phase, padded
+from hogblock.kernels.cuda.lowering import lower_plan
 from hogblock.kernels.cuda.schedule import place_barriers, updates_last
 
 GATHERED_VALUES = 2048  # of a tile of the gather

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.lowering import LATE, Phase
+from hogblock.kernels.cuda.layout import LATE, Phase
 
 
 def _meet(some, others) -> bool:
