@@ -50,6 +50,21 @@ def _minimum(a, b):
     return a if a < b else b
 
 
+@part
+def _copy_lanes(team, target, word, lane, channels, width):
+    """Copy `width` (4 or 1) channels of a pixel from `lane` on; zeros where it ends.
+
+    word : of channel 0; -1 for a pixel outside.
+    """
+    size = _minimum(width, int32(channels - lane)) if word >= 0 else int32(0)
+    size = size if size > 0 else int32(0)
+    source = int32(word + lane) if size > 0 else int32(0)
+    if width == 4:
+        copy16(team.shared, target, team.work, source, size)
+    else:
+        copy4(team.shared, target, team.work, source, size)
+
+
 def make_product(kind, epilogue):
     """A device function that runs one product phase.
 
@@ -91,7 +106,7 @@ def make_product(kind, epilogue):
     @part
     def copy_patches(run, team, p, at, k0, k1):
         """A [m, k] of k0 <= k < k1, from the tile's pixels on; k contiguous."""
-        table, shared, pixels = run.table, team.shared, team.pixels
+        table, pixels = run.table, team.pixels
         win = window_at(table, p)
         quads = table[p + ph.QUADS] == 1
         width = int32(4 if quads else 1)
@@ -110,23 +125,15 @@ def make_product(kind, epilogue):
                 if base >= 0 and k < k1:
                     at_row, at_column = pixels[3 * i + 1], pixels[3 * i + 2]
                     word = word_of(win, base, at_row + down, at_column + right)
-                size = int32(0)
-                if word >= 0:
-                    size = _minimum(width, int32(channels - lane))
-                    size = size if size > 0 else int32(0)
-                source = int32(word + lane) if size > 0 else int32(0)
                 target = int32(at + i * stride + j * width)
-                if quads:
-                    copy16(shared, target, team.work, source, size)
-                else:
-                    copy4(shared, target, team.work, source, size)
+                _copy_lanes(team, target, word, lane, channels, width)
                 i += step
             j += team.threads if team.threads < fast else fast
 
     @part
     def copy_turned_patches(run, team, p, at, k0, k1, m0):
         """A [k, m] of pixels k0 <= k < k1 and the tile's taps; m contiguous."""
-        table, shared = run.table, team.shared
+        table = run.table
         win = window_at(table, p)
         image, image_row = table[p + ph.IMAGE], table[p + ph.IMAGE_ROW]
         tile_m, tile_k = table[p + ph.TILE_M], table[p + ph.TILE_K]
@@ -147,16 +154,8 @@ def make_product(kind, epilogue):
                     sample, down, right = pixel_of(win, k)
                     base = int32(image + sample * image_row)
                     word = word_of(win, base, down + tap_down, right + tap_right)
-                size = int32(0)
-                if word >= 0:
-                    size = _minimum(width, int32(channels - lane))
-                    size = size if size > 0 else int32(0)
-                source = int32(word + lane) if size > 0 else int32(0)
                 target = int32(at + i * tile_m + j * width)
-                if quads:
-                    copy16(shared, target, team.work, source, size)
-                else:
-                    copy4(shared, target, team.work, source, size)
+                _copy_lanes(team, target, word, lane, channels, width)
                 i += step
             j += team.threads if team.threads < fast else fast
 
