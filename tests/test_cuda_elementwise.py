@@ -66,6 +66,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.timeout(300)  # the CPU's kernels may have to be compiled first
 @pytest.mark.parametrize("shape", [(4, 1), (8, 2)])
 @pytest.mark.parametrize("layers", LAYERS, ids=["rows", "images"])
 def test_masks_are_those_of_a_cpu(aligned, random, layers, shape):
