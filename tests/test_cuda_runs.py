@@ -18,7 +18,7 @@ from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import Launcher
 from hogblock.kernels.cuda.program import Shape
 from hogblock.methods import Hogwild
-from hogblock.models import Dense, Network
+from hogblock.models import Conv2D, Dense, GlobalAvgPool2D, GroupNorm, Network
 from hogblock.settings import TrainingData
 
 pytestmark = pytest.mark.usefixtures("simulator")
@@ -281,9 +281,12 @@ def test_too_large_a_run(monkeypatch, nothing_allocated, most, words):
         assert word in str(error.value)
 
 
-def test_too_wide_a_layer(nothing_allocated):
-    network = Network([Dense(16_000)], (runs.FEATURES,))
-    with pytest.raises(ValueError, match=r"widest layer needs \d\d KiB .* 48 KiB are"):
+def test_too_wide_an_image(nothing_allocated):
+    layers = [Conv2D(4096, 1), GroupNorm(8), GlobalAvgPool2D(), Dense(3)]
+    network = Network(layers, (1, runs.FEATURES, 1))
+    with pytest.raises(
+        ValueError, match=r"widest normalisation needs \d\d KiB .* 48 KiB are"
+    ):
         fit(runs.settings(), network=network)
 
 

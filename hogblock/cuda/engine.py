@@ -148,11 +148,11 @@ def train(
 def check_shared(program, device: Cuda) -> None:
     """Raise if a block of the run would need more shared memory than there is."""
     if program.shared_bytes > SHARED_BYTES:
+        needed, most = program.shared_bytes / 1024, SHARED_BYTES / 1024
         raise ValueError(
-            f"the network's widest layer needs {program.shared_bytes / 1024:.0f} KiB "
-            f"of a thread block's shared memory on {device.name}; "
-            f"{SHARED_BYTES / 1024:.0f} KiB are allowed: make layers and images of "
-            "fewer channels"
+            f"the network's widest normalisation needs {needed:.0f} KiB of a thread "
+            f"block's shared memory on {device.name}; {most:.0f} KiB are allowed: "
+            "normalise images of fewer channels"
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.layout import LATE, LINE, Layout, Phase, parameters_of
-from hogblock.kernels.cuda.sums import SUMS_AT
+from hogblock.kernels.cuda.sums import MOST_CHANNELS, SUMS_AT
 from hogblock.kernels.cuda.tiles import Tile, choose_split, choose_tile, tile_count
 from hogblock.kernels.cuda.windows import (
     covers,
@@ -343,7 +343,8 @@ class _Lowering:
         width = int(row[op.Y_ROW])
         lines = self.layout.batch * int(row[op.COUNT])
         parts = max(1, min(self.layout.blocks, lines // 128))
-        self.layout.shared = max(self.layout.shared, SUMS_AT + width)
+        needed = SUMS_AT + min(width, MOST_CHANNELS)
+        self.layout.shared = max(self.layout.shared, needed)
         at = self.layout.place(("bias", int(row[op.B])), self.layout.blocks * width)
         reads = [(int(row[op.DY]), self.layout.rows * int(row[op.COUNT]) * width)]
         target = {"target": int(row[op.B]), "length": width, "decays": 0}

@@ -15,6 +15,9 @@ from hogblock.kernels.cuda.update import update4
 SUMS_AT = LARGEST_BLOCK
 """Where sums lie in shared memory, behind a word of each thread."""
 
+MOST_CHANNELS = 2048
+"""Of a bias, summed up at a time."""
+
 
 def make_channel_sums(term):
     """A device function that sums over lines of channels, each channel by itself.
@@ -78,17 +81,27 @@ def column_sums(run, team, step, p, rows):
         start = int32(t * share)
         count = int32(lines - start)
         count = count if count < share else share
-        base = int32(table[p + op.DY] + start * channels)
-        _columns(run, team, p, base, count, channels, 0)
-        c = int32(4 * team.thread)
-        while c < channels:
-            quad = load4(shared, int32(SUMS_AT + c))
-            if parts > 1:
-                at = int32(table[p + ph.PARTS_AT] + t * table[p + ph.PART_SIZE] + c)
-                store4(team.work, at, quad[0], quad[1], quad[2], quad[3])
-            elif step.numbers[job.LEARNS] == 1:
-                at = int32(table[p + ph.TARGET] + c)
-                update4(run, team, step, at, quad[0], quad[1], quad[2], quad[3], False)
-            c += 4 * team.threads
-        cuda.syncthreads()
+        first = int32(0)
+        while first < channels:
+            width = int32(channels - first)
+            width = width if width < MOST_CHANNELS else int32(MOST_CHANNELS)
+            base = int32(table[p + op.DY] + start * channels + first)
+            _columns(run, team, p, base, count, width, 0)
+            c = int32(4 * team.thread)
+            while c < width:
+                quad = load4(shared, int32(SUMS_AT + c))
+                at = int32(first + c)
+                if parts > 1:
+                    at = int32(
+                        at + table[p + ph.PARTS_AT] + t * table[p + ph.PART_SIZE]
+                    )
+                    store4(team.work, at, quad[0], quad[1], quad[2], quad[3])
+                elif step.numbers[job.LEARNS] == 1:
+                    at = int32(at + table[p + ph.TARGET])
+                    update4(
+                        run, team, step, at, quad[0], quad[1], quad[2], quad[3], False
+                    )
+                c += 4 * team.threads
+            cuda.syncthreads()
+            first += width
         t += team.blocks
