@@ -55,23 +55,31 @@ def nothing_left_behind():
     assert not left, f"left in {SHARED}: {sorted(left)}"
 
 
-def run_script(name, seconds=300):
-    """Run a script of the tests by itself, where CUDA is not simulated."""
+def run_script(folder, name, *arguments):
+    """Run a script in a folder by itself, where CUDA is not simulated."""
     env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
     return subprocess.run(
-        [sys.executable, "-W", "ignore", str(Path(__file__).parent / name)],
-        env=cuda_compilers() | env, capture_output=True, text=True, timeout=seconds,
-        check=False,
+        [sys.executable, "-W", "ignore", str(Path(__file__).parent / name), *arguments],
+        env=cuda_compilers() | env, capture_output=True, text=True, cwd=folder,
+        timeout=300, check=False,
     )  # fmt: skip
 
 
+class Running(dict):
+    """Runs by script and arguments; `folder` is where they write."""
+
+    def __init__(self, commands, folder, executor):
+        super().__init__((c, executor.submit(run_script, folder, *c)) for c in commands)
+        self.folder = folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def running(request):
+def running(request, tmp_path_factory):
     """Runs of the scripts that tests are marked with, behind all other tests."""
     marks = [m for i in request.session.items for m in i.iter_markers("script")]
     executor = ThreadPoolExecutor(1)
-    names = dict.fromkeys(mark.args[0] for mark in marks)
-    yield {name: executor.submit(run_script, name) for name in names}
+    commands = dict.fromkeys(mark.args for mark in marks)
+    yield Running(commands, tmp_path_factory.mktemp("scripts"), executor)
     executor.shutdown(cancel_futures=True)
 
 

@@ -23,7 +23,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def texts(running):
     """PTX of (capability, name)."""
-    found = lines_of(running[SCRIPT].result())
+    found = lines_of(running[(SCRIPT,)].result())
     return {(tuple(capability), name): text for capability, name, text in found}
 
 

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.script(SCRIPT), pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def found(running):
     """What the script prints."""
-    run = running[SCRIPT].result()
+    run = running[(SCRIPT,)].result()
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 

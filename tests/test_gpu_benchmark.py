@@ -267,13 +267,19 @@ def test_probe_and_phase_tables(scripts):
     assert "| dense forward 784x256 | 2.00 | 6,423 | 9.6% |" in rows[-1]
 
 
+DRY_RUN = "../examples/benchmarks/gpu.py", "--dry-run"
+
 # The whole -------------------------------------------------------------------------
 
 
-def test_dry_run(tmp_path):
-    text = run_script("--dry-run", "--out", tmp_path / "r", seconds=110)
-    assert "Predictions, not measurements" in text
-    record = json.loads((tmp_path / "r" / "gpu.json").read_text())
+@pytest.mark.script(*DRY_RUN)
+@pytest.mark.timeout(300)
+def test_dry_run(running):
+    run = running[DRY_RUN].result()
+    assert run.returncode == 0, run.stderr
+    assert "Predictions, not measurements" in run.stdout
+    results = running.folder / "results"
+    record = json.loads((results / "gpu.json").read_text())
     lines = record["measured"]
     assert all(lines.values())
     for part in ("throughput", "target"):
@@ -286,7 +292,7 @@ def test_dry_run(tmp_path):
         assert all("seconds" in found for found in lines["phases"])
         assert "device" in lines["throughput"][0]["runs"][0]
     if find_spec("matplotlib"):
-        assert (tmp_path / "r" / "gpu.png").stat().st_size
+        assert (results / "gpu.png").stat().st_size
 
 
 def test_predictions_of_the_documentation(tmp_path):
