@@ -2,7 +2,7 @@
 
 The simulator (``NUMBA_ENABLE_CUDASIM=1``, read when Numba is first imported) runs the
 same source as Python threads. It knows no inlining and no integer types: what differs
-is decided here and in ``memory``, and nowhere else.
+is decided here and in ``integers``, ``memory`` and ``threads``.
 """
 
 import contextlib

@@ -136,7 +136,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
         body = updates_last(lower_plan(plan.ops, plan.reals, plan.n_forward, layout))
         phases = [*_before(plan, layout, header), *body]
         lowered.append(place_barriers(phases, shape.blocks))
-    words, reals = _Pile(job.HEADER, np.int32), _Pile(job.HEADER_REALS, np.float32)
+    words, reals = _Pile(job.HEADER, np.int64), _Pile(job.HEADER_REALS, np.float32)
     starts = [
         _add_phases(words, reals, phases) for phases in lowered
     ]  # fmt: skip
@@ -185,7 +185,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     floats[job.MOMENTUM], floats[job.DECAY] = rules.momentum, rules.decay
     floats[job.RATE_FACTOR] = 1
     return Program(
-        table=table,
+        table=table.astype(np.int32),  # the caller refuses larger work space
         reals=floats,
         work_size=layout.size,
         words_size=indices_at + shape.teams * batch,

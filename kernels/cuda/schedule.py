@@ -1,7 +1,5 @@
 """Order and barriers of a team's phases."""
 
-import numpy as np
-
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.layout import LATE, Phase
 
@@ -32,10 +30,12 @@ def updates_last(phases: list[Phase]) -> list[Phase]:
         code = phase.row[ph.PHASE]
         rest = [p for p in phases[k + 1 :] if p.row[ph.PHASE] not in (*LATE, ph.UPDATE)]
         spoilt = any(_meet(phase.reads, p.writes) for p in rest)
-        target = {True: late, False: early}[code in LATE and not spoilt]
         if code == ph.UPDATE:
-            target = updates
-        target.append(phase)
+            updates.append(phase)
+        elif code in LATE and not spoilt:
+            late.append(phase)
+        else:
+            early.append(phase)
     return early + late + updates
 
 
@@ -55,8 +55,3 @@ def place_barriers(phases: list[Phase], blocks: int) -> list[Phase]:
         phase.row[ph.FIRST_TILE] = tiles % blocks
         tiles += int(phase.row[ph.TILES])
     return phases
-
-
-def barriers(phases: list[Phase]) -> int:
-    """Barriers of a step, the one at its end included."""
-    return 1 + int(np.sum([p.row[ph.BARRIER] for p in phases]))
