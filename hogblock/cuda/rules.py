@@ -82,11 +82,6 @@ def program_of(
     single = blocks if own is None else [blocks[b] for b in own]
     plans = [make_plan(network, settings.batch, settings.loss, b) for b in single]
     full = make_plan(network, settings.batch, settings.loss)
-    rows = settings.batch + 16
-    _check(
-        f"float32 of a worker's work space with batch_size={settings.batch}",
-        full.work_size + rows * 2 * max(network.size // 64, 1),
-    )
     writes = np.zeros((1 + len(plans), len(blocks)), np.int64)
     writes[0] = 1
     for row, block in enumerate(range(len(blocks)) if own is None else own, 1):
