@@ -154,7 +154,4 @@ class NetworkClassifierMixin(ClassifierMixin):
         -------
         float
         """
-        outputs = self._outputs(X)
-        return self._score_outputs(
-            outputs, on_host(y), on_host(sample_weight), self._targets
-        )
+        return self._score(X, y, sample_weight)

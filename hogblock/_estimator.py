@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
 from hogblock._engines import engine_for, outputs_of
-from hogblock._places import check_places, current, opened
+from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
 from hogblock._validation import check_weights, check_X, check_X_y
 from hogblock.devices import Cuda, is_device_array
@@ -385,3 +385,9 @@ class NetworkEstimator(BaseEstimator):
                 threads=min(joblib.effective_n_jobs(self.n_jobs), os.cpu_count() or 1),
             )
         return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)
+
+    def _score(self, X, y, sample_weight) -> float:
+        """``score``; y and weights may lie on a device."""
+        return self._score_outputs(
+            self._outputs(X), on_host(y), on_host(sample_weight), self._targets
+        )

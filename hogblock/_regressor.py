@@ -5,7 +5,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import column_or_1d
 
-from hogblock._places import on_host, put_like
+from hogblock._places import put_like
 from hogblock._targets import RealTargets
 
 
@@ -99,7 +99,4 @@ class NetworkRegressorMixin(RegressorMixin):
         -------
         float
         """
-        outputs = self._outputs(X)
-        return self._score_outputs(
-            outputs, on_host(y), on_host(sample_weight), self._targets
-        )
+        return self._score(X, y, sample_weight)
