@@ -49,7 +49,7 @@ class Engine:
             return engine.usable_workers(network, method, wanted)
         from hogblock.cuda.engine import usable_workers
 
-        return usable_workers(network, method, _teams(n_jobs), batches, self.devices[0])
+        return usable_workers(network, method, _teams(n_jobs), batches)
 
     def train(self, network: Network, data: TrainingData, *rest) -> Result:
         """``engine.train``, or what stands for it on the devices."""

@@ -115,7 +115,7 @@ def test_synchronous_workers_are_one_team():
     found = fit(runs.settings(methods.Sync(), epochs=1))
     np.testing.assert_array_equal(found.params, expected.params)
     method = methods.Sync()
-    assert runs.cuda_engine.usable_workers(runs.NETWORK, method, 9, 50, Cuda()) == 1
+    assert runs.cuda_engine.usable_workers(runs.NETWORK, method, 9, 50) == 1
 
 
 def test_stores_and_additions_are_the_same_without_races():

@@ -147,7 +147,7 @@ def test_passm_writes_each_block_by_its_owner_only():
     ],
 )
 def test_usable_workers(method, n_jobs, batches, expected):
-    assert usable_workers(NETWORK, method, n_jobs, batches, CARD) == expected
+    assert usable_workers(NETWORK, method, n_jobs, batches) == expected
 
 
 def test_more_workers_than_layers_train():

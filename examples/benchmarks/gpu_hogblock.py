@@ -64,8 +64,7 @@ class CudaEngine:
 
     def usable_workers(self, network, method, workers, batches):
         """Workers that a run can use."""
-        usable = self.engine.usable_workers
-        return usable(network, method, workers, batches, self.device)
+        return self.engine.usable_workers(network, method, workers, batches)
 
     def train(self, *arguments):
         """Train; returns a ``Result``."""

@@ -36,7 +36,7 @@ SIMULATED_BLOCKS = 2
 
 
 def usable_workers(
-    network: Network, method: Method, n_jobs: int | None, batches: int, device: Cuda
+    network: Network, method: Method, n_jobs: int | None, batches: int
 ) -> int:
     """Teams that a run can use.
 
@@ -47,7 +47,6 @@ def usable_workers(
         None lets the engine choose.
     batches : int
         Minibatches of an epoch.
-    device : Cuda
     """
     if method.name in ("sgd", "sync"):  # one team shares the minibatch
         return 1
