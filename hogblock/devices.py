@@ -30,9 +30,9 @@ class Cuda:
     writes : {"add", "store"}, default="add"
         "add" loses no update of workers that write the same parameters; plain stores
         may lose some.
-    launch : {"auto", "persistent", "graph"}, default="auto"
+    launch : {"persistent", "graph"}, default="persistent"
         "persistent": one kernel runs many steps; "graph": layer by layer, in CUDA
-        graphs, on one device only; "auto" lets the engine choose.
+        graphs, on one device only.
     threads : int, default=256
         Threads of a block, a power of two.
 
@@ -45,7 +45,7 @@ class Cuda:
     index: int = 0
     blocks_per_worker: int | None = None
     writes: str = "add"
-    launch: str = "auto"
+    launch: str = "persistent"
     threads: int = 256
 
     def __post_init__(self):
@@ -60,8 +60,8 @@ class Cuda:
         _check(
             self,
             "launch",
-            self.launch in ("auto", "persistent", "graph"),
-            "'auto', 'persistent' or 'graph'",
+            self.launch in ("persistent", "graph"),
+            "'persistent' or 'graph'",
         )
         _check(
             self,

@@ -57,7 +57,7 @@ def test_cuda_is_public():
         ("blocks_per_worker", 0, "None or a whole number above 0"),
         ("blocks_per_worker", 1.5, "None or a whole number above 0"),
         ("writes", "atomic", "'add' or 'store'"),
-        ("launch", "eager", "'auto', 'persistent' or 'graph'"),
+        ("launch", "eager", "'persistent' or 'graph'"),
         ("threads", 96, "a power of two of at most 256"),
         ("threads", 2048, "a power of two of at most 256"),
         ("threads", 0, "a power of two of at most 256"),
