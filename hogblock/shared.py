@@ -28,10 +28,16 @@ def _bytes(shape, dtype) -> int:
 
 
 def views(buffer, specification: Specification) -> dict[str, np.ndarray]:
-    """The arrays over a buffer that starts at a multiple of ``ALIGNMENT``."""
+    """The arrays over a buffer that starts at a multiple of ``ALIGNMENT``.
+
+    Each keeps the buffer alive: one that outlives its run (in a traceback that somebody
+    prints, say) must not lead to memory that is gone.
+    """
     arrays, offset = {}, 0
+    whole = np.frombuffer(buffer, np.uint8)
     for name, (shape, dtype) in specification.items():
-        arrays[name] = np.ndarray(shape, dtype, buffer, offset)
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        arrays[name] = whole[offset : offset + size].view(dtype).reshape(shape)
         offset += _bytes(shape, dtype)
     return arrays
 
