@@ -23,7 +23,7 @@ from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling
 from hogblock.settings import Settings, TrainingData
-from hogblock.stopping import Progress
+from hogblock.stopping import Progress, gate_of
 
 AUTO_BATCH = 64
 
@@ -204,7 +204,7 @@ class NetworkEstimator(BaseEstimator):
             seed=int(random.randint(np.iinfo(np.int32).max)),
             epochs=1 if incremental else self.max_iter,
             past_epochs=self.t_ // len(X) if goes_on else 0,
-            gated=X_val is not None,
+            scored=X_val is not None,
         )
         followed = self._follow(network, inputs, X_val, y_val, targets, data, settings)
         batches = -(-len(X) // settings.batch)
@@ -224,7 +224,9 @@ class NetworkEstimator(BaseEstimator):
         self._targets, self._inputs, self._network = targets, inputs, network
         self._random_state, self._momentum = random, result.momentum
         self._remember(data.x)
-        self._keep(result, followed, n_samples, goes_on)
+        # Merged samples count as often as they were given.
+        seen = result.samples * n_samples // len(data.x)
+        self._keep(result, followed, seen, goes_on)
         self.device_ = engine.name
         if not incremental or result.interrupted:
             self._warn_if_unfinished(result, followed)
@@ -266,13 +268,14 @@ class NetworkEstimator(BaseEstimator):
         )
 
     def _settings(
-        self, engine, network, n_samples, loss, *, seed, epochs, past_epochs, gated
+        self, engine, network, n_samples, loss, *, seed, epochs, past_epochs, scored
     ) -> Settings:
         method = methods.resolve(self.method)
+        schedule = schedules.resolve(self.learning_rate)
         batch = self._batch_size(n_samples)
         batches = -(-n_samples // batch)
         rate, points = schedules.rate_table(
-            schedules.resolve(self.learning_rate),
+            schedule,
             self.learning_rate_init,
             self.power_t,
             epochs=epochs,
@@ -293,7 +296,7 @@ class NetworkEstimator(BaseEstimator):
             shuffle=self.shuffle,
             alpha=self.alpha,
             seed=seed,
-            gated=gated,
+            gate=gate_of(method, schedule, self.n_iter_no_change, scored),
             augmentation=getattr(self, "augmentation", None),
         )
 
@@ -328,7 +331,7 @@ class NetworkEstimator(BaseEstimator):
             score=score if X_val is not None else None,
         )
 
-    def _keep(self, result, followed, n_samples, goes_on) -> None:
+    def _keep(self, result, followed, seen, goes_on) -> None:
         """Set the fitted attributes."""
         best = followed.early_stopping and followed.best_params is not None
         self._params = followed.best_params if best else result.params
@@ -337,20 +340,21 @@ class NetworkEstimator(BaseEstimator):
             network, self._params, self._inputs, targets
         )
         self.loss_curve_ = (self.loss_curve_ if goes_on else []) + followed.losses
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.loss_ = (
+            self.loss_curve_[-1] if self.loss_curve_ else followed.loss_of(result)
+        )
         self.best_loss_ = None if best else min(self.loss_curve_, default=np.inf)
         self.validation_scores_ = followed.scores if followed.score else None
         self.best_validation_score_ = followed.best_score
         self.n_iter_ = (self.n_iter_ if goes_on else 0) + len(followed.losses)
-        each = methods.resolve(self.method).epochs == "worker"
-        passes = len(followed.losses) * (result.workers if each else 1)
-        self.t_ = (self.t_ if goes_on else 0) + passes * n_samples
+        self.t_ = (self.t_ if goes_on else 0) + seen
         self.n_layers_ = sum(t.decays for t in network.tensors) + 1
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation
         self.n_workers_ = result.workers
         counts = {
             "staleness_": result.staleness,
+            "overlap_": result.overlap,
             "updates_per_block_": result.updates_per_block,
             "steps_per_worker_": result.steps_per_worker,
             "training_seconds_": result.seconds,

@@ -16,15 +16,15 @@ from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.job import WRITE_MEAN
 from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
 from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 from hogblock.shared import Segment, private_arrays
 from hogblock.task import Task, arguments_of, make_plans, shared_specification
-from hogblock.worker import Slices
+from hogblock.worker import WAITS, Slices
 
 POLL_SECONDS = 0.01
-GATED_POLL_SECONDS = 0.0005
 ROWS_AT_ONCE = 4096
 NONE = np.zeros(0, np.float32)
 
@@ -64,36 +64,44 @@ class _Run:
     held: float = 0.0
     """Seconds that all workers waited for `on_epoch`: not training time."""
 
-    @property
-    def counters(self) -> np.ndarray:
-        return self.arrays["counters"][:: c.STRIDE]
+    def __post_init__(self):
+        alone = self.settings.workers == 1
+        self.gate = "held" if alone else self.settings.gate
+        self._write(c.LIMIT, self._limit_after(0))
+        self._write(c.END, self.batches * self.settings.epochs)
+
+    def _write(self, counter: int, value: int) -> None:
+        write_counter(self.arrays["counters"], counter, value)
+
+    def _read(self, counter: int) -> int:
+        return read_counter(self.arrays["counters"], counter)
+
+    def _limit_after(self, judged: int) -> int:
+        """Shared steps (or steps of each worker, if each has its own epochs) that may
+        be done when `judged` epochs are judged."""
+        epochs = self.settings.epochs
+        ahead = {"held": 1, "ahead": 2, "open": epochs}[self.gate]
+        return self.batches * min(epochs, judged + ahead)
 
     @property
-    def total(self) -> int:
-        """Shared steps (or steps of each worker, if each has its own epochs)."""
-        return self.batches * self.settings.epochs
-
     def _steps_of_an_epoch(self) -> int:
         method = self.settings.method
         alone = method.epochs == "shared" and method.write != WRITE_MEAN
         return self.batches * (1 if alone else self.settings.workers)
 
     def start(self) -> None:
-        """Let the workers begin."""
-        self.counters[c.LIMIT] = self.batches if self.settings.gated else self.total
+        """Let the time begin."""
         self.started = time.perf_counter()
 
     def poll(self) -> None:
         """Handle the epochs that are over by now."""
-        record = self.arrays["record"]
-        wanted = self._steps_of_an_epoch()
-        while len(self.losses) < self.settings.epochs and not self.counters[c.STOP]:
+        wanted = self._steps_of_an_epoch
+        while not self.finished:
             index = len(self.losses)
-            sums = record[:, index].sum(axis=0)
-            if sums[c.STEPS] < wanted:
+            steps, _, loss, weight = sum_epoch(self.arrays["record"], index)
+            if steps < wanted:
                 return
-            loss = sums[c.LOSS_SUM] / sums[c.WEIGHT_SUM] if sums[c.WEIGHT_SUM] else 0.0
-            self.losses.append(float(loss))
+            self.losses.append(loss / weight if weight else 0.0)
             epoch = Epoch(
                 index,
                 self.losses[-1],
@@ -103,17 +111,32 @@ class _Run:
             )
             stop = self._ask(epoch)
             self.arrays["rate_factor"][0] = epoch.rate_factor
-            if stop:
-                self.counters[c.STOP] = 1
-            elif self.settings.gated:
-                self.counters[c.LIMIT] = min(self.total, (index + 2) * self.batches)
+            if stop and self.gate == "open":
+                self.stop()
+            elif stop:
+                self._write(c.END, self._read(c.LIMIT))
+            elif self._read(c.LIMIT) < self._read(c.END):
+                self._write(c.LIMIT, self._limit_after(index + 1))
 
     def _ask(self, epoch: Epoch) -> bool:
         before = time.perf_counter()
         stop = self.on_epoch(epoch)
-        if self.settings.gated or self.settings.workers == 1:
+        if self.gate == "held":
             self.held += time.perf_counter() - before
         return stop
+
+    def stop(self) -> None:
+        """Let the workers leave at their next step."""
+        self._write(c.STOP, 1)
+
+    def abort(self) -> None:
+        """Let the workers leave at once, even out of a barrier."""
+        self._write(c.ABORT, 1)
+
+    @property
+    def steps(self) -> int:
+        """Minibatches that each worker has done, added up."""
+        return int(self.arrays["record"].view(np.int64)[:, :, c.STEPS].sum())
 
     @property
     def seconds(self) -> float:
@@ -122,24 +145,37 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        return bool(self.counters[c.STOP]) or len(self.losses) == self.settings.epochs
+        over = len(self.losses) * self.batches >= self._read(c.END)
+        return over or bool(self._read(c.STOP))
 
     def result(self, seconds: float, interrupted: bool) -> Result:
+        """What came of it, once no worker writes any more."""
         arrays, settings = self.arrays, self.settings
-        steps = arrays["record"][:, :, c.STEPS].sum(axis=1).astype(np.int64)
+        record = arrays["record"]
+        steps = record.view(np.int64)[:, :, c.STEPS].sum(axis=1)
         together = settings.method.write == WRITE_MEAN
+        ages = arrays["staleness"].sum(axis=0)
         return Result(
             params=arrays["params"].copy(),
             momentum=arrays["momentum"].copy(),
             losses=self.losses,
+            loss_so_far=self._loss_so_far(),
             workers=settings.workers,
             steps=int(steps[0] if together else steps.sum()),
+            samples=int(record[:, :, c.SAMPLES].sum()),
             steps_per_worker=steps,
-            updates_per_block=self.counters[c.BLOCKS :].copy(),
-            staleness=arrays["staleness"].sum(axis=0),
+            updates_per_block=arrays["counters"][:: c.STRIDE][c.BLOCKS :].copy(),
+            staleness=ages[c.READ],
+            overlap=ages[c.WRITTEN],
             seconds=seconds,
             interrupted=interrupted,
         )
+
+    def _loss_so_far(self) -> float | None:
+        if len(self.losses) == self.settings.epochs:
+            return None
+        _, _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
+        return loss / weight if weight else None
 
 
 def train(
@@ -266,7 +302,6 @@ def _make_tasks(network, data, settings, batches):
             work_size=work_size,
             zeros_size=zeros_size,
             blocks=blocks,
-            steps=batches * settings.epochs,
             key=int(streams[rank].generate_state(1)[0]),
         )
         for rank in range(settings.workers)
@@ -295,14 +330,11 @@ def _train_here(run: _Run, task: Task, progress) -> Result:
     slices = Slices()
     interrupted = False
     run.start()
-    run.counters[c.LIMIT] = run.batches
     try:
         while not run.finished:
-            wanted = slices.steps
-            if slices.run(arguments) < wanted:
-                run.counters[c.LIMIT] += run.batches
+            slices.run(arguments)
             run.poll()
-            progress(run.arrays["record"][0, :, c.STEPS].sum())
+            progress(run.steps)
     except KeyboardInterrupt:
         interrupted = True
     return run.result(run.seconds, interrupted)
@@ -320,35 +352,39 @@ def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
     run.start()
     seconds = None
     pending = list(workers)
-    pause = GATED_POLL_SECONDS if run.settings.gated else POLL_SECONDS
     while pending:
         try:
-            pending = _still_running(pending, pause, run.counters)
+            pending = _still_running(pending, run)
             run.poll()
-            progress(run.arrays["record"][:, :, c.STEPS].sum())
+            progress(run.steps)
             if seconds is None and run.finished:
                 seconds = run.seconds
         except KeyboardInterrupt:
             interrupted = True
-            run.counters[c.STOP] = 1
+            run.stop()
     if seconds is None:
         seconds = run.seconds
     return run.result(seconds, interrupted)
 
 
-def _still_running(workers, pause, counters) -> list:
-    """Workers that have not reported the end of the run after `pause` seconds."""
+def _still_running(workers, run: _Run) -> list:
+    """Workers that have not reported the end of the run.
+
+    Returns when one reports that, or that it waits for the next epoch, and after
+    `POLL_SECONDS` at the latest.
+    """
     try:
         handles = [w.connection for w in workers] + [
             w.process.sentinel for w in workers
         ]
-        ready = pool.wait(handles, pause)
+        ready = set(pool.wait(handles, POLL_SECONDS))
         return [
             w
             for w in workers
-            if not {w.connection, w.process.sentinel} & set(ready) or not w.receive(0)
+            if not {w.connection, w.process.sentinel} & ready
+            or w.receive(0) in (None, WAITS)
         ]
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt):
-            counters[c.ABORT] = 1
+            run.abort()
         raise

@@ -44,6 +44,8 @@ class Method:
 
     name: ClassVar[str] = ""
     one_worker: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
+    """Whether the seed determines the model of several workers."""
 
     def __post_init__(self):
         _check(self, "reads", ("direct", "copy"))
@@ -70,6 +72,7 @@ class SGD(Method):
 
     name: ClassVar[str] = "sgd"
     one_worker: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Sync(Method):
     """Data-parallel: a share of the minibatch each, a barrier, one mean update."""
 
     name: ClassVar[str] = "sync"
+    deterministic: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()

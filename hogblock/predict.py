@@ -57,7 +57,6 @@ def outputs_of(
         n_samples=n_samples,
         batch=chunk,
         batches=1,
-        steps=0,
         shuffle=0,
         order_key=0,
         augment=np.zeros(AUGMENT_WIDTH, np.int64),

@@ -49,8 +49,11 @@ class Settings:
         The objective of a minibatch is (sum_i w_i loss_i + alpha/2 |W|^2) / sum_i w_i.
     seed : int
         Every random number of the run comes from it.
-    gated : bool
-        Hold all workers at the end of each epoch until `on_epoch` has its snapshot.
+    gate : {"open", "ahead", "held"}
+        How far several workers may run before `on_epoch` has judged an epoch. "open":
+        to the end of the run, which no judgement but that of a failure ends. "ahead":
+        to the end of the epoch after it; that one is trained to its end and counts.
+        "held": all wait at the end of each epoch, and a run can end exactly there.
     augmentation : Augmentation, default=None
     """
 
@@ -66,7 +69,7 @@ class Settings:
     shuffle: bool
     alpha: float
     seed: int
-    gated: bool = False
+    gate: str = "open"
     augmentation: Augmentation | None = None
 
 
@@ -80,7 +83,7 @@ class Epoch:
     loss : float
         Mean training loss over the epoch, without penalty.
     params : ndarray of shape (size,)
-        Snapshot copy of the parameters, if the run is gated or has one worker; else a
+        Snapshot copy of the parameters, if the run is held or has one worker; else a
         copy of what they are by now.
     seconds : float
         Training time so far.
@@ -103,15 +106,19 @@ class Result:
     ----------
     params, momentum : ndarray of shape (size,), (workers, size)
     losses : list of float
-        One per finished epoch.
+        One per finished epoch, all of which `on_epoch` was told of.
+    loss_so_far : float or None
+        Mean training loss over what was trained of the next epoch, if a run was
+        interrupted there.
     workers : int
-    steps : int
-        Minibatches done.
+    steps, samples : int
+        Minibatches done, and the samples in them.
     steps_per_worker : ndarray of shape (workers,)
     updates_per_block : ndarray of shape (blocks,)
-    staleness : ndarray of shape (blocks, bins)
-        Writes by age: how many other writes to the block happened between a worker's
-        read and its write. The last bin holds that many or more.
+    staleness, overlap : ndarray of shape (blocks, bins)
+        Steps by the age of each block that they read, and of each block that they
+        wrote: the writes by others between a step's start and its end. The last bin
+        holds that many or more.
     seconds : float
         Training time: from the first step to the last, without `on_epoch`.
     interrupted : bool
@@ -123,11 +130,14 @@ class Result:
     params: np.ndarray
     momentum: np.ndarray
     losses: list[float]
+    loss_so_far: float | None
     workers: int
     steps: int
+    samples: int
     steps_per_worker: np.ndarray
     updates_per_block: np.ndarray
     staleness: np.ndarray
+    overlap: np.ndarray
     seconds: float
     interrupted: bool = False
     device_seconds: float | None = None

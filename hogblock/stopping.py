@@ -5,8 +5,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hogblock.methods import Method
 from hogblock.schedules import Adaptive, Schedule
-from hogblock.settings import Epoch
+from hogblock.settings import Epoch, Result
+
+
+def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -> str:
+    """How far workers may run ahead of `Progress`, see ``Settings.gate``.
+
+    Parameters
+    ----------
+    method : Method
+        Synchronous workers wait, so that the model is determined by the seed.
+    schedule : Schedule
+    patience : float
+        ``n_iter_no_change`` of the estimator.
+    scored : bool
+        There is a validation score, which is that of an exact snapshot.
+    """
+    if scored:
+        return "held"
+    if schedule.planned or patience == np.inf:
+        return "open"
+    rate_changes = isinstance(schedule, Adaptive)
+    return "held" if rate_changes or method.deterministic else "ahead"
 
 
 @dataclass
@@ -68,6 +90,12 @@ class Progress:
                 return False
         self.converged = True
         return True
+
+    def loss_of(self, result: Result) -> float:
+        """Training loss of a run that was interrupted in its first epoch."""
+        if result.loss_so_far is None:
+            return np.inf
+        return result.loss_so_far + self.penalty(result.params)
 
     def _line(self) -> str:
         line = f"loss {self.losses[-1]:.5f}"

@@ -31,8 +31,7 @@ class Task:
     plans : kernels.cpu.job.Plans
     data, rules : dict
         Fields of ``job.Data`` and ``job.Rules`` that are not shared arrays.
-    work_size, zeros_size, blocks, steps : int
-        `steps` is the ticket at which the run is over.
+    work_size, zeros_size, blocks : int
     key : int
         Of this worker's random numbers.
     """
@@ -45,7 +44,6 @@ class Task:
     work_size: int
     zeros_size: int
     blocks: int
-    steps: int
     key: int
 
 
@@ -62,7 +60,7 @@ def shared_specification(
         "counters": (((c.BLOCKS + blocks) * c.STRIDE,), "i8"),
         "gradients": ((workers, n_parameters) if mean else (0, 0), "f4"),
         "record": ((workers, epochs, c.RECORD_WIDTH), "f8"),
-        "staleness": ((workers, blocks, c.STALENESS_BINS), "i8"),
+        "staleness": ((workers, c.AGES, blocks, c.STALENESS_BINS), "i8"),
         "momentum": ((workers, n_parameters), "f4"),
         "rate_factor": ((1,), "f4"),
     }
@@ -145,7 +143,6 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         targets=arrays["targets"].ctypes.data,
         weights=weights,
         n_samples=x.shape[0],
-        steps=task.steps,
         **task.data,
     )
     size = arrays["params"].size

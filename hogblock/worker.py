@@ -10,12 +10,15 @@ from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import OVER
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.kernels.cpu.watch import read_counter, write_counter
 from hogblock.shared import Attached
 from hogblock.task import arguments_of
 
 SLICE_SECONDS = 0.02
 WAIT_SECONDS = 0.0002
 FIRST_SLICE = 8
+WAITS = ("waits", None)
+"""What a worker tells that has come to the limit of a run."""
 
 
 class Slices:
@@ -34,21 +37,31 @@ class Slices:
         return done
 
 
-def train(arguments: tuple, arrays: dict, interrupted) -> None:
-    """Run slices until the run is over; ``interrupted()`` is asked between them."""
+def train(arguments: tuple, arrays: dict, interrupted, waits) -> None:
+    """Run slices until the run is over.
+
+    ``interrupted()`` is asked between them, and ``waits()`` called when this worker
+    has come to a limit that the parent has to move.
+    """
     _spread(arguments[0].rank)
-    counters = arrays["counters"][:: c.STRIDE]
+    counters = arrays["counters"]
     state = arguments[0].state
     slices = Slices()
-    while not counters[c.ABORT]:
+    told = None
+    while not read_counter(counters, c.ABORT):
         if interrupted():
-            counters[c.ABORT] = 1  # nobody may wait at a barrier for this worker
+            # Nobody may wait at a barrier for this worker.
+            write_counter(counters, c.ABORT, 1)
             return
-        wanted = slices.steps
+        wanted, limit = slices.steps, read_counter(counters, c.LIMIT)
         if slices.run(arguments) < wanted:
             if state[OVER]:
                 return
-            time.sleep(WAIT_SECONDS)
+            if told == limit:
+                time.sleep(WAIT_SECONDS)
+            else:
+                told = limit
+                waits()
 
 
 def _spread(rank: int) -> None:
@@ -69,7 +82,12 @@ def _run(connection, name, specification, task) -> None:
         connection.send(("attached", None))
         if connection.recv() != "go":
             return
-        train(arguments, attached.arrays, connection.poll)
+        train(
+            arguments,
+            attached.arrays,
+            interrupted=connection.poll,
+            waits=lambda: connection.send(WAITS),
+        )
     finally:
         arguments = None
         attached.release()

@@ -12,7 +12,8 @@ LOCK = 4  # spin lock of whole-vector writes
 ARRIVED = 5  # workers that wait at the barrier
 GENERATION = 6  # barriers passed so far
 GO = 7  # rank 0's word to all synchronous workers, a GO_ value
-BLOCKS = 8
+END = 8  # minibatches of the whole run; the parent may move it to the limit
+BLOCKS = 9
 
 STRIDE = 8  # int64 words from one counter to the next
 
@@ -23,7 +24,12 @@ GO_HOME = 2
 # Columns of a worker's record of an epoch (float64) --------------------------------
 LOSS_SUM = 0  # sum of weight * loss
 WEIGHT_SUM = 1
-STEPS = 2  # minibatches done
+STEPS = 2  # minibatches done; int64 bits, written last: the rest is there by then
+SAMPLES = 3
 RECORD_WIDTH = 8  # a cache line
 
+# A step's ages, in writes by others since its start -------------------------------
+READ = 0  # of every block, all of which its forward pass reads
+WRITTEN = 1  # of the blocks that it writes
+AGES = 2
 STALENESS_BINS = 64  # ages 0, 1, ..., 62, and 63 or more

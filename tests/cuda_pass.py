@@ -5,6 +5,8 @@ card; without one the tests are skipped. Put ``pytestmark = CUDA`` into a module
 uses this one.
 """
 
+import math
+
 import naive
 import numpy as np
 import pytest
@@ -281,10 +283,10 @@ class Run:
         return self.host("words")[at : at + rows]
 
     def staleness(self):
-        """[blocks of the vector, bins]"""
-        blocks, bins = self.header(job.SHARED_BLOCKS), self.header(job.BINS)
+        """Ages of what was read and of what was written, [2, blocks, bins]."""
+        shape = 2, self.header(job.SHARED_BLOCKS), self.header(job.BINS)
         at = self.header(job.STALENESS_AT)
-        return self.host("words")[at : at + blocks * bins].reshape(blocks, bins)
+        return self.host("words")[at : at + math.prod(shape)].reshape(shape)
 
     def writes(self):
         """How often each block of the vector was written."""

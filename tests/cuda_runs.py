@@ -150,7 +150,8 @@ class Replay:
                 shared = self.arrays[server * chosen.workers]
                 own |= {k: shared[k] for k in ("params", "counters", "rate_factor")}
             own["params"][:], own["rate_factor"][:] = start(network), 1
-            own["counters"][c.LIMIT * c.STRIDE] = self.total
+            for counter in (c.LIMIT, c.END):
+                own["counters"][counter * c.STRIDE] = self.total
             self.arrays.append(own)
             own = own | dict(x=data.x, targets=data.targets, weights=data.weights)
             self._arguments.append((arguments_of(task, own), task.rank))
@@ -159,6 +160,10 @@ class Replay:
         """Let a worker do a minibatch."""
         self.arrays[worker]["counters"][c.TICKET * c.STRIDE] = ticket
         assert run_steps(*self._arguments[worker][0], 1) == 1
+
+    def steps(self):
+        """Of each worker."""
+        return self.rows("record").view(np.int64)[:, :, c.STEPS].sum(1)
 
     def params(self, server=0):
         """Of a server."""

@@ -57,7 +57,7 @@ def same_trajectory(chosen, device, **problem):
     if chosen.momentum > 0:  # without, the host keeps none
         assert_close(found.momentum, expected.momentum)
     np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-3)
-    for name in ("steps_per_worker", "updates_per_block", "staleness"):
+    for name in ("steps_per_worker", "updates_per_block", "staleness", "overlap"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     assert found.steps == expected.steps and found.workers == 1
     assert 0 < found.device_seconds < 60 and found.seconds > 0

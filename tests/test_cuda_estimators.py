@@ -68,7 +68,8 @@ def test_classes_are_learnt(method):
     assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
     assert model.score(X, Y) >= 0.9
     assert model.steps_per_worker_.sum() == 8 * 4
-    assert model.staleness_.sum() == model.updates_per_block_.sum()
+    assert (model.staleness_.sum(axis=1) == 8 * 4).all()
+    assert model.overlap_.sum() == model.updates_per_block_.sum()
     assert 0 < model.training_seconds_
 
 

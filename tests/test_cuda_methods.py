@@ -42,13 +42,15 @@ def assert_replayed(found, watch, again, after):
     np.testing.assert_array_equal(found.params, watch.params[-1])
     assert_close(found.momentum, again.rows("momentum"))
     record = again.rows("record")
-    np.testing.assert_array_equal(found.steps_per_worker, record[:, :, 2].sum(1))
+    np.testing.assert_array_equal(found.steps_per_worker, again.steps())
     sums = record.sum(0)
     np.testing.assert_allclose(found.losses, sums[:, 0] / sums[:, 1], rtol=1e-3)
     np.testing.assert_array_equal(found.updates_per_block, again.updates())
-    ages = sum(a["staleness"].sum(0) for a in again.arrays)
-    np.testing.assert_array_equal(found.staleness, ages)
-    np.testing.assert_array_equal(found.staleness.sum(1), found.updates_per_block)
+    read, written = sum(a["staleness"].sum(0) for a in again.arrays)
+    np.testing.assert_array_equal(found.staleness, read)
+    np.testing.assert_array_equal(found.overlap, written)
+    assert (found.staleness.sum(1) == found.steps).all()
+    np.testing.assert_array_equal(found.overlap.sum(1), found.updates_per_block)
 
 
 @pytest.mark.parametrize(

@@ -39,32 +39,45 @@ def launched(monkeypatch):
     return limits
 
 
-@pytest.mark.parametrize("gated", [False, True])
-def test_the_next_epoch_runs_while_the_host_is_told(launched, gated):
+@pytest.mark.parametrize("gate", ["open", "ahead", "held"])
+def test_the_next_epoch_runs_while_the_host_is_told(launched, gate):
     ahead = []
     watch = Watch(**{f"at_{k}": lambda e: ahead.append(launched[-1]) for k in range(4)})
-    fit(runs.settings(Hogwild(), 2, epochs=4, gated=gated), watch)
+    fit(runs.settings(Hogwild(), 2, epochs=4, gate=gate), watch)
     of_epochs = [BATCHES * k for k in (1, 2, 3, 4)]
     assert launched == of_epochs
-    assert ahead == (of_epochs if gated else [10, 15, 20, 20])
+    assert ahead == (of_epochs if gate == "held" else [10, 15, 20, 20])
     seconds = [epoch.seconds for epoch in watch.epochs]
     assert seconds == sorted(seconds)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_stopped_run_has_the_parameters_of_its_last_epoch(launched, workers):
+@pytest.mark.parametrize(
+    ("workers", "gate", "epochs"),
+    [(1, "ahead", 2), (2, "held", 2), (2, "ahead", 3), (2, "open", 3)],
+)
+def test_a_stopped_run_has_the_parameters_of_its_last_epoch(
+    launched, workers, gate, epochs
+):
+    """An epoch that was on the device already is finished, and counts."""
     watch = Watch(stop=1)
-    chosen = runs.settings(Hogwild(), workers, epochs=9)
+    chosen = runs.settings(Hogwild(), workers, epochs=9, gate=gate)
     found = fit(chosen, watch)
-    assert len(found.losses) == len(watch.epochs) == 2
+    assert len(found.losses) == len(watch.epochs) == epochs
     again = Replay(chosen)
-    for low in (0, 5):
-        again.team_by_team(low, low + 5)
+    for low in range(0, epochs * BATCHES, BATCHES):
+        again.team_by_team(low, low + BATCHES)
     runs.assert_close(found.params, again.params())
-    np.testing.assert_array_equal(found.params, watch.params[1])
-    # A launch that was on the device already is finished.
-    assert found.steps == launched[-1] == (10 if workers == 1 else 15)
+    np.testing.assert_array_equal(found.params, watch.params[-1])
+    assert found.steps == launched[-1] == epochs * BATCHES
+    assert found.samples == epochs * len(runs.X)
     assert not found.interrupted
+
+
+def test_a_stopped_run_finishes_the_epoch_of_which_a_part_is_done(monkeypatch):
+    runs.pace(monkeypatch, 2)
+    found = fit(runs.settings(Hogwild(), 2, epochs=9), Watch(stop=0))
+    assert (len(found.losses), found.steps) == (2, 2 * BATCHES)
+    assert found.loss_so_far is None
 
 
 def test_rate_factor_counts_from_the_next_launch(launched):
@@ -109,7 +122,7 @@ def test_ctrl_c_of_a_callback_keeps_the_run_so_far(launched):
     watch = Watch(at_1=raising(KeyboardInterrupt))
     chosen = runs.settings(Hogwild(), 2, epochs=9)
     found = fit(chosen, watch)
-    assert found.interrupted and len(found.losses) == 2
+    assert found.interrupted and len(found.losses) == 3
     again = Replay(chosen)
     for low in (0, 5, 10):
         again.team_by_team(low, low + 5)
@@ -132,6 +145,7 @@ def test_ctrl_c_during_a_launch(monkeypatch, device):
     found = fit(runs.settings(), device=device)
     assert found.interrupted and found.losses == []
     assert 0 < found.steps < BATCHES
+    assert np.isfinite(found.loss_so_far)
     assert np.isfinite(found.params).all() and found.momentum.any()
 
 
@@ -159,7 +173,12 @@ def lose_blocks(monkeypatch):
 def test_lost_blocks_are_an_error(monkeypatch, interrupted):
     lose_blocks(monkeypatch)
     if interrupted:
-        monkeypatch.setattr(engine.Training, "_finish", raising(KeyboardInterrupt))
+        finish, waits = engine.Training._finish, [raising(KeyboardInterrupt)]
+        monkeypatch.setattr(
+            engine.Training,
+            "_finish",
+            lambda *arguments: (waits.pop() if waits else finish)(*arguments),
+        )
     with pytest.raises(WorkerError, match="blocks of a worker on cuda:3 waited for"):
         fit(runs.settings(), device=Cuda(3, threads=2))
 

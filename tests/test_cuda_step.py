@@ -140,7 +140,8 @@ def test_plans_are_those_of_a_cpu(random, method):
 
 
 def test_staleness_is_what_others_wrote_meanwhile(random):
-    """Of each block by itself: the second team writes only the second block."""
+    """Of each block by itself: the second team writes only the second block, and reads
+    both."""
     run = idle_run(
         random, teams=2, team_keys=[0, 0], plans=3, schedule=[(0, False, [1])],
         writes=[[1, 1], [1, 1], [0, 1]],
@@ -149,9 +150,10 @@ def test_staleness_is_what_others_wrote_meanwhile(random):
         run.begin(team)
     for team in (1, 0):
         run.end(team)
-    ages = run.staleness()
-    assert ages[0, :2].tolist() == [1, 0] and ages[1, :2].tolist() == [1, 1]
-    assert ages.sum() == 3 and run.writes().tolist() == [1, 2]
+    read, written = run.staleness()
+    assert read[:, :2].tolist() == [[2, 0], [1, 1]] and read.sum() == 4
+    assert written[:, :2].tolist() == [[1, 0], [1, 1]] and written.sum() == 3
+    assert run.writes().tolist() == [1, 2]
 
 
 def test_very_stale_steps_share_the_last_bin(random):
@@ -161,7 +163,8 @@ def test_very_stale_steps_share_the_last_bin(random):
     words[at] += STALENESS_BINS + 9
     run.set("words", words)
     run.end(0)
-    assert run.staleness()[0, -1] == 1 and run.staleness().sum() == 1
+    for ages in run.staleness():
+        assert ages[0, -1] == 1 and ages.sum() == 1
 
 
 @pytest.mark.parametrize("static", [True, False])
@@ -187,7 +190,7 @@ def test_teams_train_together(random, static):
     record = run.record()
     assert record[:, :, job.STEPS_DONE].sum(axis=0).tolist() == [6, 6]
     assert record[:, :, job.WEIGHT_SUM].sum(axis=0).tolist() == [11, 11]
-    assert run.writes().tolist() == [12] and run.staleness().sum() == 12
+    assert run.writes().tolist() == [12] and run.staleness().sum() == 24
     run.check()
 
 

@@ -31,12 +31,16 @@ def names(method):
     return repr(method)
 
 
-@pytest.fixture(scope="module")
-def data():
+def make_data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(N, FEATURES)).astype(np.float32)
     y = (x[:, :CLASSES] + 0.1 * rng.normal(size=(N, CLASSES))).argmax(1)
     return engine.TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_data()
 
 
 ROWS = Network([Dense(24, "relu"), Dense(17, "tanh"), Dense(CLASSES)], (FEATURES,))
@@ -140,9 +144,8 @@ def test_two_workers_share_the_epochs_and_learn(network, data, method):
     assert len(result.losses) == 6
     assert result.losses[-1] < 0.8 * result.losses[0]
     assert np.isfinite(result.params).all()
-    np.testing.assert_array_equal(
-        result.staleness.sum(axis=1), result.updates_per_block
-    )
+    np.testing.assert_array_equal(result.overlap.sum(axis=1), result.updates_per_block)
+    assert (result.staleness.sum(axis=1) == result.steps).all()
 
 
 @pytest.mark.parametrize("method", ASYNCHRONOUS[:3], ids=names)
@@ -154,8 +157,8 @@ def test_full_steps_write_every_block(any_network, data, method):
 def test_partial_steps_write_only_their_own_block(network, data):
     result = fit(network, data, methods.PASSM(), workers=2)
     np.testing.assert_array_equal(result.updates_per_block, result.steps_per_worker)
-    # One writer a block: what it read of its own block was never overtaken.
-    assert result.staleness[:, 1:].sum() == 0
+    # One writer a block: nobody else writes it during a step of its owner.
+    assert result.overlap[:, 1:].sum() == 0
 
 
 def test_random_blocks_write_one_block_a_step(network, data):
@@ -244,7 +247,7 @@ def test_gated_run_hands_out_every_epochs_snapshot(network, data):
         engine.train(
             network,
             data,
-            settings(methods.PASSMPlus(), workers, gated=True),
+            settings(methods.PASSMPlus(), workers, gate="held"),
             start(network),
             lambda epoch, seen=seen: seen.append(epoch),
         )
@@ -263,7 +266,7 @@ def test_stopping_early_keeps_the_snapshot_of_that_epoch(network, data):
             return epoch.index == 1
 
         result = engine.train(
-            network, data, settings(methods.Hogwild(), workers, gated=True, epochs=9),
+            network, data, settings(methods.Hogwild(), workers, gate="held", epochs=9),
             start(network), stop,
         )  # fmt: skip
         assert len(result.losses) == 2

@@ -98,7 +98,7 @@ def _count_often(gate, address, times):
 
 
 @compiled
-def _count_under_lock(gate, lock, plain, times):
+def _count_under_lock(gate, lock, abort, plain, times):
     """plain[0] and plain[8] are read, and written later: only the lock protects them.
 
     Counts how often they were seen to differ.
@@ -106,7 +106,7 @@ def _count_under_lock(gate, lock, plain, times):
     torn = 0
     _meet(gate)
     for _ in range(times):
-        acquire(lock)
+        acquire(lock, abort)
         first = plain[0]
         if plain[8] != first:
             torn += 1
@@ -145,10 +145,20 @@ def test_atomic_add_loses_nothing():
 
 def test_spin_lock_excludes():
     lock, plain, times = np.zeros(1, np.int64), np.zeros(48, np.int64), 400_000
-    torn = in_threads(_count_under_lock, lock.ctypes.data, plain, times)
+    abort = np.zeros(1, np.int64)
+    torn = in_threads(
+        _count_under_lock, lock.ctypes.data, abort.ctypes.data, plain, times
+    )
     assert sum(torn) == 0
     assert plain[0] == plain[8] == THREADS * times
     assert lock[0] == 0
+
+
+@pytest.mark.timeout(20, method="thread")
+def test_nobody_waits_for_the_lock_of_an_aborted_run():
+    """A worker that was killed while it held the lock never frees it."""
+    lock, abort = np.ones(1, np.int64), np.ones(1, np.int64)
+    assert not acquire(lock.ctypes.data, abort.ctypes.data)
 
 
 def test_words_one_at_a_time():

@@ -98,7 +98,7 @@ class Side:
             self.network, self.method, case["workers"], self.steps
         )
 
-    def fit(self, seed, rates, gated=False, on_epoch=lambda epoch: False):
+    def fit(self, seed, rates, gate="open", on_epoch=lambda epoch: False):
         """Train with the learning rates (epochs, steps); returns a ``Result``."""
         settings = Settings(
             method=self.method,
@@ -113,7 +113,7 @@ class Side:
             shuffle=True,
             alpha=0.0,
             seed=seed,
-            gated=gated,
+            gate=gate,
         )
         params = np.zeros(self.network.size, np.float32)
         weights = self.problem.initial_weights(seed)
@@ -133,7 +133,7 @@ class Side:
     def train(self, seed, rates):
         """Train with the rates (epochs, steps), see `gpu_child.to_target`."""
         epochs = []
-        self.fit(seed, rates, True, lambda epoch: epochs.append(epoch) and False)
+        self.fit(seed, rates, "held", lambda epoch: epochs.append(epoch) and False)
         accuracy = [self.accuracy(epoch.params) for epoch in epochs]
         return [epoch.seconds for epoch in epochs], accuracy
 

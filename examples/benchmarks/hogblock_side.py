@@ -52,7 +52,7 @@ class Run:
         self.data = engine.TrainingData(x, y.astype(np.int32), none, none, none)
         self.steps = -(-len(x) // batch)
 
-    def train(self, seed, rates, gated=False, on_epoch=lambda epoch: False):
+    def train(self, seed, rates, gate="open", on_epoch=lambda epoch: False):
         """Train with the learning rates (epochs, steps)."""
         settings = engine.Settings(
             method=self.method,
@@ -67,7 +67,7 @@ class Run:
             shuffle=True,
             alpha=0.0,
             seed=seed,
-            gated=gated,
+            gate=gate,
         )
         params = self.initial_params(seed)
         return engine.train(self.network, self.data, settings, params, on_epoch)
@@ -119,7 +119,7 @@ def train(run, options):
     for lr, seed in product(options.lr, options.seed):
         epochs = []
         rates = cosine(lr, options.budget, run.steps)
-        run.train(seed, rates, True, lambda epoch, seen=epochs: seen.append(epoch))
+        run.train(seed, rates, "held", lambda epoch, seen=epochs: seen.append(epoch))
         weights = [run.weights(epoch.params) for epoch in epochs]
         yield {
             "batch": run.batch,

@@ -11,6 +11,7 @@ from hogblock.cuda.memory import Memory
 from hogblock.cuda.timing import Span
 from hogblock.devices import Cuda, simulated
 from hogblock.errors import WorkerError
+from hogblock.kernels.counters import AGES, READ, WRITTEN
 from hogblock.kernels.cuda import job
 
 
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
     steps_per_worker: np.ndarray
     updates_per_block: np.ndarray
     staleness: np.ndarray
+    overlap: np.ndarray
 
 
 class Card:
@@ -111,13 +113,14 @@ class Card:
         steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE]
         blocks, bins = int(table[job.SHARED_BLOCKS]), int(table[job.BINS])
         at = int(table[job.STALENESS_AT])
-        staleness = words[at : at + blocks * bins].reshape(blocks, bins)
+        ages = words[at : at + AGES * blocks * bins].reshape(AGES, blocks, bins)
         return Outcome(
             params=memory.to_host(memory.params),
             momentum=memory.to_host(memory.momentum),
             steps_per_worker=steps.astype(np.int64).sum(axis=1),
             updates_per_block=words[job.WRITTEN :][:blocks].astype(np.int64),
-            staleness=staleness.astype(np.int64),
+            staleness=ages[READ].astype(np.int64),
+            overlap=ages[WRITTEN].astype(np.int64),
         )
 
 

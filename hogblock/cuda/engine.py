@@ -140,8 +140,7 @@ def train(
     program = program_of(network, data, settings, shape, device, static=static)
     check_shared(program, device)
     card = Card(Memory(device, program, data, params, momentum), persistent)
-    batches = -(-len(data.x) // settings.batch)
-    return Training(card, settings, batches, on_epoch, progress).run()
+    return Training(card, settings, len(data.x), on_epoch, progress).run()
 
 
 def check_shared(program, device: Cuda) -> None:
@@ -182,22 +181,23 @@ class Training:
     card : Card
         Or several that act as one, see ``servers``.
     settings : Settings
-    batches : int
-        Minibatches of an epoch.
+    n_samples : int
     on_epoch, progress
         See `train`.
     """
 
-    def __init__(self, card, settings: Settings, batches: int, on_epoch, progress):
+    def __init__(self, card, settings: Settings, n_samples: int, on_epoch, progress):
+        batches = -(-n_samples // settings.batch)
         self._card, self._settings, self._batches = card, settings, batches
+        self._n_samples = n_samples
         self._on_epoch, self._progress = on_epoch, progress
         # An epoch that decides about the next one has to be over before it begins.
-        alone = settings.workers == 1 or settings.gated
+        alone = settings.workers == 1 or settings.gate == "held"
         self._depth = 1 if alone else 2
+        self._end = batches * settings.epochs
         self._pace = Pace()
         self._limit = 0
         self._losses: list[float] = []
-        self._kept: np.ndarray | None = None
         self._rate_factor = 1.0
         self._started = self._held = self._device_seconds = 0.0
 
@@ -207,25 +207,27 @@ class Training:
         pending: deque[_Launched] = deque()
         self._started = time.perf_counter()
         try:
-            while True:
-                while self._goes_on and len(pending) < self._depth:
-                    pending.append(self._launch())
-                if not pending:
-                    break
-                self._finish(pending.popleft())
-        except KeyboardInterrupt:
-            interrupted = True
+            try:
+                self._fill(pending)
+                while pending:
+                    self._finish(pending)
+                    self._fill(pending)
+            except KeyboardInterrupt:
+                interrupted = True
+                while pending:
+                    self._finish(pending)
         except BaseException:
             self._card.synchronise()  # kernels work on memory that is freed next
             raise
         seconds = self._seconds
+        loss_so_far = self._loss_so_far()
         outcome = self._card.outcome()
-        if self._kept is not None:
-            outcome = outcome._replace(params=self._kept)
         return Result(
             losses=self._losses,
+            loss_so_far=loss_so_far,
             workers=self._settings.workers,
             steps=int(outcome.steps_per_worker.sum()),
+            samples=self._samples,
             seconds=seconds,
             interrupted=interrupted,
             device_seconds=self._device_seconds,
@@ -238,26 +240,48 @@ class Training:
 
     @property
     def _goes_on(self) -> bool:
-        total = self._batches * self._settings.epochs
-        return self._limit < total and self._kept is None
+        return self._limit < self._end
+
+    @property
+    def _samples(self) -> int:
+        """Samples in the minibatches that were put on the device."""
+        epochs, rest = divmod(self._limit, self._batches)
+        each = epochs * self._n_samples + rest * self._settings.batch
+        own_epochs = self._settings.method.epochs == "worker"
+        return each * (self._settings.workers if own_epochs else 1)
+
+    def _loss_so_far(self) -> float | None:
+        """Mean loss over what was trained of the epoch after the last one."""
+        if len(self._losses) == self._settings.epochs:
+            return None
+        record = self._card.snapshot(len(self._losses))().record
+        weight = record[job.WEIGHT_SUM]
+        return float(record[job.LOSS_SUM] / weight) if weight else None
+
+    def _fill(self, pending: deque[_Launched]) -> None:
+        """Put on the device what may be there by now."""
+        while self._goes_on and len(pending) < self._depth:
+            pending.append(self._launch())
 
     def _launch(self) -> _Launched:
         """Put the rest of the epoch, or some part of it, on the device."""
         end = (self._limit // self._batches + 1) * self._batches
         target = min(end, self._limit + self._pace.steps)
-        steps, self._limit = target - self._limit, target
         span = self._card.run_to(target)
+        steps, self._limit = target - self._limit, target
         if target < end:
             return _Launched(span, steps, None, None)
         epoch = target // self._batches - 1
         return _Launched(span, steps, epoch, self._card.snapshot(epoch))
 
-    def _finish(self, launched: _Launched) -> None:
-        """Wait for a launch; tell of the epoch that it ends."""
+    def _finish(self, pending: deque[_Launched]) -> None:
+        """Wait for the first launch of these; tell of the epoch that it ends."""
+        launched = pending[0]
         seconds = launched.span.wait()
+        pending.popleft()
         self._device_seconds += seconds
         self._pace.learn(launched.steps, seconds)
-        if launched.epoch is None or self._kept is not None:
+        if launched.epoch is None:
             return
         params, record, failed = launched.read()
         if failed:
@@ -270,7 +294,8 @@ class Training:
         )
         before = time.perf_counter()
         if self._on_epoch(epoch):
-            self._kept = params
+            # What is on the device is trained to the end of its epoch, and counts.
+            self._end = -(-self._limit // self._batches) * self._batches
         if self._depth == 1:
             self._held += time.perf_counter() - before
         if epoch.rate_factor != self._rate_factor:

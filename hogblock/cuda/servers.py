@@ -51,8 +51,8 @@ def train(
     Returns
     -------
     Result
-        Workers, momentum and steps of all devices, in their order; updates and
-        staleness of the blocks, each counted by the device that owns it.
+        Workers, momentum and steps of all devices, in their order; updates and ages of
+        the blocks, each counted by the device that owns it.
 
     Raises
     ------
@@ -84,12 +84,11 @@ def train(
         stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
-    batches = -(-len(data.x) // settings.batch)
     everybody = settings.workers * len(devices)
     push_after = MINIBATCHES_A_PUSH * (1 if own_epochs else everybody)
     together = Servers(servers, blocks, owned, push_after)
     settings = replace(settings, workers=everybody)
-    return Training(together, settings, batches, on_epoch, progress).run()
+    return Training(together, settings, len(data.x), on_epoch, progress).run()
 
 
 def _check(network: Network, settings: Settings, devices) -> tuple[int, bool]:
@@ -191,6 +190,7 @@ class Servers:
             steps_per_worker=np.concatenate([o.steps_per_worker for o in each]),
             updates_per_block=np.concatenate([o.updates_per_block[k] for o, k in own]),
             staleness=np.concatenate([o.staleness[k] for o, k in own]),
+            overlap=np.concatenate([o.overlap[k] for o, k in own]),
         )
 
 

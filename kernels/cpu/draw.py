@@ -49,12 +49,13 @@ def barrier(worker):
 
 
 @kernel
-def _draw_together(worker, data):
+def _draw_together(worker):
     """Next minibatch of a synchronous run, or -1: rank 0 decides for everybody."""
     state = worker.state
     if worker.rank == 0:
         go = c.GO_ON
-        if atomic_load(counter_of(worker, c.STOP)) != 0 or state[DRAWN] >= data.steps:
+        end = atomic_load(counter_of(worker, c.END))
+        if atomic_load(counter_of(worker, c.STOP)) != 0 or state[DRAWN] >= end:
             go = c.GO_HOME
         elif state[DRAWN] >= atomic_load(counter_of(worker, c.LIMIT)):
             go = c.GO_WAIT
@@ -70,7 +71,7 @@ def _draw_together(worker, data):
 
 
 @kernel
-def _draw_alone(worker, data, rules):
+def _draw_alone(worker, rules):
     """Next minibatch of an asynchronous worker, or -1."""
     state = worker.state
     if state[PENDING] < 0:
@@ -79,7 +80,8 @@ def _draw_alone(worker, data, rules):
         else:
             state[PENDING] = atomic_add(counter_of(worker, c.TICKET), 1)
     ticket = state[PENDING]
-    if ticket >= data.steps or atomic_load(counter_of(worker, c.STOP)) != 0:
+    end = atomic_load(counter_of(worker, c.END))
+    if ticket >= end or atomic_load(counter_of(worker, c.STOP)) != 0:
         state[OVER] = 1
         return -1
     if ticket >= atomic_load(counter_of(worker, c.LIMIT)):
@@ -89,12 +91,12 @@ def _draw_alone(worker, data, rules):
 
 
 @kernel
-def draw_ticket(worker, data, rules):
+def draw_ticket(worker, rules):
     """Next minibatch of this worker, or -1 when it has to wait or leave."""
     if rules.write == WRITE_MEAN:
-        ticket = _draw_together(worker, data)
+        ticket = _draw_together(worker)
     else:
-        ticket = _draw_alone(worker, data, rules)
+        ticket = _draw_alone(worker, rules)
     if ticket >= 0:
         worker.state[DRAWN] += 1
     return ticket

@@ -61,9 +61,8 @@ class Data(NamedTuple):
     targets : int
         Address; the loss knows their type.
     weights : float32 [n_samples] or [0]
-    n_samples, batch, batches, steps : int
-        Samples, samples a minibatch, minibatches an epoch (the last may be short),
-        and in the whole run.
+    n_samples, batch, batches : int
+        Samples, samples a minibatch, minibatches an epoch (the last may be short).
     shuffle, order_key : int
     augment : int64 [AUGMENT_WIDTH]
         See ``augment``.
@@ -79,7 +78,6 @@ class Data(NamedTuple):
     n_samples: int
     batch: int
     batches: int
-    steps: int
     shuffle: int
     order_key: int
     augment: np.ndarray
@@ -120,7 +118,7 @@ class Worker(NamedTuple):
     counters : int64 [(BLOCKS + blocks) * STRIDE]
     gradients : float32 [workers, P] with WRITE_MEAN, else [0, 0]
     record : float64 [epochs, RECORD_WIDTH]
-    staleness : int64 [blocks, STALENESS_BINS]
+    staleness : int64 [AGES, blocks, STALENESS_BINS]
     momentum, gradient, copy : float32 [P]
         `copy` is empty unless reads are copied.
     work, zeros : float32

@@ -11,6 +11,7 @@ from hogblock.kernels.cpu.draw import address_of, draw_ticket
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import forward_op
 from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.memory import atomic_add
 from hogblock.kernels.cpu.step import train_step
 
 
@@ -23,16 +24,17 @@ def run_steps(worker, plans, data, rules, most):
     """
     done = 0
     while done < most:
-        ticket = draw_ticket(worker, data, rules)
+        ticket = draw_ticket(worker, rules)
         if ticket < 0:
             break
-        loss, weight, going = train_step(worker, plans, data, rules, ticket)
+        loss, weight, rows, going = train_step(worker, plans, data, rules, ticket)
         if not going:
             break
         record = worker.record[ticket // data.batches]
         record[c.LOSS_SUM] += loss
         record[c.WEIGHT_SUM] += np.float64(weight)
-        record[c.STEPS] += 1.0
+        record[c.SAMPLES] += np.float64(rows)
+        atomic_add(address_of(record) + 8 * c.STEPS, 1)
         done += 1
     return done
 

@@ -69,7 +69,10 @@ def _set_step(worker, rules, data, ticket, weight):
 
 @kernel
 def _write_gradient(worker, plans, plan, write):
-    """Momentum and the shared write of a gradient that lies in ``worker.gradient``."""
+    """Momentum and the shared write of a gradient that lies in ``worker.gradient``.
+
+    False if the run was aborted while this worker waited for the lock.
+    """
     tensors = plans.tensors[plan]
     params, gradient = worker.params, worker.gradient
     for k in range(tensors.shape[0]):
@@ -82,8 +85,8 @@ def _write_gradient(worker, plans, plan, write):
             tensors[k, 2] != 0,
         )
     lock = counter_of(worker, c.LOCK)
-    if write == WRITE_LOCKED:
-        acquire(lock)
+    if write == WRITE_LOCKED and not acquire(lock, counter_of(worker, c.ABORT)):
+        return False
     for k in range(tensors.shape[0]):
         part = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
         if write == WRITE_ATOMIC:
@@ -92,6 +95,7 @@ def _write_gradient(worker, plans, plan, write):
             subtract(params[part], gradient[part])
     if write == WRITE_LOCKED:
         release(lock)
+    return True
 
 
 @kernel
@@ -122,19 +126,27 @@ def _write_mean(worker, plans):
 
 @kernel
 def _count_update(worker, plans, plan, write):
-    """Write counts of the blocks just written, and how stale the reads were."""
+    """Count the writes of a step, and the ages of what it read and wrote.
+
+    The age of a block is the number of writes by others between the start of the step
+    and its end. The step reads the block somewhere between, so for a block that it only
+    reads this is a bound from above.
+    """
     if write == WRITE_MEAN and worker.rank != 0:
         return
     for block in range(plans.writes.shape[1]):
-        if plans.writes[plan, block]:
-            before = atomic_add(counter_of(worker, c.BLOCKS + block), 1)
-            age = min(before - worker.seen[block], c.STALENESS_BINS - 1)
-            worker.staleness[block, age] += 1
+        counter = counter_of(worker, c.BLOCKS + block)
+        written = plans.writes[plan, block]
+        writes = atomic_add(counter, 1) if written else atomic_load(counter)
+        age = min(writes - worker.seen[block], c.STALENESS_BINS - 1)
+        worker.staleness[c.READ, block, age] += 1
+        if written:
+            worker.staleness[c.WRITTEN, block, age] += 1
 
 
 @kernel
 def train_step(worker, plans, data, rules, ticket):
-    """One minibatch; returns its summed loss, its weight, and whether all went on."""
+    """One minibatch; returns its loss, weight and rows, and whether all went on."""
     plan = choose_plan(worker, plans, ticket)
     first, end, whole = draw_minibatch(worker, data, rules, ticket)
     rows = end - first
@@ -205,6 +217,6 @@ def train_step(worker, plans, data, rules, ticket):
             _write_mean(worker, plans)
         going = going and barrier(worker)
     elif not fused and learns:
-        _write_gradient(worker, plans, plan, rules.write)
+        going = _write_gradient(worker, plans, plan, rules.write)
     _count_update(worker, plans, plan, rules.write)
-    return loss, _weight_of(data.weights, indices, 0, rows), going
+    return loss, _weight_of(data.weights, indices, 0, rows), rows, going

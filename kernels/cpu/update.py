@@ -10,6 +10,7 @@ from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import (
     atomic_add_f32,
     atomic_exchange,
+    atomic_load,
     atomic_store,
     floats,
     pause,
@@ -56,14 +57,20 @@ def subtract_atomic(w, step):
 
 
 @kernel
-def acquire(lock):
-    """Take the spin lock at address `lock` (0 free, 1 taken)."""
+def acquire(lock, abort):
+    """Take the spin lock at address `lock` (0 free, 1 taken).
+
+    False if the word at address `abort` is set: who holds the lock may be dead.
+    """
     spins = 0
     while atomic_exchange(lock, 1) != 0:
         pause()
         spins += 1
         if spins % 256 == 0:
+            if atomic_load(abort) != 0:
+                return False
             yield_core()
+    return True
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
-from hogblock.kernels.cpu import job, run
+from hogblock.kernels.cpu import job, run, watch
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
 from hogblock.kernels.cpu.jit import is_cached
@@ -26,7 +26,7 @@ class CacheState(NamedTuple):
 
 def cache_state(images: bool = True) -> CacheState:
     """State of the disk cache of the kernels, with or without those for images."""
-    entries = (run.run_steps, run.run_forward)
+    entries = (run.run_steps, run.run_forward, watch.sum_epoch)
     path = getattr(entries[0]._cache, "cache_path", None)
     wanted = (*entries, run_image_op) if images else entries
     return CacheState(path, all(is_cached(e) for e in wanted))
@@ -54,7 +54,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         phase_random=np.zeros(1, np.uint8),
     )
     none = words(AUGMENT_WIDTH)
-    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, 0, none)
+    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, none)
     zero = np.float32(0)
     rules = job.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
     worker = job.Worker(
@@ -62,7 +62,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         counters=words((c.BLOCKS + 1) * c.STRIDE),
         gradients=floats(0, 0),
         record=np.zeros((1, c.RECORD_WIDTH)),
-        staleness=words(1, c.STALENESS_BINS),
+        staleness=words(c.AGES, 1, c.STALENESS_BINS),
         momentum=floats(0),
         gradient=floats(0),
         copy=floats(0),
@@ -123,6 +123,9 @@ def warm_up(images: bool = False) -> None:
 def _load_entry_points() -> None:
     worker, plans, data, rules = empty_arguments()
     run.run_steps(worker, plans, data, rules, 0)
+    watch.write_counter(worker.counters, c.STOP, 0)
+    watch.read_counter(worker.counters, c.STOP)
+    watch.sum_epoch(worker.record[None], 0)
     out = np.zeros((0, 1), np.float32)
     run.run_forward(
         plans.ops[0], plans.reals[0], 1, worker.params, worker.work, worker.zeros, data,

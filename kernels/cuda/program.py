@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hogblock.kernels import optable as op
-from hogblock.kernels.counters import STALENESS_BINS
+from hogblock.kernels.counters import AGES, STALENESS_BINS
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.layout import EVERYTHING, LINE, Layout, Phase, padded
@@ -149,7 +149,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     own = job.WRITTEN + blocks
     teams_at = padded(own)
     staleness_at = teams_at + shape.teams * team_width
-    indices_at = staleness_at + blocks * STALENESS_BINS
+    indices_at = staleness_at + AGES * blocks * STALENESS_BINS
     header |= {
         job.TEAMS: shape.teams,
         job.BLOCKS: shape.blocks,

@@ -2,6 +2,7 @@
 
 from numba import float32
 
+from hogblock.kernels.counters import READ, WRITTEN
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, int64, quotient, uint32
@@ -123,19 +124,23 @@ def see_blocks(run, team):
 
 @part
 def count_update(run, team, plan):
-    """Count the writes of a step, and how stale what they were computed from was."""
+    """Count the writes of a step, and the ages of what it read and wrote.
+
+    As ``_count_update`` of the CPU's step.
+    """
     table, words = run.table, run.words
     own = words_of(run, team.number)
-    blocks = table[job.SHARED_BLOCKS]
+    blocks, bins = table[job.SHARED_BLOCKS], table[job.BINS]
     b = team.thread
     while b < blocks:
-        if table[table[job.WRITES_AT] + plan * blocks + b] == 1:
-            before = fetch_add(words, job.WRITTEN + b, 1)
-            age = int32(before - words[own + ph.SEEN + b])
-            last = int32(table[job.BINS] - 1)
-            age = age if age < last else last
-            at = int32(table[job.STALENESS_AT] + b * table[job.BINS] + age)
-            fetch_add(words, at, 1)
+        written = table[table[job.WRITES_AT] + plan * blocks + b]
+        writes = fetch_add(words, job.WRITTEN + b, written)
+        age = int32(writes - words[own + ph.SEEN + b])
+        last = int32(bins - 1)
+        age = age if age < last else last
+        at = int32(table[job.STALENESS_AT] + b * bins + age)
+        fetch_add(words, at + int32(READ * blocks * bins), 1)
+        fetch_add(words, at + int32(WRITTEN * blocks * bins), written)
         b += team.threads
 
 

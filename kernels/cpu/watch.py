@@ -1,0 +1,38 @@
+"""What the parent of a run reads and writes while the workers train.
+
+Workers are other processes: words that tell them, or the parent, that something else is
+in place are stored with release and loaded with acquire.
+"""
+
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.draw import address_of
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.memory import atomic_load, atomic_store
+
+
+@kernel
+def read_counter(counters, index):
+    """Shared counter number `index`; what was written before it can be read after."""
+    return atomic_load(address_of(counters) + 8 * c.STRIDE * index)
+
+
+@kernel
+def write_counter(counters, index, value):
+    """Set shared counter number `index`."""
+    atomic_store(address_of(counters) + 8 * c.STRIDE * index, value)
+
+
+@kernel
+def sum_epoch(record, epoch):
+    """Steps, samples, sum of losses and sum of weights of an epoch, so far.
+
+    record : float64 [workers, epochs, RECORD_WIDTH].
+    """
+    steps, samples, loss, weight = 0, 0.0, 0.0, 0.0
+    for worker in range(record.shape[0]):
+        row = record[worker, epoch]
+        steps += atomic_load(address_of(row) + 8 * c.STEPS)
+        samples += row[c.SAMPLES]
+        loss += row[c.LOSS_SUM]
+        weight += row[c.WEIGHT_SUM]
+    return steps, samples, loss, weight
