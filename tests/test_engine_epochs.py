@@ -10,6 +10,11 @@ import pytest
 from test_engine_methods import BATCHES, ROWS, N, make_data, settings, start
 
 from hogblock import MLPClassifier, MLPRegressor, engine, methods
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.job import WRITE_PLAIN
+from hogblock.kernels.cpu.step import _count_update
+from hogblock.shared import private_arrays
+from hogblock.task import arguments_of
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -172,3 +177,21 @@ def test_ctrl_c_in_the_first_epoch_reports_what_was_trained(n_jobs):
     assert model.n_iter_ == 0 and model.loss_curve_ == []
     assert np.isfinite(model.loss_)
     assert 0 < model.t_ == 32 * model.steps_per_worker_.sum() < len(x)
+
+
+# Ages ------------------------------------------------------------------------------
+
+
+def test_a_step_counts_the_ages_of_what_it_read_and_of_what_it_wrote(data):
+    """The first of two workers of `passm`, while the other one writes three times."""
+    chosen = settings(methods.PASSM(), 2)
+    tasks, specification = engine._make_tasks(ROWS, data, chosen, BATCHES)
+    arrays = private_arrays(specification)
+    arrays |= {"x": data.x, "targets": data.targets, "weights": data.weights}
+    worker, plans, *_ = arguments_of(tasks[0], arrays)
+    own = 1
+    worker.counters[(c.BLOCKS + 1) * c.STRIDE] = 3
+    _count_update(worker, plans, own, WRITE_PLAIN)
+    read, written = worker.staleness
+    assert read[0, 0] == read[1, 3] == 1 and read.sum() == 2
+    assert written[0, 0] == 1 and written.sum() == 1

@@ -45,6 +45,7 @@ def test_report_of_a_classifier(classifier):
     assert report["best_validation_score"] == max(model.validation_scores_)
     assert report["updates_per_block"] == model.updates_per_block_.tolist()
     assert report["mean_staleness"] == [0.0] and report["fresh_share"] == [1.0]
+    assert report["mean_overlap"] == [0.0] and report["warnings"] == []
 
 
 def test_report_without_scores(regressor):
@@ -64,20 +65,32 @@ def test_report_goes_through_json(classifier):
 
 
 def test_staleness_per_block(classifier):
+    """Of what was read; a worker's own block is never written by another one."""
     model = with_staleness(classifier[0], [[6, 2, 0], [0, 0, 0], [1, 0, 3]])
+    model.overlap_ = np.array([[8, 0, 0], [6, 0, 0], [0, 0, 0]])
     report = training_report(model)
     assert report["mean_staleness"] == [0.25, None, 1.5]
     assert report["fresh_share"] == [0.75, None, 0.25]
-    lines = format_report(report).splitlines()
-    assert lines[-4].split() == ["0", "8", "0.25", "75.0%"]
-    assert lines[-3].split() == ["1", "0", "-", "-"]
+    assert report["mean_overlap"] == [0.0, 0.0, None]
+    text = format_report(report)
+    assert ["0", "8", "0.25", "75.0%", "0.00"] in map(str.split, text.splitlines())
+    assert ["1", "0", "-", "-", "0.00"] in map(str.split, text.splitlines())
+
+
+@pytest.mark.parametrize(("updates", "warned"), [((10, 9, 5), 0), ((10, 9, 3), 1)])
+def test_a_block_with_few_updates_is_named(classifier, updates, warned):
+    model = with_staleness(classifier[0], [[u, 0] for u in updates])
+    report = training_report(model)
+    assert len(report["warnings"]) == warned
+    text = " ".join(format_report(report).split())
+    assert ("warning: block 2 had 3 updates" in text) == bool(warned)
 
 
 def with_staleness(model, staleness):
     """The model as if its run had had these ages of updates."""
     copy = object.__new__(type(model))
     copy.__dict__ |= vars(model)
-    copy.staleness_ = np.array(staleness)
+    copy.staleness_ = copy.overlap_ = np.array(staleness)
     copy.updates_per_block_ = copy.staleness_.sum(axis=1)
     return copy
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,12 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
             Of the last epoch.
         updates_per_block : list of int
         mean_staleness, fresh_share : list of float, one per block
-            Mean age of updates (ages over 63 count as 63), and share of age 0.
+            Mean age of the block in the steps that read it (ages over 63 count as 63),
+            and share of age 0: `staleness_`, the delay of the paper.
+        mean_overlap : list of float, one per block
+            Mean age of the block in the steps that wrote it: `overlap_`.
+        warnings : list of str
+            What is amiss: blocks that had few updates.
         validation_score, best_validation_score, test_score : float
             Mean accuracy of a classifier, R^2 of a regressor.
 
@@ -62,7 +68,8 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
         raise ValueError(f"{missing} is missing: pass X_test and y_test together")
     seconds = estimator.training_seconds_
     scores = estimator.validation_scores_ or [None]
-    mean, fresh = _staleness_of_blocks(estimator.staleness_)
+    mean, fresh = _ages_of_blocks(estimator.staleness_)
+    updates = np.asarray(estimator.updates_per_block_).tolist()
     return {
         "estimator": type(estimator).__name__,
         "method": resolve(estimator.method).name,
@@ -72,9 +79,11 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
         "training_seconds": _number(seconds),
         "samples_per_second": _number(estimator.t_ / seconds if seconds else None),
         "loss": _number(estimator.loss_),
-        "updates_per_block": np.asarray(estimator.updates_per_block_).tolist(),
+        "updates_per_block": updates,
         "mean_staleness": mean,
         "fresh_share": fresh,
+        "mean_overlap": _ages_of_blocks(estimator.overlap_)[0],
+        "warnings": _warnings_of(updates),
         "score_name": "accuracy" if is_classifier(estimator) else "R^2",
         "validation_score": _number(scores[-1]),
         "best_validation_score": _number(estimator.best_validation_score_),
@@ -89,11 +98,24 @@ def _number(value) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _staleness_of_blocks(staleness) -> tuple[list, list]:
-    """Mean age and share of age 0 of each block, None where nothing was written."""
-    ages = np.arange(staleness.shape[1])
+def _warnings_of(updates: list[int]) -> list[str]:
+    """Blocks of a slow worker learn less than the others."""
+    mean = np.mean(updates)
+    least = int(np.argmin(updates))
+    if updates[least] >= mean / 2:
+        return []
+    return [
+        f"block {least} had {updates[least]:,} updates, less than half of the mean of "
+        f"{mean:,.0f}: its worker was slower than the others (more workers than cores, "
+        "or other load), and what it owns has learnt less"
+    ]
+
+
+def _ages_of_blocks(histogram) -> tuple[list, list]:
+    """Mean age and share of age 0 of each block, None where no step counts."""
+    ages = np.arange(histogram.shape[1])
     mean, fresh = [], []
-    for counts in staleness:
+    for counts in histogram:
         total = counts.sum()
         mean.append(float(counts @ ages / total) if total else None)
         fresh.append(float(counts[0] / total) if total else None)
@@ -112,7 +134,7 @@ def format_report(report: dict[str, Any]) -> str:
     -------
     str
         Lines of 56 characters, without a newline at the end. Lines about scores that
-        the report does not have are left out.
+        the report does not have are left out. Warnings come last.
     """
     name = report["score_name"]
     workers = report["workers"]
@@ -130,19 +152,27 @@ def format_report(report: dict[str, Any]) -> str:
     rule = "-" * WIDTH
     lines = [f"{report['estimator']}: end of training", rule]
     lines += [f"{label:<28}{text:>28}" for label, text in rows if text]
-    lines += [rule, f"{'block':<8}{'updates':>16}{'mean staleness':>18}{'fresh':>14}"]
+    lines += [
+        rule,
+        f"{'mean age (writes by others since the start of a step)':>56}",
+        f"{'block':<6}{'updates':>14}{'when read':>13}{'fresh':>9}{'written':>14}",
+    ]
     blocks = zip(
         report["updates_per_block"],
         report["mean_staleness"],
         report["fresh_share"],
+        report["mean_overlap"],
         strict=True,
     )
     lines += [
-        f"{block:<8}{updates:>16,}{_text(mean, '{:.2f}', '-'):>18}"
-        f"{_text(fresh, '{:.1%}', '-'):>14}"
-        for block, (updates, mean, fresh) in enumerate(blocks)
+        f"{block:<6}{updates:>14,}{_text(mean, '{:.2f}', '-'):>13}"
+        f"{_text(fresh, '{:.1%}', '-'):>9}{_text(overlap, '{:.2f}', '-'):>14}"
+        for block, (updates, mean, fresh, overlap) in enumerate(blocks)
     ]
-    return "\n".join([*lines, rule])
+    lines += [rule]
+    for warning in report["warnings"]:
+        lines += textwrap.wrap(f"warning: {warning}", WIDTH)
+    return "\n".join(lines)
 
 
 def _text(value, pattern: str, missing: str = "") -> str:
@@ -150,7 +180,7 @@ def _text(value, pattern: str, missing: str = "") -> str:
 
 
 def plot_training(estimator, path: str | os.PathLike | None = None):
-    """Draw the loss curve and the staleness of the updates of a fitted estimator.
+    """Draw the loss curve and the staleness of a fitted estimator.
 
     Parameters
     ----------
@@ -163,7 +193,8 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     -------
     matplotlib.figure.Figure
         Left: training loss per epoch, and validation scores where there are. Right:
-        updates of each block by age, where the last age stands for 63 and more.
+        steps by the age of each block that they read (`staleness_`), where the last
+        age stands for 63 and more.
 
     Raises
     ------
@@ -234,9 +265,9 @@ def _draw_staleness(axes, staleness) -> None:
     ticks = ages[:: AGES_A_TICK if last >= 3 * AGES_A_TICK else 1]
     axes.set_xticks(ticks, [f"{t}+" if t == n_ages - 1 else str(t) for t in ticks])
     axes.set_xlim(-0.7, last + 0.7)
-    axes.set_title("Staleness of the updates")
-    axes.set_xlabel("age of an update (writes by others since it read the block)")
-    axes.set_ylabel("updates (log scale)")
+    axes.set_title("Staleness of what steps read")
+    axes.set_xlabel("age of a block (writes by others during the step)")
+    axes.set_ylabel("steps (log scale)")
     axes.grid(axis="y", alpha=0.25)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
