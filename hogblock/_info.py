@@ -28,6 +28,7 @@ def _facts():
     import hogblock
     from hogblock.cuda import availability
     from hogblock.kernels.cpu.host import TILE
+    from hogblock.kernels.cpu.jit import OBSTACLE
     from hogblock.kernels.cpu.warmup import cache_state
 
     yield "hogblock", hogblock.__version__
@@ -39,11 +40,16 @@ def _facts():
     yield "cores usable", str(loky.cpu_count())
     yield "vectors", f"{32 * TILE.lanes} bits ({TILE.lanes} float32)"
     yield "tile", f"{TILE.rows} rows x {TILE.vectors} vectors"
-    state = cache_state()
-    yield "kernel cache", state.path or "none writable; set NUMBA_CACHE_DIR"
-    yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
+    if OBSTACLE:
+        yield "kernels", f"do not run here: {OBSTACLE}"
+    else:
+        state = cache_state()
+        yield "kernel cache", state.path or "none writable; set NUMBA_CACHE_DIR"
+        yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
     yield "/dev/shm", _shared_memory_room()
     yield from availability.state()
+    if OBSTACLE:
+        return
     tile, blas = _matmul_rates()
     yield (
         f"{BATCH}x{N_IN} . {N_IN}x{N_OUT}",

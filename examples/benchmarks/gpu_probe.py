@@ -17,6 +17,8 @@ from llvmlite import ir
 from numba import cuda, float32, int32, types, uint32
 from numba.cuda.extending import intrinsic
 
+import hogblock.kernels.cuda.jit  # noqa: F401  numba-cuda with NumPy 2.5 and newer
+
 THREADS = 256
 BLOCKS_A_MULTIPROCESSOR = 4
 FLOATS = 1 << 18  # 1.05 MB; the network has 0.94 MB of parameters

@@ -1,61 +1,63 @@
-"""The one decorator of every CPU kernel, and the disk cache behind it.
+"""The one decorator of every CPU kernel."""
 
-Numba's own cache key covers a function's file alone, so an edit of a callee in another
-file would leave stale machine code. Here every kernel is stamped with a hash of all
-kernel sources: any edit recompiles, nothing else does.
-"""
-
-import hashlib
-from pathlib import Path
+import functools
+import sys
 
 from numba import njit
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core import config
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
+
+from hogblock.kernels import cache
 
 # NaN and infinity keep their meaning ("nnan" and "ninf" are left out on purpose):
 # divergence has to stay visible.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
-
-def _hash_of_sources() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+_KernelCache = cache.kept_on_disk(FunctionCache, IndexDataCacheFile)
 
 
-SOURCE_STAMP = _hash_of_sources()
+def _obstacle() -> str | None:
+    if config.DISABLE_JIT:
+        return (
+            "hogblock's kernels only run compiled, and NUMBA_DISABLE_JIT forbids to "
+            "compile them: unset it"
+        )
+    if sys.platform == "win32":
+        return (
+            "hogblock's kernels do not run on Windows (they need POSIX threads and "
+            "shared memory): use Linux, in WSL 2 for example"
+        )
+    return None
 
 
-def _stamped(locator_class):
-    return type(
-        f"Stamped{locator_class.__name__}",
-        (locator_class,),
-        {"get_source_stamp": lambda self: SOURCE_STAMP},
-    )
+OBSTACLE = _obstacle()
+"""Why kernels cannot run here; None where they can."""
 
 
-class _KernelCacheImpl(CompileResultCacheImpl):
-    _locator_classes = [_stamped(c) for c in CompileResultCacheImpl._locator_classes]
+def check_runnable() -> None:
+    """Make sure that kernels can run here.
 
-
-class _KernelCache(FunctionCache):
-    _impl_class = _KernelCacheImpl
+    Raises
+    ------
+    ImportError
+        Under ``NUMBA_DISABLE_JIT``, and on Windows.
+    """
+    if OBSTACLE:
+        raise ImportError(OBSTACLE)
 
 
 def kernel(function, inline="never"):
     """Compile `function` without the GIL, at its first call, cached on disk.
 
     Where no directory is writable the kernel works uncached; ``NUMBA_CACHE_DIR``
-    names another one.
+    names another one. Where kernels cannot run, calls raise what `check_runnable` does.
     """
+    if OBSTACLE:
+        return functools.wraps(function)(lambda *_, **__: check_runnable())
     options = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
     dispatcher = njit(inline=inline, **options)(function)
-    try:
-        dispatcher._cache = _KernelCache(function)
-    except RuntimeError:  # "no locator available"
-        pass
+    cache.attach(dispatcher, _KernelCache, function)
     return dispatcher
 
 
@@ -68,14 +70,5 @@ def callback(function, signature):
     """`function` for calls by address, cached on disk; compiled by ``compile()``."""
     options = {"error_model": "numpy", "fastmath": FASTMATH}
     result = CFunc(function, (signature.args, signature.return_type), {}, options)
-    try:
-        result._cache = _KernelCache(function)
-    except RuntimeError:  # "no locator available"
-        pass
+    cache.attach(result, _KernelCache, function)
     return result
-
-
-def is_cached(kernel) -> bool:
-    """Whether machine code of these very sources lies on disk."""
-    cache_file = getattr(kernel._cache, "_cache_file", None)
-    return cache_file is not None and bool(cache_file._load_index())

@@ -2,17 +2,17 @@
 
 import contextlib
 import os
-import sys
 from typing import NamedTuple
 
 import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
+from hogblock.kernels.cache import announce, is_cached
 from hogblock.kernels.cpu import job, run, watch
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
-from hogblock.kernels.cpu.jit import is_cached
+from hogblock.kernels.cpu.jit import check_runnable
 
 _warm: set[bool] = set()  # of `images`, see `warm_up`
 
@@ -92,7 +92,8 @@ def _one_compiler(path: str | None):
         yield
         return
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # not every file system has locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -100,19 +101,21 @@ def warm_up(images: bool = False) -> None:
     """Make the entry points ready; says so on stderr when it has to compile.
 
     Operations on images take longest to compile: without `images` they are left out.
+
+    Raises
+    ------
+    ImportError
+        If kernels cannot run here, see ``jit.check_runnable``.
     """
     if images in _warm:
         return
+    check_runnable()
     path, complete = cache_state(images)
     with contextlib.ExitStack() as stack:
         if not complete:
             stack.enter_context(_one_compiler(path))
             if not cache_state(images).complete:
-                print(
-                    "hogblock: compiling its kernels for this machine, once "
-                    f"(cache: {path or 'no writable directory, set NUMBA_CACHE_DIR'})",
-                    file=sys.stderr,
-                )
+                announce("its kernels for this machine", path)
         if False not in _warm:
             _load_entry_points()
         if images:

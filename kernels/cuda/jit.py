@@ -5,17 +5,37 @@ same source as Python threads. It knows no inlining and no integer types: what d
 is decided here and in ``integers``, ``memory`` and ``threads``.
 """
 
-import contextlib
+from importlib import import_module
 
+import numpy as np
 from numba import cuda
 from numba.core import config
 
-from hogblock.kernels.cpu.jit import SOURCE_STAMP
+from hogblock.kernels import cache
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
 # No flag that assumes away NaN or infinity: a diverging run has to show.
 FASTMATH = {"nsz", "arcp", "contract", "afn"}
+
+
+def _load_array_functions(gone: str = "row_stack") -> None:
+    """Import what numba-cuda says of NumPy's functions before it does so itself.
+
+    numba-cuda 0.30.4 looks up ``np.row_stack``, which NumPy 2.5 has no longer: it
+    finds a stand-in, gone again afterwards, that no kernel can call.
+    """
+    if hasattr(np, gone):
+        return
+    setattr(np, gone, lambda arrays: np.vstack(arrays))
+    try:
+        import_module("numba.cuda.np.arrayobj")
+    finally:
+        delattr(np, gone)
+
+
+if not SIMULATED:
+    _load_array_functions()
 
 LARGEST_BLOCK = 256
 """Threads of a block that kernels are compiled for."""
@@ -25,27 +45,16 @@ BLOCKS_A_PROCESSOR = 2
 may have 128."""
 
 
-def _stamped(locator_class):
-    """Numba's own stamp covers a kernel's file alone, and not what it calls."""
-    return type(
-        f"Stamped{locator_class.__name__}",
-        (locator_class,),
-        {"get_source_stamp": lambda self: SOURCE_STAMP},
-    )
-
-
 def _cached(dispatcher):
     """Keep a kernel's machine code on disk, until any kernel source changes.
 
     Kernels have no closure: Numba's key of one differs from process to process.
     """
-    from numba.cuda.dispatcher import CUDACache, CUDACacheImpl
+    from numba.cuda.core.caching import IndexDataCacheFile
+    from numba.cuda.dispatcher import CUDACache
 
-    locators = [_stamped(c) for c in CUDACacheImpl._locator_classes]
-    kinds = type("_Kept", (CUDACacheImpl,), {"_locator_classes": locators})
-    cache = type("_KernelCache", (CUDACache,), {"_impl_class": kinds})
-    with contextlib.suppress(RuntimeError):  # "no locator available"
-        dispatcher._cache = cache(dispatcher.py_func)
+    kept = cache.kept_on_disk(CUDACache, IndexDataCacheFile)
+    cache.attach(dispatcher, kept, dispatcher.py_func)
     return dispatcher
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 from numba import cuda, types
 
-from hogblock.kernels.cpu.jit import is_cached
+from hogblock.kernels.cache import announce, is_cached
 from hogblock.kernels.cuda.jit import SIMULATED
 from hogblock.kernels.cuda.run import one_phase, predict, train
 
@@ -43,10 +43,8 @@ class Launcher:
     def _kernel(self, name: str):
         if name not in self._compiled:
             if not is_cached(KERNELS[name]):
-                print(
-                    f"hogblock: compiling the CUDA kernel {name!r} for this card, once",
-                    file=sys.stderr,
-                )
+                folder = KERNELS[name]._cache.cache_path
+                announce(f"the CUDA kernel {name!r} for this card", folder)
             compiled = KERNELS[name].compile(SIGNATURES[name])
             compiled.cooperative = name == "train"
             self._compiled[name] = compiled

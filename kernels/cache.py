@@ -1,0 +1,146 @@
+"""The disk cache behind every kernel, of the host and of CUDA devices.
+
+Numba's own cache key covers a function's file alone, so an edit of a callee in another
+file would leave stale machine code. Here every kernel is stamped with a hash of all
+kernel sources: any edit recompiles, nothing else does.
+
+A cache may be damaged, full, or another user's. Whatever is wrong with it costs a
+compilation and a warning, never a fit.
+"""
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import warnings
+from pathlib import Path
+
+DIGEST = hashlib.sha256
+
+
+def _hash_of_sources() -> str:
+    digest = DIGEST()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCE_STAMP = _hash_of_sources()
+
+_warned = False
+
+
+def _warn(folder: str, error: Exception) -> None:
+    """Warn of a cache that does not work, once in a process."""
+    global _warned
+    if _warned:
+        return
+    _warned = True
+    warnings.warn(
+        f"hogblock: the kernel cache in {folder} does not work "
+        f"({type(error).__name__}: {error}); kernels that it lacks are compiled again, "
+        "and replaced in it if they can be. If this comes back, make room there, "
+        "delete its .nbi and .nbc files, or let NUMBA_CACHE_DIR name another folder.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+class _Entries:
+    """For Numba's files of a kernel: what cannot be read is missing, and replaced."""
+
+    def load(self, key):
+        name = self._load_index().get(key)
+        if name is None:
+            return None
+        try:
+            return self._load_data(name)
+        except FileNotFoundError:  # removed, or never written, since the index was
+            return None
+        except Exception as error:  # damaged pickles raise whatever they like
+            _warn(self._cache_path, error)
+            return None
+
+    def holds(self, description) -> bool:
+        """Whether there is an entry for a processor, with any types of arguments."""
+        return any(
+            key[1:3] == description and os.path.exists(self._data_path(name))
+            for key, name in self._load_index().items()
+        )
+
+    def _load_index(self):
+        try:
+            return dict(super()._load_index())
+        except Exception as error:
+            _warn(self._cache_path, error)
+            return {}
+
+    def _save_data(self, name, data):
+        packed = self._dump(data)
+        super()._save_data(name, (DIGEST(packed).digest(), packed))
+
+    def _load_data(self, name):
+        digest, packed = super()._load_data(name)
+        if DIGEST(packed).digest() != digest:  # LLVM would crash on it, or run it
+            raise ValueError(f"the checksum of {name} is wrong")
+        return pickle.loads(packed)
+
+
+def kept_on_disk(cache_class, file_class):
+    """The cache class that works as this module says.
+
+    cache_class, file_class : Numba's own, or those of numba-cuda.
+    """
+    entries_class = type("Entries", (_Entries, file_class), {})
+
+    class Kept(cache_class):
+        def __init__(self, function):
+            super().__init__(function)
+            name = self._impl.filename_base
+            self._cache_file = entries_class(self._cache_path, name, SOURCE_STAMP)
+
+        def holds(self, codegen) -> bool:
+            return self._cache_file.holds(self._index_key(None, codegen)[1:3])
+
+        def _load_overload(self, signature, target_context):
+            try:
+                return super()._load_overload(signature, target_context)
+            except Exception as error:
+                _warn(self._cache_path, error)
+                return None
+
+        def save_overload(self, signature, data):
+            try:
+                super().save_overload(signature, data)
+            except Exception as error:
+                _warn(self._cache_path, error)
+
+    return Kept
+
+
+def attach(compiled, cache_class, function) -> None:
+    """Give what Numba compiles a cache, if there is a writable folder for one."""
+    with contextlib.suppress(RuntimeError):  # "no locator available"
+        compiled._cache = cache_class(function)
+
+
+def is_cached(compiled) -> bool:
+    """Whether machine code of these very sources, for this processor, lies on disk."""
+    holds = getattr(compiled._cache, "holds", None)
+    target = getattr(compiled, "targetdescr", None) or compiled._targetdescr
+    return holds is not None and holds(target.target_context.codegen())
+
+
+def announce(what: str, folder: str | None) -> None:
+    """Say on stderr, if there is one, that kernels are compiled, and how often."""
+    often = f"once (cache: {folder})"
+    if folder is None:
+        often = (
+            "in every process anew, as no folder for a cache is writable: let "
+            "NUMBA_CACHE_DIR name one"
+        )
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # a closed file
+            print(f"hogblock: compiling {what}, {often}", file=sys.stderr, flush=True)

@@ -1,0 +1,137 @@
+"""Where kernels cannot run, one error says so; where NumPy moved on, they still do."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from ptx import compile_elsewhere
+
+from hogblock import MLPClassifier
+from hogblock.kernels.cpu.warmup import warm_up
+
+# Importing works, whatever comes of it: other projects' suites collect their tests so.
+TRY = """
+import sys, warnings
+import joblib, numba, numpy as np
+from sklearn.base import clone
+import loky.backend, multiprocessing.shared_memory, joblib.externals.loky
+{before}
+import hogblock, hogblock.engine
+from hogblock.models import lenet5
+model = joblib.load(sys.argv[1])
+x = np.zeros((200, 64), np.float32)
+y = np.arange(200) % 2
+image_model = hogblock.NetworkClassifier(lenet5, max_iter=1)
+tries = dict(
+    fit=lambda: clone(model).fit(x, y),
+    workers=lambda: clone(model).set_params(n_jobs=2).fit(x, y),
+    partial=lambda: clone(model).partial_fit(x, y, classes=[0, 1]),
+    raw=lambda: clone(model).set_params(standardize=False).fit(x, y),
+    images=lambda: image_model.fit(np.zeros((200, 28, 28), np.uint8), y),
+    predict=lambda: model.predict(x),
+)
+for name, attempt in tries.items():
+    try:
+        attempt()
+    except ImportError as error:
+        print(name, error, sep=": ")
+from hogblock import pool
+assert pool.running() == []
+"""
+TRIES = ["fit", "workers", "partial", "raw", "images", "predict"]
+
+
+def run(*arguments, folder, **environment):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.fixture
+def saved(tmp_path, random):
+    """File of a fitted model."""
+    import joblib
+
+    warm_up()
+    x, y = random.normal(size=(200, 64)), random.integers(2, size=200)
+    file = tmp_path / "model.joblib"
+    joblib.dump(MLPClassifier(max_iter=1, learning_rate="cosine").fit(x, y), file)
+    return file
+
+
+def errors_of(done):
+    """What each attempt says, all of it the same."""
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = [line.split(": ", 1) for line in done.stdout.splitlines()]
+    assert [name for name, _ in lines] == TRIES
+    (text,) = {text for _, text in lines}
+    return text
+
+
+def test_without_the_compiler_one_error_says_so(saved, tmp_path):
+    code = TRY.format(before="")
+    done = run("-c", code, saved, folder=tmp_path, NUMBA_DISABLE_JIT="1")
+    assert "NUMBA_DISABLE_JIT" in errors_of(done)
+
+
+def test_on_windows_one_error_says_so(saved, tmp_path):
+    code = TRY.format(before="sys.platform = 'win32'")
+    text = errors_of(run("-c", code, saved, folder=tmp_path))
+    assert "Windows" in text and "WSL" in text
+
+
+def test_the_command_line_says_so_in_a_line(tmp_path):
+    words = ("-m", "hogblock.cli", "train", "digits", "--epochs", "1")
+    done = run(*words, folder=tmp_path, NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("hogblock: error: ") and "NUMBA_DISABLE_JIT" in line
+
+
+def test_info_tells_why_kernels_do_not_run(tmp_path):
+    done = run("-m", "hogblock.cli", "info", folder=tmp_path, NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 0, done.stderr
+    facts = {line[:20].strip(): line[20:] for line in done.stdout.splitlines()}
+    assert "NUMBA_DISABLE_JIT" in facts["kernels"]
+    assert facts["processor"] and facts["/dev/shm"] and facts["GPU"]
+
+
+# CUDA with a NumPy that has no row_stack ----------------------------------------------
+
+ROW_STACK = """
+import json
+import numpy as np
+if hasattr(np, "row_stack"):
+    del np.row_stack
+    np.__all__.remove("row_stack")
+from hogblock.kernels.cuda.jit import kernel
+from numba import cuda, types
+
+def stacked(out):
+    out[0] = np.float32(1)
+
+kept = hasattr(np, "row_stack")
+text, _ = cuda.compile(
+    kernel(stacked).py_func, (types.float32[::1],), cc=(9, 0), device=False,
+    abi="numba", output="ptx",
+)
+print(json.dumps([text, kept]))
+"""
+
+
+@pytest.mark.skipif(not find_spec("numba_cuda"), reason="numba-cuda is not installed")
+def test_cuda_kernels_compile_where_numpy_has_no_row_stack(tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(ROW_STACK)
+    ((text, kept),) = compile_elsewhere(file, seconds=100)
+    assert "st.global" in text or "st.f32" in text
+    assert not kept  # NumPy is as it was
