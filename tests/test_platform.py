@@ -105,6 +105,16 @@ def test_info_tells_why_kernels_do_not_run(tmp_path):
     assert facts["processor"] and facts["/dev/shm"] and facts["GPU"]
 
 
+def test_several_workers_need_no_reservation(monkeypatch, random):
+    """As on macOS, which backs shared memory by its pager and not by a file system."""
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    x = random.normal(size=(600, 5))
+    y = (x[:, 0] > 0).astype(int)
+    model = MLPClassifier(n_jobs=2, max_iter=20, learning_rate="cosine").fit(x, y)
+    assert model.n_workers_ == 2
+    assert model.score(x, y) > 0.9
+
+
 # CUDA with a NumPy that has no row_stack ----------------------------------------------
 
 ROW_STACK = """
