@@ -21,7 +21,7 @@ from hogblock._repeats import merge_repeats
 from hogblock._validation import check_weights, check_X, check_X_y
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
-from hogblock.scaling import Scaling
+from hogblock.scaling import Scaling, Standardiser
 from hogblock.settings import Settings, TrainingData
 from hogblock.stopping import Progress
 
@@ -76,9 +76,9 @@ class NetworkEstimator(BaseEstimator):
         """`_as_rows` of a fitted estimator, which knows what X has to look like."""
         return X
 
-    def _make_scaling(self, X, weights, shape) -> Scaling:
-        """The standardisation of X."""
-        return Scaling.of(X, weights)
+    def _channels_of(self, shape: tuple[int, ...]) -> int | None:
+        """Channels that are standardised as one, of samples of a network's shape."""
+        return None
 
     def _make_coefs(self, network, params, inputs, targets):
         """`coefs_` and `intercepts_` of fitted parameters."""
@@ -182,17 +182,20 @@ class NetworkEstimator(BaseEstimator):
                     "with warm_start=True y must have the classes or outputs of the "
                     "fit before"
                 )
-            targets, inputs, network = self._targets, self._inputs, self._network
-            params = self._params
+            network, params = self._network, self._params
+            targets = self._targets.refined(y, weights)
+            standard = self._standard and self._standard.refined(X, weights)
         else:
             # Merging may have dropped a class whose samples all have weight zero.
             classes = getattr(targets, "classes", None)
             targets = self._make_targets(y, weights, classes)
             network = self._make_network(shape, targets.n_outputs)
-            inputs = Scaling.none()
+            standard = None
             if self.standardize:
-                inputs = self._make_scaling(X, weights, network.input_shape)
+                channels = self._channels_of(network.input_shape)
+                standard = Standardiser.of(X, weights, channels)
             params = network.initialise(random)
+        inputs = standard.scaling if standard else Scaling.none()
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
             targets.encode(y_val)  # raises for classes that are unknown
@@ -221,7 +224,10 @@ class NetworkEstimator(BaseEstimator):
                 f"{self.learning_rate_init} may be too large, or X needs scaling "
                 "(standardize=True)"
             )
-        self._targets, self._inputs, self._network = targets, inputs, network
+        if not incremental:
+            targets, standard = targets.settled(), standard and standard.settled()
+        self._targets, self._standard, self._network = targets, standard, network
+        self._inputs = inputs
         self._random_state, self._momentum = random, result.momentum
         self._remember(data.x)
         self._keep(result, followed, n_samples, goes_on)
