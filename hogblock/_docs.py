@@ -90,7 +90,7 @@ STANDARDIZE = """standardize : bool, default=True
 COEFS = """coefs_, intercepts_ : list of ndarray
         Weights of shape (n_in, n_out) and biases of each layer, for raw X. float64 with
         `standardize`: far from zero, those of raw values cancel each other, and a
-        forward pass has to be in float64 too. float32, as they were trained, without."""
+        forward pass has to be in float64 too. Without, float32 as they were trained."""
 
 ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Training loss, penalty included; the curve has a value an epoch.

@@ -218,3 +218,42 @@ def test_rows_are_scaled_by_column_and_images_by_channel(random):
             1 / (1 + np.exp(-z[:, 0])),
             atol=1e-5,
         )
+
+
+# Rows that come in parts ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "f8"])
+@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_parts_are_scaled_as_the_whole(random, dtype, channels, weighted):
+    x = images(random, dtype)
+    x[:7, 5] = x[0, 5]  # varies later only
+    weights = random.uniform(0.1, 4, len(x)).astype(F32) if weighted else NONE
+    standard = Standardiser.of(x[:1], weights[:1], channels)
+    for part in (slice(1, 2), slice(2, 9), slice(9, None)):
+        standard = standard.refined(x[part], weights[part])
+    whole = scaling_of(x, weights, channels)
+    for a, b in zip(standard.scaling, whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6 if dtype == "f4" else 1e-12)
+
+
+@pytest.mark.parametrize("power", [-1000, -300, 300, 1000])
+def test_powers_of_two_do_not_matter(random, power):
+    x = random.normal(size=(40, 6))
+    near, far = (Standardiser.of(a, NONE, 3) for a in (x, np.ldexp(x, power)))
+    np.testing.assert_allclose(
+        far.scaling.scaled(np.ldexp(x, power)), near.scaling.scaled(x), rtol=1e-12
+    )
+    y = x[:9] + 100
+    near, far = near.refined(y, NONE), far.refined(np.ldexp(y, power), NONE)
+    np.testing.assert_allclose(
+        far.scaling.scaled(np.ldexp(y, power)), near.scaling.scaled(y), rtol=1e-12
+    )
+
+
+def test_moments_in_parts_keep_their_digits_far_from_zero(random):
+    x = 1e9 + random.normal(size=(90, 4))
+    parts = Standardiser.of(x[:30], NONE).refined(x[30:], NONE)
+    np.testing.assert_allclose(parts.scaling.scale, scaling_of(x, NONE).scale, 1e-8)
+    assert np.abs(parts.scaling.scaled(x).mean(axis=0)).max() < 1e-6
