@@ -18,7 +18,7 @@ from hogblock import methods, schedules
 from hogblock._engines import engine_for, outputs_of
 from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
-from hogblock._validation import check_weights, check_X, check_X_y
+from hogblock._validation import check_weights, check_X, check_X_y, single_weights
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling, Standardiser
@@ -109,7 +109,7 @@ class NetworkEstimator(BaseEstimator):
     # Fitting ---------------------------------------------------------------------
 
     def _check_data(self, X, y, sample_weight, reset):
-        """Validated X, y and float32 weights (empty: all 1)."""
+        """Validated X, y and weights to train with (empty: all 1)."""
         X = self._as_rows(X) if reset else self._as_rows_again(X)
         X, y = check_X_y(self, X, y, reset=reset)
         if sample_weight is not None:
@@ -117,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         y, weights = self._check_y(y, sample_weight)
         if weights is None:
             return X, y, np.zeros(0, np.float32)
-        return X, y, np.ascontiguousarray(weights, np.float32)
+        return X, y, single_weights(weights)
 
     def _check_validation(self, X_val, y_val, X, shape):
         """Validated validation set, or None twice; samples of X have `shape`."""
@@ -198,7 +198,7 @@ class NetworkEstimator(BaseEstimator):
         inputs = standard.scaling if standard else Scaling.none()
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
-            targets.encode(y_val)  # raises for classes that are unknown
+            targets.encode(y_val, "y_val")  # raises for classes that are unknown
         settings = self._settings(
             engine,
             network,
