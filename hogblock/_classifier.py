@@ -34,13 +34,18 @@ class NetworkClassifierMixin(ClassifierMixin):
         if self.class_weight is None:
             return y, sample_weight
         by_class = compute_sample_weight(self.class_weight, y)
-        return y, by_class if sample_weight is None else by_class * sample_weight
+        if sample_weight is None:
+            return y, by_class
+        with np.errstate(over="ignore"):  # refused by `single_weights`
+            return y, by_class * sample_weight
 
     def _make_targets(self, y, weights, classes):
         return ClassTargets.of(y, classes)
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
         predicted = targets.predictions(outputs)
+        if targets.kind == "multilabel":
+            y = targets.encode(y)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)

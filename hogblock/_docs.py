@@ -87,8 +87,10 @@ STANDARDIZE = """standardize : bool, default=True
         into `coefs_` and `intercepts_`: the model takes raw X, of any scale. uint8 X is
         kept as bytes, and scaled a minibatch at a time."""
 
-COEFS = """coefs_, intercepts_ : list of ndarray, float32
-        Weights of shape (n_in, n_out) and biases of each layer, for raw X."""
+COEFS = """coefs_, intercepts_ : list of ndarray
+        Weights of shape (n_in, n_out) and biases of each layer, for raw X. float64 with
+        `standardize`: far from zero, those of raw values cancel each other, and a
+        forward pass has to be in float64 too. Without, float32 as they were trained."""
 
 ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Training loss, penalty included; the curve has a value an epoch.
@@ -109,7 +111,8 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
 
     Notes
     -----
-    Computation is in float32; predictions are float64 only if X is, on the host.
+    Computation is in float32; predictions are float64 only if X is, on the host, or if
+    targets were standardised, which may have more digits than a float32.
     Workers follow V. Kungurtsev, M. Egan, B. Chatterjee and D. Alistarh, "Asynchronous
     Optimization Methods for Efficient Training of Deep Neural Networks with
     Guarantees", arXiv 1905.11845."""

@@ -53,6 +53,9 @@ class Engine:
 
     def train(self, network: Network, data: TrainingData, *rest) -> Result:
         """``engine.train``, or what stands for it on the devices."""
+        if not is_device_array(data.x):
+            scaling = Scaling(data.shift, data.scale)
+            data = replace(data, x=scaling.storable(data.x))
         if not self.devices:
             return engine.train(network, data, *rest)
         data = _in_singles(data)

@@ -18,10 +18,10 @@ from hogblock import methods, schedules
 from hogblock._engines import engine_for, outputs_of
 from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
-from hogblock._validation import check_weights, check_X, check_X_y
+from hogblock._validation import check_weights, check_X, check_X_y, single_weights
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
-from hogblock.scaling import Scaling
+from hogblock.scaling import Scaling, Standardiser
 from hogblock.settings import Settings, TrainingData
 from hogblock.stopping import Progress, gate_of
 
@@ -76,9 +76,9 @@ class NetworkEstimator(BaseEstimator):
         """`_as_rows` of a fitted estimator, which knows what X has to look like."""
         return X
 
-    def _make_scaling(self, X, weights, shape) -> Scaling:
-        """The standardisation of X."""
-        return Scaling.of(X, weights)
+    def _channels_of(self, shape: tuple[int, ...]) -> int | None:
+        """Channels that are standardised as one, of samples of a network's shape."""
+        return None
 
     def _make_coefs(self, network, params, inputs, targets):
         """`coefs_` and `intercepts_` of fitted parameters."""
@@ -109,7 +109,7 @@ class NetworkEstimator(BaseEstimator):
     # Fitting ---------------------------------------------------------------------
 
     def _check_data(self, X, y, sample_weight, reset):
-        """Validated X, y and float32 weights (empty: all 1)."""
+        """Validated X, y and weights to train with (empty: all 1)."""
         X = self._as_rows(X) if reset else self._as_rows_again(X)
         X, y = check_X_y(self, X, y, reset=reset)
         if sample_weight is not None:
@@ -117,7 +117,7 @@ class NetworkEstimator(BaseEstimator):
         y, weights = self._check_y(y, sample_weight)
         if weights is None:
             return X, y, np.zeros(0, np.float32)
-        return X, y, np.ascontiguousarray(weights, np.float32)
+        return X, y, single_weights(weights)
 
     def _check_validation(self, X_val, y_val, X, shape):
         """Validated validation set, or None twice; samples of X have `shape`."""
@@ -182,20 +182,23 @@ class NetworkEstimator(BaseEstimator):
                     "with warm_start=True y must have the classes or outputs of the "
                     "fit before"
                 )
-            targets, inputs, network = self._targets, self._inputs, self._network
-            params = self._params
+            network, params = self._network, self._params
+            targets = self._targets.refined(y, weights)
+            standard = self._standard and self._standard.refined(X, weights)
         else:
             # Merging may have dropped a class whose samples all have weight zero.
             classes = getattr(targets, "classes", None)
             targets = self._make_targets(y, weights, classes)
             network = self._make_network(shape, targets.n_outputs)
-            inputs = Scaling.none()
+            standard = None
             if self.standardize:
-                inputs = self._make_scaling(X, weights, network.input_shape)
+                channels = self._channels_of(network.input_shape)
+                standard = Standardiser.of(X, weights, channels)
             params = network.initialise(random)
+        inputs = standard.scaling if standard else Scaling.none()
         data = TrainingData(X, targets.encode(y), weights, *inputs)
         if y_val is not None:
-            targets.encode(y_val)  # raises for classes that are unknown
+            targets.encode(y_val, "y_val")  # raises for classes that are unknown
         settings = self._settings(
             engine,
             network,
@@ -221,7 +224,10 @@ class NetworkEstimator(BaseEstimator):
                 f"{self.learning_rate_init} may be too large, or X needs scaling "
                 "(standardize=True)"
             )
-        self._targets, self._inputs, self._network = targets, inputs, network
+        if not incremental:
+            targets, standard = targets.settled(), standard and standard.settled()
+        self._targets, self._standard, self._network = targets, standard, network
+        self._inputs = inputs
         self._random_state, self._momentum = random, result.momentum
         self._remember(data.x)
         # Merged samples count as often as they were given.

@@ -6,7 +6,6 @@ from numbers import Integral
 import numpy as np
 
 from hogblock.devices import is_device_array
-from hogblock.scaling import Scaling
 
 
 class ImageInput:
@@ -57,8 +56,8 @@ class ImageInput:
         side = isqrt(n_features)
         return (side, side, 1) if side * side == n_features else (1, n_features, 1)
 
-    def _make_scaling(self, X, weights, shape):
-        return Scaling.of(X, weights, shape[2] if len(shape) == 3 else None)
+    def _channels_of(self, shape):
+        return shape[2] if len(shape) == 3 else None
 
     def _check_validation(self, X_val, y_val, X, shape):
         given = image_shape_of(X_val)

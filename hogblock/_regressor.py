@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from hogblock._places import put_like
 from hogblock._targets import RealTargets
@@ -26,8 +26,9 @@ class NetworkRegressorMixin(RegressorMixin):
         return RealTargets.of(y, weights, self.standardize)
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
-        predicted = targets.predictions(outputs)
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
+        # R^2 is the same in the network's units, where no digit is lost or overflows.
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        return float(r2_score(targets.scaled(y), outputs, sample_weight=sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):

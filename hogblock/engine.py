@@ -19,6 +19,7 @@ from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
 from hogblock.methods import Method
 from hogblock.models.network import Network
+from hogblock.scaling import Scaling
 from hogblock.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 from hogblock.shared import Segment, private_arrays
 from hogblock.task import Task, arguments_of, make_plans, shared_specification
@@ -254,9 +255,10 @@ def copy_rows(data: TrainingData, shared: np.ndarray, scaled: bool) -> None:
     if not scaled:
         shared[...] = data.x
         return
+    scaling = Scaling(data.shift, data.scale)
     for start in range(0, len(data.x), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        shared[part] = (data.x[part] - data.shift.astype(np.float64)) * data.scale
+        shared[part] = scaling.scaled(data.x[part])
 
 
 def _make_tasks(network, data, settings, batches):
@@ -282,8 +284,7 @@ def _make_tasks(network, data, settings, batches):
         "decay": np.float32(settings.alpha),
     }
     shared = {
-        "shift": data.shift,
-        "scale": data.scale,
+        **Scaling(data.shift, data.scale).for_kernels(),
         "batch": settings.batch,
         "batches": batches,
         "shuffle": int(settings.shuffle),

@@ -41,6 +41,7 @@ def outputs_of(
     ndarray of shape (n_samples, n_outputs), float32
     """
     warm_up(images=len(network.input_shape) == 3)
+    x = inputs.storable(x)
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)
     plan = make_plan(network, chunk, "squared_error")
@@ -50,8 +51,7 @@ def outputs_of(
         x=x.ctypes.data,
         storage=STORAGE[x.dtype],
         n_features=x.shape[1],
-        shift=inputs.shift,
-        scale=inputs.scale,
+        **inputs.for_kernels(),
         targets=0,
         weights=np.zeros(0, np.float32),
         n_samples=n_samples,

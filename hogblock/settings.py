@@ -20,8 +20,8 @@ class TrainingData:
     targets : ndarray, int32 of shape (n_samples,) or float32 (n_samples, n_outputs)
     weights : ndarray of shape (n_samples,) or (0,), float32
         Sample weights; empty means all 1.
-    shift, scale : ndarray of shape (n_features,) or (0,), float32
-        The network sees (x - shift) * scale.
+    shift, scale : ndarray of shape (n_features,) or (0,), float64
+        The network sees (x - shift) * scale; see ``scaling.Scaling``.
     """
 
     x: np.ndarray

@@ -25,6 +25,7 @@ from hogblock.models.plan import make_plan
 
 F32 = np.float32
 NONE = np.zeros(0, F32)
+NONE64 = np.zeros(0)
 KEY = 9
 
 
@@ -51,7 +52,7 @@ class Pass:
         first = self.plan.ops[0]
         gather_rows(
             x.ctypes.data, op.FLOAT32_ROWS, x[0].size, np.arange(self.rows), self.rows,
-            NONE, NONE, self.work + 4 * first[op.X], first[op.X_ROW],
+            NONE, NONE, NONE64, NONE64, self.work + 4 * first[op.X], first[op.X_ROW],
         )  # fmt: skip
         for row, reals in self._forward_rows():
             with self.running(row):

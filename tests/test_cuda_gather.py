@@ -100,7 +100,7 @@ def test_rows_are_those_of_a_cpu(aligned, random, shape, storage, scaled):
         wanted = aligned.zeros(6, 37)
         gather_rows(
             x.ctypes.data, storage, 37, indices, len(indices), shift, scale,
-            wanted.ctypes.data, wanted.shape[1],
+            np.zeros(0), np.zeros(0), wanted.ctypes.data, wanted.shape[1],
         )  # fmt: skip
         np.testing.assert_array_equal(gather(run)[1], wanted[: len(indices), :37])
 
@@ -130,7 +130,7 @@ def augmented(aligned, x, how, key, counter, shift=NONE, scale=NONE):
     rows = aligned.zeros(len(x), size)
     gather_rows(
         x.ctypes.data, UINT8_ROWS, size, np.arange(len(x)), len(x), shift, scale,
-        rows.ctypes.data, rows.shape[1],
+        np.zeros(0), np.zeros(0), rows.ctypes.data, rows.shape[1],
     )  # fmt: skip
     augment_rows(rows.ctypes.data, rows.shape[1], len(x), how.words(x.shape[1:]), key,
                  counter)  # fmt: skip

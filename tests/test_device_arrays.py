@@ -9,7 +9,7 @@ from hogblock.cuda import moments
 from hogblock.cuda.arrays import Arrays, SimulatedArray
 from hogblock.devices import is_device_array
 from hogblock.models import Conv2D, Dense, Flatten, MaxPool2D, Network
-from hogblock.scaling import Scaling
+from hogblock.scaling import Standardiser
 
 N = 30
 RANDOM = np.random.default_rng(0)
@@ -219,9 +219,15 @@ def test_text_labels_stay_on_the_host(engines, monkeypatch):
 
 
 def test_outputs_are_float32(engines):
-    regressor = MLPRegressor((5,), **PLAN).fit(X, VALUES[:, 0])
-    assert regressor.predict(on_card(X.astype(np.float64))).dtype == np.float32
-    assert regressor.predict(X.astype(np.float64)).dtype == np.float64
+    """Unless y was scaled: it may have more digits."""
+    model = classifier().fit(X, Y)
+    assert model.predict_proba(on_card(X.astype(np.float64))).dtype == np.float32
+    assert model.predict_proba(X.astype(np.float64)).dtype == np.float64
+    for standardize, dtype in ((True, np.float64), (False, np.float32)):
+        regressor = MLPRegressor((5,), **PLAN, standardize=standardize)
+        regressor.fit(X, VALUES[:, 0])
+        assert regressor.predict(on_card(X.astype(np.float64))).dtype == dtype
+        assert regressor.predict(X.astype(np.float64)).dtype == np.float64
 
 
 def test_score(engines):
@@ -344,8 +350,8 @@ def test_scaling_equals_that_of_the_host(monkeypatch, kind, weighted, channels):
     if weighted:
         weights = RANDOM.uniform(0, 2, 33).astype(np.float32)
         weights[:5] = 0
-    card = Scaling.of(Arrays(Cuda()).wrap(on_card(x)), weights, channels)
-    host = Scaling.of(x, weights, channels)
-    for there, here in zip(card, host, strict=True):
+    card = Standardiser.of(Arrays(Cuda()).wrap(on_card(x)), weights, channels)
+    host = Standardiser.of(x, weights, channels)
+    for there, here in zip(card.scaling, host.scaling, strict=True):
         assert type(there) is np.ndarray
         np.testing.assert_allclose(there, here, rtol=1e-6)

@@ -23,10 +23,12 @@ def make_x(random, dtype, shape):
 def gather(aligned, x, indices, shift=NONE, scale=NONE):
     out = aligned.zeros(len(indices), x.shape[1])
     out[:, x.shape[1] :] = 7
+    with np.errstate(over="ignore"):
+        singles = shift.astype(F32), scale.astype(F32)
     gather_rows(
         x.ctypes.data, STORAGE[x.dtype.str[1:]], x.shape[1],
-        np.asarray(indices, np.int64), len(indices), shift, scale,
-        out.ctypes.data, out.shape[1],
+        np.asarray(indices, np.int64), len(indices), *singles, shift.astype(float),
+        scale.astype(float), out.ctypes.data, out.shape[1],
     )  # fmt: skip
     assert (out[:, x.shape[1] :] == 7).all(), "padding was written"
     return out[:, : x.shape[1]]
@@ -57,10 +59,18 @@ def test_gather_computes_in_float32(aligned, random, normal, dtype):
 
 
 def test_gather_shifts_doubles_before_it_rounds_them(aligned):
-    """1e9 + 1 is no float32: a time stamp must not lose its digits."""
-    x = np.array([[1e9 + 1.0], [1e9 + 2.0]])
-    found = gather(aligned, x, [0, 1], F32([1e9]), F32([0.5]))
-    assert found.ravel().tolist() == [0.5, 1.0]
+    """1e9 + 1 is no float32: a time stamp must not lose its digits, nor its shift."""
+    for shift in (1e9, 1e9 + 1, 1.7e12 + 1):
+        x = np.array([[shift + 1.0], [shift + 2.0]])
+        found = gather(aligned, x, [0, 1], np.array([shift]), F32([0.5]))
+        assert found.ravel().tolist() == [0.5, 1.0]
+
+
+def test_gather_of_doubles_beyond_float32(aligned):
+    for spread in (1e300, 1e-300):
+        x = spread * np.array([[3.0, 5.0]])
+        found = gather(aligned, x, [0], spread * np.ones(2), np.ones(2) / spread)
+        np.testing.assert_allclose(found, [[2.0, 4.0]], rtol=1e-6)
 
 
 def test_gather_of_nan_and_infinity(aligned):

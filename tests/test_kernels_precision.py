@@ -60,12 +60,15 @@ def test_no_vector_of_doubles(dispatcher):
     assert not VECTORS_OF_DOUBLES.search(code_of(dispatcher, *MIXED[dispatcher]))
 
 
-def test_gather_multiplies_in_single_precision():
-    """Only rows stored as float64 are shifted (not scaled) as such."""
-    empty = np.zeros(0, F32)
-    code = code_of(gather.gather_rows, 0, 0, 3, INDICES, 0, empty, empty, 0, 16)
-    assert not re.search(r"\b(fadd|fmul|fdiv)\b[^\n]*\bdouble\b", code)
-    assert re.search(r"\bfsub\b[^\n]*\bdouble\b", code)
+def test_gather_makes_no_doubles():
+    """Only rows stored as float64 are scaled as such; no other value becomes one."""
+    empty, wide = np.zeros(0, F32), np.zeros(0)
+    code = code_of(
+        gather.gather_rows, 0, 0, 3, INDICES, 0, empty, empty, wide, wide, 0, 16
+    )
+    assert not re.search(r"\b(fpext|uitofp|sitofp)\b[^\n]*\bdouble\b", code)
+    assert re.search(r"\bfmul\b[^\n]*\bdouble\b", code)
+    assert not re.search(r"\b(fadd|fdiv)\b[^\n]*\bdouble\b", code)
 
 
 def test_a_promotion_would_be_seen():

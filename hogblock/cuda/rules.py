@@ -11,6 +11,7 @@ from hogblock.methods import Method
 from hogblock.models.blocks import Block, partition
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan
+from hogblock.scaling import Scaling
 from hogblock.settings import Settings, TrainingData
 from hogblock.task import STORAGE
 
@@ -86,6 +87,7 @@ def program_of(
     writes[0] = 1
     for row, block in enumerate(range(len(blocks)) if own is None else own, 1):
         writes[row, block] = 1
+    shift, scale = Scaling(data.shift, data.scale).in_singles()
     program = make_program(
         [full, *plans],
         shape,
@@ -116,8 +118,8 @@ def program_of(
             if settings.augmentation
             else np.zeros(AUGMENT_WIDTH, np.int64),
             rates=settings.rate,
-            shift=data.shift,
-            scale=data.scale,
+            shift=shift,
+            scale=scale,
             momentum=settings.momentum,
             decay=settings.alpha,
             **_keys(settings, shape.teams, server[0] * shape.teams),
@@ -176,6 +178,7 @@ def forward_program(network: Network, x, inputs, shape: Shape, chunk: int) -> Pr
     chunk : int
         Samples at once.
     """
+    shift, scale = inputs.in_singles()
     plan = make_plan(network, chunk, "squared_error")
     plan.reals[:, op.RATE] = 0  # of dropout
     return make_program(
@@ -197,8 +200,8 @@ def forward_program(network: Network, x, inputs, shape: Shape, chunk: int) -> Pr
             team_keys=np.zeros(1, np.uint32),
             augment=np.zeros(AUGMENT_WIDTH, np.int64),
             rates=np.zeros(1, np.float32),
-            shift=inputs.shift,
-            scale=inputs.scale,
+            shift=shift,
+            scale=scale,
             momentum=0.0,
             decay=0.0,
         ),

@@ -11,11 +11,15 @@ _ROWS_AHEAD = 4
 
 
 @kernel
-def gather_rows(x, storage, n_features, indices, rows, shift, scale, out, out_row):
+def gather_rows(
+    x, storage, n_features, indices, rows, shift, scale, shift64, scale64, out, out_row
+):  # fmt: skip
     """out[i, :n_features] = (x[indices[i]] - shift) * scale.
 
     x : address of C-contiguous rows in `storage`; indices int64 [rows];
     shift, scale : float32 [n_features], or empty: rows are taken as they are.
+    shift64, scale64 : float64, the same for rows stored as float64, which lose what is
+    small beside their mean, or beyond float32, if they are rounded before.
     """
     word = 4 if storage == FLOAT32_ROWS else (8 if storage == FLOAT64_ROWS else 1)
     size = n_features * word
@@ -42,7 +46,7 @@ def gather_rows(x, storage, n_features, indices, rows, shift, scale, out, out_ro
                     line[j] = np.float32(doubles[j])
             else:
                 for j in range(n_features):
-                    line[j] = np.float32(doubles[j] - np.float64(shift[j])) * scale[j]
+                    line[j] = np.float32((doubles[j] - shift64[j]) * scale64[j])
         else:
             bytes_ = carray(u8_pointer(at), n_features)
             if plain:

@@ -58,6 +58,8 @@ class Data(NamedTuple):
     x, storage, n_features : int
         Address of the rows, how they are stored, their length.
     shift, scale : float32 [n_features] or [0]
+    shift64, scale64 : float64 [n_features] or [0]
+        The same for rows stored as float64.
     targets : int
         Address; the loss knows their type.
     weights : float32 [n_samples] or [0]
@@ -73,6 +75,8 @@ class Data(NamedTuple):
     n_features: int
     shift: np.ndarray
     scale: np.ndarray
+    shift64: np.ndarray
+    scale64: np.ndarray
     targets: int
     weights: np.ndarray
     n_samples: int

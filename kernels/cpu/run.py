@@ -57,7 +57,8 @@ def run_forward(
             indices[i] = start + i
         gather_rows(
             data.x, data.storage, data.n_features, indices, rows, data.shift,
-            data.scale, work_at + 4 * ops[0, op.X], ops[0, op.X_ROW],
+            data.scale, data.shift64, data.scale64, work_at + 4 * ops[0, op.X],
+            ops[0, op.X_ROW],
         )  # fmt: skip
         for k in range(n_forward):
             forward_op(

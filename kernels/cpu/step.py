@@ -163,7 +163,7 @@ def train_step(worker, plans, data, rules, ticket):
     ops, reals = plans.ops[plan], plans.reals[plan]
     gather_rows(
         data.x, data.storage, data.n_features, indices, rows, data.shift, data.scale,
-        work + 4 * ops[0, op.X], ops[0, op.X_ROW],
+        data.shift64, data.scale64, work + 4 * ops[0, op.X], ops[0, op.X_ROW],
     )  # fmt: skip
     if data.augment[HEIGHT] > 0:
         seen = worker.state[AUGMENT_COUNTER]

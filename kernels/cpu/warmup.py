@@ -54,7 +54,8 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         phase_random=np.zeros(1, np.uint8),
     )
     none = words(AUGMENT_WIDTH)
-    data = job.Data(0, 0, 0, floats(0), floats(0), 0, floats(0), 0, 1, 1, 0, 0, none)
+    scaling = floats(0), floats(0), np.zeros(0), np.zeros(0)
+    data = job.Data(0, 0, 0, *scaling, 0, floats(0), 0, 1, 1, 0, 0, none)
     zero = np.float32(0)
     rules = job.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
     worker = job.Worker(
