@@ -168,7 +168,7 @@ def test_ctrl_c_in_the_first_epoch_reports_what_was_trained(n_jobs):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400_000, 20)).astype(np.float32)
     model = MLPClassifier(
-        (100, 100), n_jobs=n_jobs, batch_size=32, random_state=0, max_iter=3
+        (300, 300), n_jobs=n_jobs, batch_size=32, random_state=0, max_iter=3
     )
     MLPClassifier(n_jobs=n_jobs, max_iter=1).fit(x[:1000], x[:1000, 0] > 0)
     threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
