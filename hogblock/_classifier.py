@@ -58,9 +58,11 @@ class NetworkClassifierMixin(ClassifierMixin):
             float32, float64 and uint8 are trained on as they are. An array on a CUDA
             device stays there; see `device`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or a multi-label indicator.
+            Classes, or a multi-label indicator of zeros and ones, which may be sparse.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative, not all zero.
+            Not negative, not all zero. The larger they are, the less `alpha` counts,
+            but for those above 1e20 or all under 1e-20: these are divided by their
+            mean.
         X_val, y_val : array-like, default=None
             Validation set: its score is recorded every epoch, and is what
             `early_stopping` goes by.

@@ -74,7 +74,8 @@ AUGMENTATION = """augmentation : Augmentation, default=None
 STANDARDIZE_IMAGES = """standardize : bool, default=True
         Train on values of zero mean and unit variance, by channel of images and by
         column of rows{targets}. The model takes raw X; uint8 X is kept as bytes, and
-        scaled a minibatch at a time."""
+        scaled a minibatch at a time. `partial_fit` scales a column anew with every part
+        until 100 rows have come since it first varied."""
 
 SCALED = """image_shape_ : tuple of int
         Shape of the samples that the network takes.
@@ -85,7 +86,8 @@ SCALED = """image_shape_ : tuple of int
 STANDARDIZE = """standardize : bool, default=True
         Train on features of zero mean and unit variance{targets}. The scaling is folded
         into `coefs_` and `intercepts_`: the model takes raw X, of any scale. uint8 X is
-        kept as bytes, and scaled a minibatch at a time."""
+        kept as bytes, and scaled a minibatch at a time. `partial_fit` scales a column
+        anew with every part until 100 rows have come since it first varied."""
 
 COEFS = """coefs_, intercepts_ : list of ndarray
         Weights of shape (n_in, n_out) and biases of each layer, for raw X. float64 with

@@ -41,7 +41,9 @@ class NetworkRegressorMixin(RegressorMixin):
             device stays there; see `device`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative, not all zero.
+            Not negative, not all zero. The larger they are, the less `alpha` counts,
+            but for those above 1e20 or all under 1e-20: these are divided by their
+            mean.
         X_val, y_val : array-like, default=None
             Validation set: its R^2 is recorded every epoch, and is what
             `early_stopping` goes by.
@@ -78,6 +80,7 @@ class NetworkRegressorMixin(RegressorMixin):
     def predict(self, X):
         """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
 
+        float64 with `standardize`, else as X is: see Notes.
         They lie on the device of X if that is an array on a CUDA device.
 
         Parameters
