@@ -1,5 +1,6 @@
 """What is published: the source distribution is the whole tree, the wheel all code."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -84,3 +85,20 @@ def test_what_is_supported_is_what_is_tested():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     systems = [c for c in project["classifiers"] if c.startswith("Operating System")]
     assert systems == ["Operating System :: POSIX :: Linux"]
+
+
+def test_links_of_the_readme_work_on_a_package_index():
+    text = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert targets
+    assert [t for t in targets if not t.startswith("https://")] == []
+
+
+def test_what_the_readme_names_is_in_the_source_distribution(built):
+    text = (ROOT / "README.md").read_text()
+    named = re.findall(r"`((?:docs|examples)/[\w/.]+)`", text)
+    assert len(named) > 5
+    (file,) = built.glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = {name.split("/", 1)[-1] for name in archive.getnames()}
+    assert [name for name in named if name.rstrip("/") not in names] == []
