@@ -23,7 +23,7 @@ from hogblock.scaling import Scaling
 from hogblock.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 from hogblock.shared import Segment, private_arrays
 from hogblock.task import Task, arguments_of, make_plans, shared_specification
-from hogblock.worker import WAITS, Slices
+from hogblock.worker import Slices
 
 POLL_SECONDS = 0.01
 ROWS_AT_ONCE = 4096
@@ -225,26 +225,25 @@ def train(
     scaled_here = data.x.dtype == np.float64 and data.shift.size > 0
     seen = replace(data, shift=NONE, scale=NONE) if scaled_here else data
     tasks, specification = _make_tasks(network, seen, settings, batches)
-    workers = pool.acquire(settings.workers)
     x_type = "u1" if data.x.dtype == np.uint8 else "f4"
     specification |= {
         "x": (data.x.shape, x_type),
         "targets": (data.targets.shape, data.targets.dtype.str[1:]),
         "weights": (data.weights.shape, "f4"),
     }
-    segment = Segment(specification)
-    try:
-        for name in ("targets", "weights"):
-            segment.arrays[name][...] = getattr(data, name)
-        copy_rows(data, segment.arrays["x"], scaled_here)
-        run = _prepare(settings, segment.arrays, batches, on_epoch, params, momentum)
-        return _train_in_processes(run, tasks, segment, workers, progress)
-    except BaseException:
-        pool.close()
-        raise
-    finally:
-        run = None
-        segment.release()
+    with pool.acquire(settings.workers) as workers:
+        segment = Segment(specification)
+        try:
+            for name in ("targets", "weights"):
+                segment.arrays[name][...] = getattr(data, name)
+            copy_rows(data, segment.arrays["x"], scaled_here)
+            run = _prepare(
+                settings, segment.arrays, batches, on_epoch, params, momentum
+            )
+            return _train_in_processes(run, tasks, segment, workers, progress)
+        finally:
+            run = None
+            segment.release()
 
 
 def copy_rows(data: TrainingData, shared: np.ndarray, scaled: bool) -> None:
@@ -344,12 +343,13 @@ def _train_here(run: _Run, task: Task, progress) -> Result:
 def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
     interrupted = False
     for worker, task in zip(workers, tasks, strict=True):
-        worker.connection.send((segment.name, segment.specification, task))
+        worker.send((segment.name, segment.specification, task))
+    deadline = time.monotonic() + pool.START_SECONDS
     for worker in workers:
-        worker.receive(pool.START_SECONDS)
+        worker.expect(deadline)
     segment.unlink()
     for worker in workers:
-        worker.connection.send("go")
+        worker.send("go")
     run.start()
     seconds = None
     pending = list(workers)
@@ -375,16 +375,13 @@ def _still_running(workers, run: _Run) -> list:
     `POLL_SECONDS` at the latest.
     """
     try:
-        handles = [w.connection for w in workers] + [
-            w.process.sentinel for w in workers
-        ]
-        ready = set(pool.wait(handles, POLL_SECONDS))
-        return [
-            w
-            for w in workers
-            if not {w.connection, w.process.sentinel} & ready
-            or w.receive(0) in (None, WAITS)
-        ]
+        ready = pool.wait(
+            [w.connection for w in workers if not w.waiting], POLL_SECONDS
+        )
+        for worker in workers:
+            if worker.connection in ready:
+                worker.receive(0)
+        return [w for w in workers if not w.waiting]
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt):
             run.abort()

@@ -4,14 +4,36 @@ The segment's name lives only while the workers attach: the parent unlinks it as
 all have, so a process killed later leaves no file (PRACTICES R1-R5 of the project).
 """
 
+import errno
 import os
+import secrets
 from multiprocessing import resource_tracker, shared_memory
 
 import numpy as np
 
+from hogblock._system import fill_standard_descriptors, uninterrupted
 from hogblock.errors import SharedMemoryError
 
 ALIGNMENT = 64
+
+_NO_ROOM = (
+    "/dev/shm has no room for it ({}). Enlarge it (in Docker: --shm-size), use "
+    "n_jobs=1, or pass less data"
+)
+_OPEN_FILES = "too many files are open ({}). Raise the limit (ulimit -n), or close some"
+_ADVICE = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.ENOMEM: "there is no memory for it ({}). Raise the limit on it (ulimit -v), "
+    "use n_jobs=1, or pass less data",
+    errno.EFBIG: "the limit on the size of files forbids it ({}). Raise it (ulimit "
+    "-f), use n_jobs=1, or pass less data",
+    errno.EMFILE: _OPEN_FILES,
+    errno.ENFILE: _OPEN_FILES,
+    errno.EACCES: "/dev/shm may not be written ({}). Allow it, or use n_jobs=1",
+    errno.EPERM: "/dev/shm may not be written ({}). Allow it, or use n_jobs=1",
+    errno.ENOENT: "/dev/shm is missing ({}). Mount a tmpfs there, or use n_jobs=1",
+}
+"""What stands in the way, and what helps, by the number of an error."""
 
 Specification = dict[str, tuple[tuple[int, ...], str]]
 """Name of each array -> shape and dtype."""
@@ -65,20 +87,37 @@ class Segment:
 
     def __init__(self, specification: Specification):
         self.specification = specification
+        self.arrays: dict[str, np.ndarray] = {}
+        self._memory = None
         size = size_of(specification)
-        self._memory = shared_memory.SharedMemory(create=True, size=size)
-        self._linked = True
-        try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self._memory._fd, 0, size)
-        except OSError as error:
-            self.release()
-            raise SharedMemoryError(
-                f"training with several workers needs {size / 2**20:.1f} MiB of shared "
-                f"memory, and /dev/shm has no room for it ({error.strerror}). Enlarge "
-                "it (in Docker: --shm-size), use n_jobs=1, or pass less data."
-            ) from error
+        with uninterrupted():
+            try:
+                self._reserve(size)
+            except OSError as error:
+                self.release()
+                why = _ADVICE.get(error.errno, "it cannot be had ({}). Use n_jobs=1")
+                raise SharedMemoryError(
+                    f"training with several workers needs {size / 2**20:.1f} MiB of "
+                    f"shared memory, and {why.format(error.strerror)}."
+                ) from error
         self.arrays = views(self._memory.buf, specification)
+
+    def _reserve(self, size: int) -> None:
+        fill_standard_descriptors()
+        name = f"hogblock_{os.getpid()}_{secrets.token_hex(6)}"
+        tracked = f"/{name}", "shared_memory"
+        # `SharedMemory` registers its name last, but after an error it takes the name
+        # off the register all the same, and the tracker complains.
+        resource_tracker.register(*tracked)
+        try:
+            self._memory = shared_memory.SharedMemory(name, create=True, size=size)
+        except OSError:
+            resource_tracker.register(*tracked)
+            resource_tracker.unregister(*tracked)
+            raise
+        self._linked = True
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._memory._fd, 0, size)
 
     @property
     def name(self) -> str:
@@ -87,15 +126,22 @@ class Segment:
 
     def unlink(self) -> None:
         """Remove the name: the memory lives on until the last process lets go."""
-        if self._linked:
-            self._linked = False
-            self._memory.unlink()
+        with uninterrupted():
+            if self._linked:
+                self._linked = False
+                self._memory.unlink()
 
     def release(self) -> None:
         """Unlink, and give the memory back; views must not be used afterwards."""
-        self.unlink()
-        self.arrays = {}
-        _close(self._memory)
+        with uninterrupted():
+            self.arrays = {}
+            if self._memory is not None:
+                self.unlink()
+                _close(self._memory)
+                self._memory = None
+
+    def __del__(self):  # lost by an interruption
+        self.release()
 
 
 class Attached:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import time
 import traceback
 
@@ -94,24 +93,27 @@ def _run(connection, name, specification, task) -> None:
     connection.send(("done", None))
 
 
+def _start(connection) -> None:
+    warm_up()
+    connection.send(("ready", None))
+
+
+def _reporting(connection, work, *arguments) -> None:
+    """Do some work; tell the parent what went wrong, unless it is the parent."""
+    try:
+        work(connection, *arguments)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception:
+        connection.send(("error", traceback.format_exc()))
+
+
 def main(connection) -> None:
     """Serve runs until the parent closes the connection or dies.
 
     Any message during a run, and the end of file that a dead parent leaves, ends it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm_up()
-    connection.send(("ready", None))
-    while True:
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            return
-        if message == "leave":
-            return
-        try:
-            _run(connection, *message)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
-        except Exception:
-            connection.send(("error", traceback.format_exc()))
+    with contextlib.suppress(EOFError, OSError):
+        _reporting(connection, _start)
+        while True:
+            _reporting(connection, _run, *connection.recv())
