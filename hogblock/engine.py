@@ -344,7 +344,7 @@ def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
     interrupted = False
     for worker, task in zip(workers, tasks, strict=True):
         worker.send((segment.name, segment.specification, task))
-    deadline = time.monotonic() + pool.START_SECONDS
+    deadline = pool.answer_deadline()
     for worker in workers:
         worker.expect(deadline)
     segment.unlink()

@@ -24,7 +24,7 @@ from hogblock._system import (
     uninterrupted,
 )
 from hogblock.errors import WorkerError
-from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.kernels.cpu.warmup import cache_state, warm_up
 
 START_SECONDS = 120.0
 LEAVE_SECONDS = 2.0
@@ -101,15 +101,18 @@ class WorkerHandle:
             raise WorkerError(f"worker process {self.process.pid} failed:\n{text}")
         return kind, text
 
-    def expect(self, deadline: float) -> None:
+    def expect(self, deadline: float | None) -> None:
         """Receive the next message before a time of ``time.monotonic()``.
+
+        None waits as long as the process lives.
 
         Raises
         ------
         WorkerError
             If none comes, or as `receive` does.
         """
-        if self.receive(max(0.0, deadline - time.monotonic())) is None:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if self.receive(left) is None:
             raise WorkerError(
                 f"worker process {self.process.pid} did not answer within "
                 f"{START_SECONDS:.0f} s"
@@ -273,7 +276,7 @@ class Lease:
                 time.sleep(TURN_SECONDS)
             with uninterrupted():
                 self._pool.take(self)
-            deadline = time.monotonic() + START_SECONDS
+            deadline = answer_deadline()
             for worker in self.workers:
                 if not worker.waiting:
                     worker.expect(deadline)
@@ -304,6 +307,14 @@ def acquire(count: int) -> Lease:
     """
     warm_up()
     return Lease(count)
+
+
+def answer_deadline() -> float | None:
+    """Until when workers have to be ready for what comes next, see `expect`.
+
+    Those that have to compile kernels, for want of a cache, take as long as it takes.
+    """
+    return time.monotonic() + START_SECONDS if cache_state().complete else None
 
 
 def running() -> list[WorkerHandle]:
@@ -351,9 +362,10 @@ def _forget() -> None:
 
 
 # A fork waits until nothing is half started, so that it inherits no unknown ends.
-os.register_at_fork(
-    before=lambda: _pool.lock.acquire(),
-    after_in_parent=lambda: _pool.lock.release(),
-    after_in_child=_forget,
-)
+if hasattr(os, "register_at_fork"):  # not on Windows, where kernels say that they fail
+    os.register_at_fork(
+        before=lambda: _pool.lock.acquire(),
+        after_in_parent=lambda: _pool.lock.release(),
+        after_in_child=_forget,
+    )
 atexit.register(_leave)

@@ -16,7 +16,7 @@ TRY = """
 import sys, warnings
 import joblib, numba, numpy as np
 from sklearn.base import clone
-import loky.backend, multiprocessing.shared_memory, joblib.externals.loky
+import multiprocessing.shared_memory, joblib.externals.loky
 {before}
 import hogblock, hogblock.engine
 from hogblock.models import lenet5

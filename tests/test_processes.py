@@ -196,3 +196,26 @@ def test_workers_do_not_import_scikit_learn(data):
     estimator(max_iter=2).fit(*data)
     maps = Path(f"/proc/{pids()[0]}/maps").read_text()
     assert "numba" in maps and "sklearn" not in maps
+
+
+def test_a_worker_that_is_late_is_an_error_and_not_the_end_of_the_run(
+    data, monkeypatch
+):
+    estimator(max_iter=2).fit(*data)
+    workers = pids()
+    monkeypatch.setattr(pool, "START_SECONDS", 0.0)
+    os.kill(workers[0], signal.SIGSTOP)
+    try:
+        with pytest.raises(WorkerError, match="did not answer within 0 s"):
+            estimator(max_iter=2).fit(*data)
+    finally:
+        assert wait_until_gone(workers)
+
+
+def test_workers_without_a_cache_have_the_time_to_compile(monkeypatch):
+    """Each compiles for itself then, and several share the cores."""
+    from hogblock.kernels.cpu.warmup import CacheState
+
+    assert pool.answer_deadline() > time.monotonic()
+    monkeypatch.setattr(pool, "cache_state", lambda: CacheState(None, False))
+    assert pool.answer_deadline() is None
