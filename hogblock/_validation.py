@@ -28,11 +28,33 @@ def _check(estimator, X, *y, **options):
     return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
 
 
-def check_weights(sample_weight, y) -> np.ndarray:
-    """Sample weights on the host, one for each of y."""
-    sample_weight = on_host(sample_weight)
-    if not np.asarray(sample_weight).any():
-        raise ValueError(
-            "sample_weight is zero everywhere; at least one must be positive"
+def check_weights(weights, y, name: str = "sample_weight") -> np.ndarray:
+    """Sample weights on the host, one for each of y, float64."""
+    weights = on_host(weights)
+    if not np.asarray(weights).any():
+        raise ValueError(f"{name} is zero everywhere; at least one must be positive")
+    try:
+        return _check_sample_weight(
+            weights, y, dtype=np.float64, ensure_non_negative=True
         )
-    return _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(str(error).replace("sample_weight", name)) from None
+
+
+def training_weights(weights, by_class=None, y=None) -> np.ndarray:
+    """Weights as the kernels read them: float32 of shape (n_samples,), or (0,).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,) or None
+    by_class : ClassWeights, default=None
+        Factors on them, for the targets y.
+    """
+    if by_class is not None:
+        weights = by_class.factors(y) * (1 if weights is None else weights)
+        if not weights.any():
+            raise ValueError(
+                "class_weight and sample_weight together are zero everywhere; at least "
+                "one sample must have a positive weight"
+            )
+    return np.ascontiguousarray([] if weights is None else weights, np.float32)
