@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import column_or_1d
 
+from hogblock._class_weight import ClassWeights, refuse_balanced_chunks
 from hogblock._places import on_host, put_like
 from hogblock._targets import ClassTargets
+from hogblock._validation_set import ValidationSet
 
 
 class NetworkClassifierMixin(ClassifierMixin):
@@ -28,16 +29,15 @@ class NetworkClassifierMixin(ClassifierMixin):
         """Class labels, or label positions of multi-label targets."""
         return self._targets.classes
 
-    def _check_y(self, y, sample_weight):
+    def _check_y(self, y):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        return y
+
+    def _class_weights(self, y, weights, targets):
         if self.class_weight is None:
-            return y, sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
-        if sample_weight is None:
-            return y, by_class
-        with np.errstate(over="ignore"):  # refused by `single_weights`
-            return y, by_class * sample_weight
+            return None
+        return ClassWeights.of(self.class_weight, targets, y, weights)
 
     def _make_targets(self, y, weights, classes):
         return ClassTargets.of(y, classes)
@@ -49,7 +49,16 @@ class NetworkClassifierMixin(ClassifierMixin):
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train on X and y.
 
         Parameters
@@ -66,6 +75,9 @@ class NetworkClassifierMixin(ClassifierMixin):
         X_val, y_val : array-like, default=None
             Validation set: its score is recorded every epoch, and is what
             `early_stopping` goes by.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set in its score; class weights count there as
+            sample weights do.
 
         Returns
         -------
@@ -78,7 +90,8 @@ class NetworkClassifierMixin(ClassifierMixin):
         SharedMemoryError, WorkerError
             With nothing left behind.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+        validation = ValidationSet(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -97,6 +110,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         -------
         self
         """
+        refuse_balanced_chunks(self.class_weight)
         classes = on_host(classes)
         multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
         if not self.__sklearn_is_fitted__():
@@ -111,8 +125,9 @@ class NetworkClassifierMixin(ClassifierMixin):
                 f"classes={classes!r} is not the same as on the last call to "
                 f"partial_fit, was: {self.classes_!r}"
             )
+        nothing = ValidationSet(None, None, None)
         return self._fit(
-            X, y, sample_weight, None, None, incremental=True, classes=classes
+            X, y, sample_weight, nothing, incremental=True, classes=classes
         )
 
     def predict(self, X):

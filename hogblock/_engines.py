@@ -11,7 +11,7 @@ from hogblock.devices import Cuda, device_of, is_device_array, named_devices, re
 from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.scaling import Scaling
-from hogblock.settings import Result, TrainingData
+from hogblock.settings import Result, Settings, TrainingData
 
 MINIBATCHES_A_WORKER = 4
 """A worker of the host with fewer minibatches an epoch is not worth starting."""
@@ -50,6 +50,10 @@ class Engine:
         from hogblock.cuda.engine import usable_workers
 
         return usable_workers(network, method, _teams(n_jobs), batches)
+
+    def workers_of(self, settings: Settings) -> int:
+        """Workers of a run on all devices together."""
+        return settings.workers * max(1, len(self.devices))
 
     def train(self, network: Network, data: TrainingData, *rest) -> Result:
         """``engine.train``, or what stands for it on the devices."""

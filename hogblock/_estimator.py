@@ -3,22 +3,24 @@
 import os
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from numbers import Integral, Real
 
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
+from hogblock._continued import Carried, Standing, check_unchanged, values_of
 from hogblock._engines import engine_for, outputs_of
 from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
-from hogblock._validation import check_weights, check_X, check_X_y, single_weights
+from hogblock._validation import check_weights, check_X, check_X_y, training_weights
+from hogblock._validation_set import ValidationSet, set_aside
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling, Standardiser
@@ -60,6 +62,9 @@ class NetworkEstimator(BaseEstimator):
         "standardize": ["boolean"],
     }
 
+    _shaping: tuple[str, ...] = ()
+    """Names of the parameters that `_make_network` goes by, but for dropout."""
+
     @abstractmethod
     def _make_network(self, shape: tuple[int, ...], n_outputs: int):
         """The network for samples of this shape."""
@@ -67,6 +72,10 @@ class NetworkEstimator(BaseEstimator):
     def _sample_shape(self, X, n_features: int):
         """Shape of a sample of X, as it was given, which has `n_features` values."""
         return (n_features,)
+
+    def _sample_shape_again(self) -> tuple[int, ...]:
+        """`_sample_shape` of a fitted estimator whose samples have come as rows."""
+        return self._shape
 
     def _as_rows(self, X):
         """X as rows of features, if it comes as something else."""
@@ -94,8 +103,12 @@ class NetworkEstimator(BaseEstimator):
         """The `ClassTargets` or `RealTargets` of y."""
 
     @abstractmethod
-    def _check_y(self, y, sample_weight):
-        """y as an array, and sample weights with class weights multiplied in."""
+    def _check_y(self, y):
+        """y as an array of the right type and shape."""
+
+    def _class_weights(self, y, weights, targets):
+        """`ClassWeights` by the training data, or None."""
+        return None
 
     @abstractmethod
     def _score_outputs(self, outputs, y, sample_weight, targets) -> float:
@@ -109,52 +122,50 @@ class NetworkEstimator(BaseEstimator):
     # Fitting ---------------------------------------------------------------------
 
     def _check_data(self, X, y, sample_weight, reset):
-        """Validated X, y and weights to train with (empty: all 1)."""
+        """Validated X, y and weights (float64, or None)."""
         X = self._as_rows(X) if reset else self._as_rows_again(X)
         X, y = check_X_y(self, X, y, reset=reset)
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, y)
-        y, weights = self._check_y(y, sample_weight)
-        if weights is None:
-            return X, y, np.zeros(0, np.float32)
-        return X, y, single_weights(weights)
+        return X, self._check_y(y), sample_weight
 
-    def _check_validation(self, X_val, y_val, X, shape):
-        """Validated validation set, or None twice; samples of X have `shape`."""
-        if (X_val is None) != (y_val is None):
-            missing = "y_val" if y_val is None else "X_val"
-            raise ValueError(f"{missing} is missing: pass X_val and y_val together")
-        if X_val is None:
-            return None, None
-        X_val, y_val = check_X_y(self, self._as_rows(X_val), y_val, reset=False)
-        return X_val, self._check_y(y_val, None)[0]
+    def _check_validation(self, given: ValidationSet, X, shape):
+        """Validated validation set, or None; samples of X have `shape`."""
+        given.check_complete()
+        if given.X is None:
+            return None
+        X_val, y_val = check_X_y(self, self._as_rows(given.X), given.y, reset=False)
+        weights = given.weights
+        if weights is not None:
+            weights = check_weights(weights, y_val, "sample_weight_val")
+        return ValidationSet(X_val, self._check_y(y_val), weights)
 
-    def _fit(self, X, y, sample_weight, X_val, y_val, *, incremental, classes=None):
+    def _fit(self, X, y, sample_weight, validation, *, incremental, classes=None):
         """Check what is asked for, and train where it is asked for."""
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
         engine = engine_for(self.device, methods.resolve(self.method), X)
         check_places(
             X,
             engine.devices,
             y=y,
             sample_weight=sample_weight,
-            X_val=X_val,
-            y_val=y_val,
+            X_val=validation.X,
+            y_val=validation.y,
+            sample_weight_val=validation.weights,
         )
-        with current(X, X_val):
+        with current(X, validation.X):
             return self._fit_by(
                 engine,
                 opened(X),
                 y,
                 sample_weight,
-                opened(X_val),
-                y_val,
+                validation._replace(X=opened(validation.X)),
                 incremental=incremental,
                 classes=classes,
             )
 
-    def _fit_by(
-        self, engine, X, y, sample_weight, X_val, y_val, *, incremental, classes
-    ):
+    def _fit_by(self, engine, X, y, sample_weight, validation, *, incremental, classes):
         """Train on valid data; set the fitted attributes only if all went well."""
         fitted = self.__sklearn_is_fitted__()
         goes_on = fitted and incremental
@@ -163,27 +174,38 @@ class NetworkEstimator(BaseEstimator):
         X, y, weights = self._check_data(X, y, sample_weight, reset=not keeps_params)
         if keeps_params:
             self._compare(X)
-            shape = self._network.input_shape
+            shape = self._sample_shape_again()
         else:
             shape = self._sample_shape(given, X.shape[1])
-        X_val, y_val = self._check_validation(X_val, y_val, X, shape)
-        targets = self._targets if goes_on else self._make_targets(y, weights, classes)
-        if self.early_stopping and X_val is None and not incremental:
-            X, X_val, y, y_val, weights = self._split(X, y, weights, targets)
+        held = self._check_validation(validation, X, shape)
+        targets = (
+            self._targets
+            if goes_on
+            else self._make_targets(y, training_weights(weights), classes)
+        )
+        by_class = self._class_weights(y, weights, targets)
+        if held is not None:
+            targets.encode(held.y, "y_val")  # raises for classes that are unknown
+            held = held.weighted(by_class)
+            held.check_scorable(targets, "the validation set (X_val)")
+        weights = training_weights(weights, by_class, y)
+        if self.early_stopping and held is None:
+            X, y, weights, held = set_aside(
+                X, y, weights, targets, self.validation_fraction, self.random_state
+            )
         n_samples = len(X)
         if n_samples <= self._batch_size(n_samples) and not is_device_array(X):
             X, y, weights = merge_repeats(X, y, weights)
-        random = (
-            self._random_state if goes_on else check_random_state(self.random_state)
-        )
+        random = self._random_of(goes_on)
         if keeps_params:
             if not targets.same_as(self._targets):
                 raise ValueError(
                     "with warm_start=True y must have the classes or outputs of the "
                     "fit before"
                 )
-            network, params = self._network, self._params
-            targets = self._targets.refined(y, weights)
+            network = self._make_network(shape, targets.n_outputs)
+            check_unchanged(self, network, self._network, self._values)
+            targets, params = self._targets.refined(y, weights), self._params
             standard = self._standard and self._standard.refined(X, weights)
         else:
             # Merging may have dropped a class whose samples all have weight zero.
@@ -197,46 +219,82 @@ class NetworkEstimator(BaseEstimator):
             params = network.initialise(random)
         inputs = standard.scaling if standard else Scaling.none()
         data = TrainingData(X, targets.encode(y), weights, *inputs)
-        if y_val is not None:
-            targets.encode(y_val, "y_val")  # raises for classes that are unknown
+        standing = self._standing(keeps_params, goes_on)
         settings = self._settings(
             engine,
             network,
             len(X),
             targets.loss,
+            standing,
+            n_samples=n_samples,
             seed=int(random.randint(np.iinfo(np.int32).max)),
             epochs=1 if incremental else self.max_iter,
-            past_epochs=self.t_ // len(X) if goes_on else 0,
-            scored=X_val is not None,
+            scored=held is not None,
         )
-        followed = self._follow(network, inputs, X_val, y_val, targets, data, settings)
+        if not settings.rate.any():
+            self._warn_of_rest()
+        followed = self._follow(
+            network, inputs, held, targets, data, settings, standing
+        )
         batches = -(-len(X) // settings.batch)
+        momentum = standing.momentum(settings, engine.workers_of(settings))
         with progress_bar(self.verbose, settings.epochs, batches) as bar:
             followed.report = bar.describe
-            momentum = self._momentum if goes_on else None
             result = engine.train(
                 network, data, settings, params, followed, momentum, bar.update
             )
         if followed.diverged:
-            raise ValueError(
-                f"training diverged: the loss is not finite in epoch "
-                f"{len(followed.losses) + 1}. learning_rate_init="
-                f"{self.learning_rate_init} may be too large, or X needs scaling "
-                "(standardize=True)"
-            )
+            raise ValueError(self._divergence(len(followed.losses) + 1))
         if not incremental:
             targets, standard = targets.settled(), standard and standard.settled()
         self._targets, self._standard, self._network = targets, standard, network
         self._inputs = inputs
-        self._random_state, self._momentum = random, result.momentum
+        self._shape, self._values = shape, values_of(self)
+        self._random_state, self._seed = random, self.random_state
+        self._carried = Carried(
+            result.momentum,
+            rate=settings.rate_after(len(followed.losses)) * followed.rate_factor,
+            rate_factor=standing.rate_factor * followed.rate_factor,
+            stalled=followed.stalled,
+        )
         self._remember(data.x)
         # Merged samples count as often as they were given.
         seen = result.samples * n_samples // len(data.x)
-        self._keep(result, followed, seen, goes_on)
+        self._keep(result, followed, seen, keeps_params, goes_on)
         self.device_ = engine.name
         if not incremental or result.interrupted:
             self._warn_if_unfinished(result, followed)
         return self
+
+    def _standing(self, keeps_params: bool, goes_on: bool) -> Standing:
+        """Where training stands before a run."""
+        if not keeps_params:
+            return Standing()
+        so_far = dict(epochs=len(self.loss_curve_), samples=self.t_)
+        if not goes_on:
+            return Standing(**so_far)
+        best = min(self.loss_curve_, default=np.inf)
+        return Standing(
+            **so_far, planned=self.n_iter_, best_loss=best, carried=self._carried
+        )
+
+    def _random_of(self, goes_on: bool) -> np.random.RandomState:
+        """What a run draws its random numbers from."""
+        if goes_on:
+            now, before = self.random_state, self._seed
+            both = isinstance(now, Integral) and isinstance(before, Integral)
+            if now is before or (both and now == before):
+                return self._random_state
+        return check_random_state(self.random_state)
+
+    def _divergence(self, epoch: int) -> str:
+        """What to say, and to advise, when the loss of an epoch is not finite."""
+        scaling = "" if self.standardize else ", or standardize=True"
+        momentum = f" or momentum={self.momentum}" if self.momentum else ""
+        return (
+            f"training diverged: the loss is not finite in epoch {epoch}. Try a "
+            f"smaller learning_rate_init={self.learning_rate_init}{momentum}{scaling}"
+        )
 
     def _remember(self, X) -> None:
         """Keep what later X are compared with."""
@@ -255,43 +313,48 @@ class NetworkEstimator(BaseEstimator):
                 stacklevel=5,
             )
 
-    def _split(self, X, y, weights, targets):
-        """Set a validation part aside, stratified by class where there are classes."""
-        stratify = y if targets.loss != "squared_error" and y.ndim == 1 else None
-        indices = np.arange(len(X))
-        kept, held = train_test_split(
-            indices,
-            random_state=check_random_state(self.random_state),
-            test_size=self.validation_fraction,
-            stratify=stratify,
-        )
-        return (
-            X[kept],
-            X[held],
-            y[kept],
-            y[held],
-            weights[kept] if weights.size else weights,
+    def _warn_of_rest(self) -> None:
+        warnings.warn(
+            f"learning_rate={self.learning_rate!r} was planned over max_iter="
+            f"{self.max_iter} epochs, which are over: the rate is 0 and nothing is "
+            "learnt. Set a larger max_iter, or fit anew",
+            stacklevel=6,
         )
 
     def _settings(
-        self, engine, network, n_samples, loss, *, seed, epochs, past_epochs, scored
+        self,
+        engine,
+        network,
+        n_rows,
+        loss,
+        standing,
+        *,
+        n_samples,
+        seed,
+        epochs,
+        scored,
     ) -> Settings:
+        """Settings of a run over `n_rows` samples, merged from `n_samples`."""
         method = methods.resolve(self.method)
         schedule = schedules.resolve(self.learning_rate)
-        batch = self._batch_size(n_samples)
-        batches = -(-n_samples // batch)
+        batch = self._batch_size(n_rows)
+        batches = -(-n_rows // batch)
+        workers = engine.usable_workers(network, method, self.n_jobs, batches)
+        passes = workers if method.epochs == "worker" else 1
         rate, points = schedules.rate_table(
             schedule,
-            self.learning_rate_init,
+            self.learning_rate_init * self._factor_of(schedule, standing),
             self.power_t,
             epochs=epochs,
             batches=batches,
-            samples=n_samples,
-            first_epoch=past_epochs,
+            samples=passes * n_samples,
+            plan=self.max_iter,
+            first_epoch=standing.planned,
+            seen=standing.samples,
         )
-        return Settings(
+        settings = Settings(
             method=method,
-            workers=engine.usable_workers(network, method, self.n_jobs, batches),
+            workers=workers,
             batch=batch,
             epochs=epochs,
             loss=loss,
@@ -304,14 +367,26 @@ class NetworkEstimator(BaseEstimator):
             seed=seed,
             gate=gate_of(method, schedule, self.n_iter_no_change, scored),
             augmentation=getattr(self, "augmentation", None),
+            plan=self.max_iter
+            if schedule.planned
+            else int(min(self.max_iter, self.n_iter_no_change + 2)),
+            trained=standing.epochs,
         )
+        alone = engine.workers_of(settings) == 1
+        return replace(settings, keeps_velocity=schedule.keeps_velocity and alone)
+
+    @staticmethod
+    def _factor_of(schedule, standing) -> float:
+        adapts = isinstance(schedule, schedules.Adaptive)
+        return standing.rate_factor if adapts else 1.0
 
     def _batch_size(self, n_samples: int) -> int:
         wanted = AUTO_BATCH if self.batch_size == "auto" else self.batch_size
         return min(wanted, n_samples)
 
-    def _follow(self, network, inputs, X_val, y_val, targets, data, settings):
+    def _follow(self, network, inputs, held, targets, data, settings, standing):
         """The `Progress` of a run."""
+        schedule = schedules.resolve(self.learning_rate)
         total = data.weights.sum() if data.weights.size else len(data.x)
         batches = -(-len(data.x) // settings.batch)
 
@@ -324,20 +399,22 @@ class NetworkEstimator(BaseEstimator):
             return 0.5 * self.alpha * squares * batches / float(total)
 
         def score(params):
-            outputs = outputs_of(network, params, X_val, inputs, self.device)
-            return self._score_outputs(outputs, y_val, None, targets)
+            outputs = outputs_of(network, params, held.X, inputs, self.device)
+            return self._score_outputs(outputs, held.y, held.weights, targets)
 
         return Progress(
-            schedule=schedules.resolve(self.learning_rate),
-            rate=self.learning_rate_init,
+            schedule=schedule,
+            rate=self.learning_rate_init * self._factor_of(schedule, standing),
             tol=self.tol,
             patience=self.n_iter_no_change,
-            early_stopping=self.early_stopping and X_val is not None,
+            early_stopping=self.early_stopping,
             penalty=penalty,
-            score=score if X_val is not None else None,
+            score=score if held is not None else None,
+            best_loss=standing.best_loss,
+            stalled=standing.stalled,
         )
 
-    def _keep(self, result, followed, seen, goes_on) -> None:
+    def _keep(self, result, followed, seen, keeps_params, goes_on) -> None:
         """Set the fitted attributes."""
         best = followed.early_stopping and followed.best_params is not None
         self._params = followed.best_params if best else result.params
@@ -345,15 +422,17 @@ class NetworkEstimator(BaseEstimator):
         self.coefs_, self.intercepts_ = self._make_coefs(
             network, self._params, self._inputs, targets
         )
-        self.loss_curve_ = (self.loss_curve_ if goes_on else []) + followed.losses
+        self.loss_curve_ = (self.loss_curve_ if keeps_params else []) + followed.losses
         self.loss_ = (
             self.loss_curve_[-1] if self.loss_curve_ else followed.loss_of(result)
         )
         self.best_loss_ = None if best else min(self.loss_curve_, default=np.inf)
-        self.validation_scores_ = followed.scores if followed.score else None
+        before = getattr(self, "validation_scores_", None) if keeps_params else None
+        scores = (before or []) + followed.scores
+        self.validation_scores_ = scores if followed.score else None
         self.best_validation_score_ = followed.best_score
         self.n_iter_ = (self.n_iter_ if goes_on else 0) + len(followed.losses)
-        self.t_ = (self.t_ if goes_on else 0) + seen
+        self.t_ = (self.t_ if keeps_params else 0) + seen
         self.n_layers_ = sum(t.decays for t in network.tensors) + 1
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation

@@ -59,17 +59,23 @@ class ImageInput:
     def _channels_of(self, shape):
         return shape[2] if len(shape) == 3 else None
 
-    def _check_validation(self, X_val, y_val, X, shape):
-        given = image_shape_of(X_val)
-        if given not in (None, shape):
+    def _sample_shape_again(self):
+        wanted = getattr(self, "image_shape", None)
+        if wanted is None:
+            return self._shape
+        return filled_shape(wanted, self._network.n_inputs)
+
+    def _check_validation(self, given, X, shape):
+        of_val = image_shape_of(given.X)
+        if of_val not in (None, shape):
             raise ValueError(
-                f"X_val has images of shape {given}, and samples of X have shape "
+                f"X_val has images of shape {of_val}, and samples of X have shape "
                 f"{shape}"
             )
-        X_val, y_val = super()._check_validation(X_val, y_val, X, shape)
-        if X_val is not None:
-            check_scale(X_val, scale_of(X), "X_val")
-        return X_val, y_val
+        held = super()._check_validation(given, X, shape)
+        if held is not None:
+            check_scale(held.X, scale_of(X), "X_val")
+        return held
 
     def _remember(self, X):
         self._scale = scale_of(X)

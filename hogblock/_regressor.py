@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from hogblock._places import put_like
 from hogblock._targets import RealTargets
+from hogblock._validation_set import ValidationSet
 
 
 class NetworkRegressorMixin(RegressorMixin):
@@ -17,10 +18,10 @@ class NetworkRegressorMixin(RegressorMixin):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_y(self, y, sample_weight):
+    def _check_y(self, y):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return y.astype(np.float64), sample_weight
+        return y.astype(np.float64)
 
     def _make_targets(self, y, weights, classes):
         return RealTargets.of(y, weights, self.standardize)
@@ -31,7 +32,16 @@ class NetworkRegressorMixin(RegressorMixin):
         return float(r2_score(targets.scaled(y), outputs, sample_weight=sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train on X and y.
 
         Parameters
@@ -47,6 +57,8 @@ class NetworkRegressorMixin(RegressorMixin):
         X_val, y_val : array-like, default=None
             Validation set: its R^2 is recorded every epoch, and is what
             `early_stopping` goes by.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set in its score.
 
         Returns
         -------
@@ -59,7 +71,8 @@ class NetworkRegressorMixin(RegressorMixin):
         SharedMemoryError, WorkerError
             With nothing left behind.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+        validation = ValidationSet(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -75,7 +88,8 @@ class NetworkRegressorMixin(RegressorMixin):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, None, None, incremental=True)
+        nothing = ValidationSet(None, None, None)
+        return self._fit(X, y, sample_weight, nothing, incremental=True)
 
     def predict(self, X):
         """Predicted values of shape (n_samples,) or (n_samples, n_outputs).

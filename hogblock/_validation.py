@@ -33,36 +33,47 @@ def _check(estimator, X, *y, **options):
     return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
 
 
-def check_weights(sample_weight, y) -> np.ndarray:
-    """Sample weights on the host, one for each of y."""
-    sample_weight = on_host(sample_weight)
-    if not np.asarray(sample_weight).any():
-        raise ValueError(
-            "sample_weight is zero everywhere; at least one must be positive"
+def check_weights(weights, y, name: str = "sample_weight") -> np.ndarray:
+    """Sample weights on the host, one for each of y, float64."""
+    weights = on_host(weights)
+    if not np.asarray(weights).any():
+        raise ValueError(f"{name} is zero everywhere; at least one must be positive")
+    try:
+        return _check_sample_weight(
+            weights, y, dtype=np.float64, ensure_non_negative=True
         )
-    return _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(str(error).replace("sample_weight", name)) from None
 
 
-def single_weights(weights: np.ndarray) -> np.ndarray:
-    """Sample weights, class weights multiplied in, as float32 to train with.
+def training_weights(weights, by_class=None, y=None) -> np.ndarray:
+    """Weights as the kernels read them: float32 of shape (n_samples,), or (0,).
 
     Weights out of the range of `SAFE_WEIGHTS` are divided by the mean of the positive
     ones, so that `alpha` counts as without weights. All others stay as they are:
     their size says how much `alpha` counts.
 
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,) or None
+    by_class : ClassWeights, default=None
+        Factors on them, for the targets y.
+
     Raises
     ------
     ValueError
-        If one is negative or not finite, or none is positive.
+        If one is not finite, or none is positive.
     """
-    weights = np.asarray(weights, np.float64)
-    wrong = [
-        (~np.isfinite(weights).all(), "not finite"),
-        (weights.min() < 0, "negative"),
-        (not weights.any(), "zero everywhere; at least one must be positive"),
-    ]
-    for found, what in wrong:
-        if found:
+    if by_class is not None:
+        with np.errstate(over="ignore"):  # refused next
+            weights = by_class.factors(y) * (1 if weights is None else weights)
+    if weights is None:
+        return np.zeros(0, np.float32)
+    for right, what in (
+        (np.isfinite(weights).all(), "not finite"),
+        (weights.any(), "zero everywhere; at least one must be positive"),
+    ):
+        if not right:
             raise ValueError(f"sample_weight times class_weight is {what}")
     largest = weights.max()
     if not SAFE_WEIGHTS[0] <= largest <= SAFE_WEIGHTS[1]:

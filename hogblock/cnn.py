@@ -53,6 +53,14 @@ class _CNN(ImageInput, NetworkEstimator):
         "augmentation": [Augmentation, None],
     }
 
+    _shaping = (
+        "conv_layers",
+        "pool_size",
+        "hidden_layer_sizes",
+        "activation",
+        "image_shape",
+    )
+
     def _make_network(self, shape, n_outputs):
         layers, size = [], shape[:2]
         window = pair_of(self.pool_size, "pool_size", self)

@@ -110,8 +110,12 @@ class _Run:
                 self.seconds,
                 float(self.arrays["rate_factor"][0]),
             )
+            before = epoch.rate_factor
             stop = self._ask(epoch)
             self.arrays["rate_factor"][0] = epoch.rate_factor
+            factor = self.settings.momentum_factor(index + 1, before, epoch.rate_factor)
+            if factor != 1:  # of the only worker, which waits
+                self.arrays["momentum"] *= np.float32(factor)
             if stop and self.gate == "open":
                 self.stop()
             elif stop:
@@ -268,8 +272,7 @@ def _make_tasks(network, data, settings, batches):
         batch=settings.batch,
         loss=settings.loss,
         workers=settings.workers,
-        batches=batches,
-        epochs=settings.epochs,
+        phases=settings.phases(batches),
     )
     order, *streams = np.random.SeedSequence(settings.seed).spawn(settings.workers + 1)
     rules = {

@@ -61,8 +61,18 @@ class Method:
         """Blocks that a worker owns; with several, an own turn draws one at random."""
         return 1
 
-    def phases(self, batches: int, epochs: int) -> list[Phase]:
-        """Phases of a run of `epochs` epochs of `batches` shared steps each."""
+    def phases(self, batches: int, epochs: int, trained: int = 0) -> list[Phase]:
+        """Phases of a run.
+
+        Parameters
+        ----------
+        batches : int
+            Shared steps of an epoch.
+        epochs : int
+            For which the training of the model is planned, from its beginning.
+        trained : int, default=0
+            Epochs that were trained before this run.
+        """
         return [Phase(0, ("full",))]
 
 
@@ -146,7 +156,7 @@ class PASSM(Method):
     def blocks_per_worker(self):
         return self.random_blocks
 
-    def phases(self, batches, epochs):
+    def phases(self, batches, epochs, trained=0):
         return [Phase(0, ("own",))]
 
 
@@ -160,12 +170,15 @@ class PASSMPlus(PASSM):
     Parameters
     ----------
     warmup_fraction : float in [0, 1], default=0.1
-        Share of the epochs with full steps only.
+        Share of the epochs with full steps only. Of `max_iter` epochs where a planned
+        schedule goes through all of them; else of the ``n_iter_no_change + 2`` epochs
+        before which `tol` cannot end a run, if these are fewer. They count from the
+        beginning of the model: ``partial_fit`` and ``warm_start=True`` warm up once.
     alternate : bool, default=True
         Afterwards, take an own and a full step in turn; else own steps only.
     switch_epochs : tuple of int, default=()
-        Epochs at which to toggle between full steps and the steps described above;
-        if given, `warmup_fraction` is not used.
+        Epochs since the beginning of the model at which to toggle between full steps
+        and the steps described above; if given, `warmup_fraction` is not used.
     """
 
     warmup_fraction: float = 0.1
@@ -187,16 +200,13 @@ class PASSMPlus(PASSM):
                 f"switch_epochs={self.switch_epochs} must increase from 0 or more"
             )
 
-    def phases(self, batches, epochs):
+    def phases(self, batches, epochs, trained=0):
         later = ("own", "full") if self.alternate else ("own",)
-        if not self.switch_epochs:
-            warm = round(self.warmup_fraction * epochs * batches)
-            return (
-                [Phase(0, ("full",)), Phase(warm, later)] if warm else [Phase(0, later)]
-            )
+        switches = self.switch_epochs or (self.warmup_fraction * epochs,)
         phases = {0: ("full",)}
-        for k, epoch in enumerate(self.switch_epochs):
-            phases[epoch * batches] = later if k % 2 == 0 else ("full",)
+        for k, epoch in enumerate(switches):
+            start = max(0, round((epoch - trained) * batches))
+            phases[start] = later if k % 2 == 0 else ("full",)
         return [Phase(start, turns) for start, turns in phases.items()]
 
 

@@ -30,6 +30,8 @@ class _MLP(NetworkEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
+    _shaping = ("hidden_layer_sizes", "activation")
+
     def _make_network(self, shape, n_outputs):
         return Network(dense_layers(self, n_outputs), shape)
 

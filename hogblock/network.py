@@ -23,6 +23,8 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
         "augmentation": [Augmentation, None],
     }
 
+    _shaping = ("network",)
+
     def _sample_shape(self, X, n_features):
         given = image_shape_of(X)
         if isinstance(self.network, Network):

@@ -18,19 +18,31 @@ class Schedule:
 
     name: ClassVar[str] = "constant"
     planned: ClassVar[bool] = False
-    """Whether the rate depends on the length of the run, which is not cut short."""
+    """Whether the rate follows a plan over `max_iter` epochs, which is not cut short.
 
-    def factors(self, epoch: np.ndarray, epochs: int, samples: int, power: float):
+    ``fit`` begins the plan, every call of ``partial_fit`` is an epoch of it, and after
+    its end the rate stays what it was there.
+    """
+    keeps_velocity: ClassVar[bool] = False
+    """Whether one worker's momentum contains the rate, as scikit-learn's does.
+
+    scikit-learn steps by v = m v - rate g, this package by -rate u with u = m u + g.
+    They differ where the rate changes: u is then scaled so that rate u stays the same.
+    """
+
+    def factors(
+        self, epoch: np.ndarray, epochs: int, samples: np.ndarray, power: float
+    ):
         """Factor on the initial rate.
 
         Parameters
         ----------
         epoch : ndarray of float
-            Fractional epochs since the first one.
+            Fractional epochs since the plan began.
         epochs : int
-            Epochs of the whole run.
-        samples : int
-            Training samples.
+            Epochs of the whole plan, ``max_iter`` of the estimator.
+        samples : ndarray of int, like `epoch`
+            Samples that the model has seen when the epoch of each point begins.
         power : float
             ``power_t`` of the estimator.
 
@@ -43,13 +55,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class InvScaling(Schedule):
-    """1 / (t + 1)**power_t after every epoch, t the samples seen: scikit-learn's."""
+    """1 / (t + 1)**power_t after every epoch, t the samples seen: scikit-learn's.
+
+    t counts on over calls of ``partial_fit`` and fits with ``warm_start=True``.
+    """
 
     name: ClassVar[str] = "invscaling"
+    keeps_velocity: ClassVar[bool] = True
 
     def factors(self, epoch, epochs, samples, power):
-        seen = np.floor(epoch) * samples
-        return np.where(seen > 0, (seen + 1) ** -power, 1.0)
+        return np.where(samples > 0, (samples + 1.0) ** -power, 1.0)
 
 
 @dataclass(frozen=True)
@@ -57,13 +72,14 @@ class Adaptive(Schedule):
     """Constant, divided by `divisor` whenever the loss has stalled: scikit-learn's.
 
     The estimator does the dividing at the end of an epoch; training ends once the rate
-    has fallen to `lowest`.
+    has fallen to `lowest`. ``partial_fit`` judges the losses of all calls.
     """
 
     divisor: float = 5.0
     lowest: float = 1e-6
 
     name: ClassVar[str] = "adaptive"
+    keeps_velocity: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class Step(Schedule):
     Parameters
     ----------
     milestones : tuple of float, default=(0.5, 0.75)
-        As fractions of the run.
+        As fractions of the plan.
     factor : float, default=0.1
     """
 
@@ -95,7 +111,7 @@ class Cosine(Schedule):
     Parameters
     ----------
     warmup : float in [0, 1), default=0.05
-        Fraction of the run in which the rate grows linearly.
+        Fraction of the plan in which the rate grows linearly.
     """
 
     warmup: float = 0.05
@@ -145,7 +161,9 @@ def rate_table(
     epochs: int,
     batches: int,
     samples: int,
+    plan: int | None = None,
     first_epoch: int = 0,
+    seen: int = 0,
 ) -> tuple[np.ndarray, int]:
     """Rates of a run on a grid.
 
@@ -154,10 +172,16 @@ def rate_table(
     schedule : Schedule
     rate, power : float
         ``learning_rate_init`` and ``power_t``.
-    epochs, batches, samples : int
+    epochs, batches : int
         Of this run.
+    samples : int
+        That an epoch of this run sees.
+    plan : int, default=None
+        Epochs of the whole plan; None: this run is all of it.
     first_epoch : int, default=0
-        Epochs already behind a model that trains on.
+        Epochs of the plan that are over.
+    seen : int, default=0
+        Samples that the model has seen before.
 
     Returns
     -------
@@ -166,6 +190,11 @@ def rate_table(
         Points an epoch.
     """
     points = max(1, min(batches, POINTS_PER_RUN // epochs))
-    epoch = first_epoch + (np.arange(epochs * points) + 0.5 / points) / points
-    factors = schedule.factors(epoch, first_epoch + epochs, samples, power)
+    epoch = (np.arange(epochs * points) + 0.5 / points) / points
+    factors = schedule.factors(
+        first_epoch + epoch,
+        first_epoch + epochs if plan is None else plan,
+        seen + samples * epoch.astype(np.int64),
+        power,
+    )
     return (rate * factors).astype(np.float32), points

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hogblock.augmentation import Augmentation
-from hogblock.methods import Method
+from hogblock.methods import Method, Phase
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,14 @@ class Settings:
         to the end of the epoch after it; that one is trained to its end and counts.
         "held": all wait at the end of each epoch, and a run can end exactly there.
     augmentation : Augmentation, default=None
+    plan : int, default=None
+        Epochs for which the training of the model is planned, which a method's phases
+        may be fractions of; None: those of this run.
+    trained : int, default=0
+        Epochs that the model was trained before this run.
+    keeps_velocity : bool, default=False
+        Momentum of the only worker goes on as if it contained the rate, see
+        ``schedules.Schedule``.
     """
 
     method: Method
@@ -71,6 +79,29 @@ class Settings:
     seed: int
     gate: str = "open"
     augmentation: Augmentation | None = None
+    plan: int | None = None
+    trained: int = 0
+    keeps_velocity: bool = False
+
+    def phases(self, batches: int) -> list[Phase]:
+        """Phases of the method in a run of `batches` minibatches an epoch."""
+        return self.method.phases(batches, self.plan or self.epochs, self.trained)
+
+    def rate_after(self, epochs: int) -> float:
+        """Learning rate after so many epochs of the run; its last one at its end."""
+        return float(self.rate[min(epochs * self.rate_points, self.rate.size - 1)])
+
+    def momentum_factor(self, epochs: int, before: float, after: float) -> float:
+        """What to multiply momentum by after so many epochs of the run.
+
+        before, after : float
+            Factor on the rate in the last epoch, and from now on.
+        """
+        if not self.keeps_velocity:
+            return 1.0
+        last = float(self.rate[epochs * self.rate_points - 1]) * before
+        following = self.rate_after(epochs) * after
+        return last / following if following > 0 else 1.0
 
 
 @dataclass

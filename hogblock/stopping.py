@@ -49,6 +49,12 @@ class Progress:
     score : callable or None
         Validation score from the parameters.
     losses, scores : list of float
+    best_loss : float, default=inf
+        At first that of the calls before.
+    stalled : int, default=0
+        Epochs without an improvement; at first those of the calls before.
+    rate_factor : float
+        What "adaptive" has made of `rate`.
     best_score : float or None
     best_params : ndarray or None
     diverged, converged : bool
@@ -68,6 +74,7 @@ class Progress:
     best_score: float | None = None
     best_params: np.ndarray | None = None
     stalled: int = 0
+    rate_factor: float = 1.0
     diverged: bool = False
     converged: bool = False
 
@@ -86,6 +93,7 @@ class Progress:
         if isinstance(self.schedule, Adaptive):
             if self.rate * epoch.rate_factor > self.schedule.lowest:
                 epoch.rate_factor /= self.schedule.divisor
+                self.rate_factor = epoch.rate_factor
                 self.stalled = 0
                 return False
         self.converged = True

@@ -8,7 +8,7 @@ from hogblock.kernels import counters as c
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu import job
 from hogblock.kernels.cpu.image_ops import image_op_of
-from hogblock.methods import Method
+from hogblock.methods import Method, Phase
 from hogblock.models.blocks import partition
 from hogblock.models.network import Network
 from hogblock.models.plan import Plan, make_plan
@@ -73,15 +73,13 @@ def make_plans(
     batch: int,
     loss: str,
     workers: int,
-    batches: int,
-    epochs: int,
+    phases: list[Phase],
 ) -> tuple[list[job.Plans], int, int, int]:
     """Plans of every worker; also work space, zeros, and the number of blocks."""
     parts = workers * method.blocks_per_worker
     blocks = partition(network, parts)
     every = make_plan(network, batch, loss)
     single = [make_plan(network, batch, loss, b) for b in blocks]
-    phases = method.phases(batches, epochs)
     plans = []
     for rank in range(workers):
         own = range(

@@ -119,8 +119,8 @@ def test_plans_are_those_of_a_cpu(random, method):
     run = Run(NETWORK, None, params, x, targets, (4, 1), batch, teams=teams,
               program=program)  # fmt: skip
     plans, *_ = make_plans(
-        NETWORK, method, batch=batch, loss="squared_error", workers=teams, batches=3,
-        epochs=epochs,
+        NETWORK, method, batch=batch, loss="squared_error", workers=teams,
+        phases=settings.phases(3),
     )  # fmt: skip
     at = run.header(job.TEAM_KEYS_AT)
     keys = program.table[at : at + teams].view(np.uint32)

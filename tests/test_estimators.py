@@ -211,7 +211,7 @@ def test_warm_start_goes_on_from_the_last_fit(digits):
     x_train, _, y_train, _ = digits
     model = MLPClassifier(max_iter=3, warm_start=True, random_state=0)
     first = model.fit(x_train, y_train).loss_
-    assert model.fit(x_train, y_train).loss_curve_[0] < first
+    assert model.fit(x_train, y_train).loss_curve_[3] < first
     with pytest.raises(ValueError, match="warm_start"):
         model.fit(x_train, y_train + 1)
 

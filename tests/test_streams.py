@@ -105,7 +105,7 @@ def test_scaling_is_final_after_enough_rows_or_a_fit(kind):
         before = model.coefs_[0]
         changed = (model.partial_fit(other, y[:50]).coefs_[0] != before).any()
         assert changed == (rows < ENOUGH)
-    planned = kind(**STILL, learning_rate="cosine", max_iter=2)
+    planned = kind(**STILL, learning_rate="step", max_iter=2)
     model = planned.fit(X[:50], y[:50])
     before = model.coefs_[0]
     np.testing.assert_array_equal(model.partial_fit(other, y[:50]).coefs_[0], before)

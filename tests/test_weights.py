@@ -76,10 +76,10 @@ def test_class_weights_are_part_of_the_size():
 @pytest.mark.parametrize(
     ("class_weight", "weight", "message"),
     [
-        ({0: np.nan, 1: 1}, 1.0, "class_weight.* not finite"),
-        ({0: np.inf, 1: 1}, 1.0, "class_weight.* not finite"),
-        ({0: 1e200, 1: 1}, 1e200, "class_weight.* not finite"),
-        ({0: -1, 1: 1}, 1.0, "class_weight.* negative"),
+        ({0: np.nan, 1: 1}, 1.0, "class_weight.* (not finite|finite numbers of 0)"),
+        ({0: np.inf, 1: 1}, 1.0, "class_weight.* (not finite|finite numbers of 0)"),
+        ({0: 1e200, 1: 1}, 1e200, "class_weight.* (not finite|finite numbers of 0)"),
+        ({0: -1, 1: 1}, 1.0, "class_weight.* (negative|finite numbers of 0)"),
         ({0: 0, 1: 0}, 1.0, "class_weight.* zero everywhere"),
         ({0: 1e-200, 1: 1e-200}, 1e-200, "class_weight.* zero everywhere"),
         (None, np.inf, "sample_weight.* infinity"),

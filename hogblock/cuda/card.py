@@ -97,6 +97,11 @@ class Card:
         with self.memory.current():
             self.memory.reals[job.RATE_FACTOR] = factor
 
+    def scale_momentum(self, factor: float) -> None:
+        """Multiply the momentum that the next launch finds."""
+        with self.memory.current():
+            self.memory.momentum *= np.float32(factor)
+
     def outcome(self) -> Outcome:
         """Wait for the device, and take everything over.
 

@@ -298,6 +298,11 @@ class Training:
             self._end = -(-self._limit // self._batches) * self._batches
         if self._depth == 1:
             self._held += time.perf_counter() - before
+        factor = self._settings.momentum_factor(
+            epoch.index + 1, self._rate_factor, epoch.rate_factor
+        )
+        if factor != 1:
+            self._card.scale_momentum(factor)
         if epoch.rate_factor != self._rate_factor:
             self._rate_factor = epoch.rate_factor
             self._card.set_rate_factor(epoch.rate_factor)

@@ -7,7 +7,7 @@ from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.program import Program, Rules, Shape, make_program
-from hogblock.methods import Method
+from hogblock.methods import Phase
 from hogblock.models.blocks import Block, partition
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan
@@ -112,7 +112,7 @@ def program_of(
                 job.TEAM_EPOCHS: int(own_epochs),
                 job.COPY_AT: 0 if method.reads == "copy" else -1,
             },
-            schedule=_schedule(method, each, batches, settings.epochs),
+            schedule=_schedule(settings.phases(batches), each),
             writes=writes,
             augment=settings.augmentation.words(network.input_shape)
             if settings.augmentation
@@ -139,12 +139,12 @@ def _check(what: str, count: int) -> None:
         )
 
 
-def _schedule(method: Method, own: int, batches: int, epochs: int):
+def _schedule(phases: list[Phase], own: int):
     """Phases of the run, each a list of plans: 0 is full, k the k-th own one."""
     plans_of = {"own": list(range(1, own + 1)), "full": [0] * own}
     return [
         (p.start, own > 1, [plan for turn in p.turns for plan in plans_of[turn]])
-        for p in method.phases(batches, epochs)
+        for p in phases
     ]
 
 

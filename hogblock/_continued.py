@@ -1,0 +1,134 @@
+"""What training on takes up from the runs before: ``partial_fit``, warm starts."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hogblock.models import Dropout, Network, SpatialDropout2D
+
+
+class Carried(NamedTuple):
+    """What a run leaves for the next call of ``partial_fit``.
+
+    Attributes
+    ----------
+    momentum : ndarray of shape (workers, n_parameters)
+    rate : float
+        Learning rate at its end.
+    rate_factor : float
+        What "adaptive" has made of the initial rate.
+    stalled : int
+        Epochs without an improvement.
+    """
+
+    momentum: np.ndarray
+    rate: float
+    rate_factor: float
+    stalled: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the training of a model is when a run begins.
+
+    Attributes
+    ----------
+    epochs, samples : int
+        Trained and seen since the model began.
+    planned : int
+        Epochs of the schedule's plan that are over: it begins with ``fit``.
+    best_loss : float
+    carried : Carried or None
+    """
+
+    epochs: int = 0
+    samples: int = 0
+    planned: int = 0
+    best_loss: float = np.inf
+    carried: Carried | None = None
+
+    @property
+    def rate_factor(self) -> float:
+        return self.carried.rate_factor if self.carried else 1.0
+
+    @property
+    def stalled(self) -> int:
+        return self.carried.stalled if self.carried else 0
+
+    def momentum(self, settings, workers: int) -> np.ndarray | None:
+        """Momentum for a run of so many workers, whose rates are in its `settings`."""
+        if self.carried is None:
+            return None
+        momentum = spread_momentum(self.carried.momentum, workers)
+        first = float(settings.rate[0])
+        if settings.keeps_velocity and first > 0:
+            momentum = momentum * np.float32(self.carried.rate / first)
+        return momentum
+
+
+def spread_momentum(momentum: np.ndarray, workers: int) -> np.ndarray:
+    """Momentum of another number of workers: for all, the mean of those who have any.
+
+    A worker has none for what it never updated: with blocks or slices of their own,
+    everybody's blocks are taken over as they were.
+
+    Parameters
+    ----------
+    momentum : ndarray of shape (workers before, n_parameters), float32
+    workers : int
+
+    Returns
+    -------
+    ndarray of shape (workers, n_parameters), float32
+    """
+    if len(momentum) == workers:
+        return momentum
+    having = np.maximum(np.count_nonzero(momentum, axis=0), 1)
+    mean = (momentum.sum(axis=0) / having).astype(np.float32)
+    return np.tile(mean, (workers, 1))
+
+
+def values_of(estimator) -> dict[str, str]:
+    """Options of a fitted estimator that stay as they are while it trains on."""
+    values = {name: repr(getattr(estimator, name)) for name in estimator._shaping}
+    return values | {"standardize": repr(bool(estimator.standardize))}
+
+
+def check_unchanged(estimator, network: Network, fitted: Network, before: dict) -> None:
+    """Refuse to train on another network than the fitted one, or on another scale.
+
+    Rates of dropout may change: no parameter belongs to them.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    network : Network
+        By its present options.
+    fitted : Network
+    before : dict
+        `values_of` the estimator when the network was made.
+    """
+    now = values_of(estimator)
+    changed = [name for name in now if now[name] != before[name]]
+    same = network.input_shape == fitted.input_shape and (
+        _lasting(network) == _lasting(fitted)
+    )
+    if not same:
+        names = [name for name in changed if name != "standardize"]
+        names = names or list(estimator._shaping)
+    elif "standardize" in changed:
+        names = ["standardize"]
+    else:
+        return
+    raise ValueError(
+        f"{', '.join(f'{name}={now[name]}' for name in names)} cannot change while a "
+        "model trains on (warm_start=True, partial_fit); it was "
+        f"{', '.join(before[name] for name in names)}. Set it back, or fit anew with "
+        "warm_start=False"
+    )
+
+
+def _lasting(network: Network) -> list:
+    kinds = (Dropout, SpatialDropout2D)
+    return [layer for layer in network.layers if not isinstance(layer, kinds)]
