@@ -1,7 +1,6 @@
 """What all estimators share: validation, the run, and the fitted attributes."""
 
 import os
-import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
 
@@ -19,6 +18,7 @@ from hogblock._engines import engine_for, outputs_of
 from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
 from hogblock._validation import check_weights, check_X, check_X_y
+from hogblock._warn import warn
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling
@@ -238,13 +238,12 @@ class NetworkEstimator(BaseEstimator):
 
     def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warn("Training interrupted by user.")
         elif not followed.converged and not followed.schedule.planned:
-            warnings.warn(
+            warn(
                 f"max_iter={self.max_iter} epochs are over and the loss still falls: "
                 "the optimization has not converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _split(self, X, y, weights, targets):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from hogblock.kernels.cpu import job, run
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
 from hogblock.kernels.cpu.jit import is_cached
+from hogblock.kernels.say import say
 
 _warm: set[bool] = set()  # of `images`, see `warm_up`
 
@@ -108,10 +108,9 @@ def warm_up(images: bool = False) -> None:
         if not complete:
             stack.enter_context(_one_compiler(path))
             if not cache_state(images).complete:
-                print(
+                say(
                     "hogblock: compiling its kernels for this machine, once "
-                    f"(cache: {path or 'no writable directory, set NUMBA_CACHE_DIR'})",
-                    file=sys.stderr,
+                    f"(cache: {path or 'no writable directory, set NUMBA_CACHE_DIR'})"
                 )
         if False not in _warm:
             _load_entry_points()

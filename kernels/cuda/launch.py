@@ -13,6 +13,7 @@ from numba import cuda, types
 from hogblock.kernels.cpu.jit import is_cached
 from hogblock.kernels.cuda.jit import SIMULATED
 from hogblock.kernels.cuda.run import one_phase, predict, train
+from hogblock.kernels.say import say
 
 SWITCH_SECONDS = 1e-5
 """Between the simulator's threads, which wait for each other all the time."""
@@ -43,10 +44,7 @@ class Launcher:
     def _kernel(self, name: str):
         if name not in self._compiled:
             if not is_cached(KERNELS[name]):
-                print(
-                    f"hogblock: compiling the CUDA kernel {name!r} for this card, once",
-                    file=sys.stderr,
-                )
+                say(f"hogblock: compiling the CUDA kernel {name!r} for this card, once")
             compiled = KERNELS[name].compile(SIGNATURES[name])
             compiled.cooperative = name == "train"
             self._compiled[name] = compiled
