@@ -1,11 +1,12 @@
 """``hogblock bench``: the training speed of every method on this machine."""
 
 import argparse
-import sys
 import timeit
 from functools import partial
 
 import numpy as np
+
+from hogblock._output import at_work, put
 
 HIDDEN = (256, 128)
 RATE = 0.01
@@ -32,18 +33,18 @@ def bench(options: argparse.Namespace) -> None:
     best = [(0, 0.0)] * len(runs)
     for round_ in range(ROUNDS):
         for k, (name, workers, speed) in enumerate(runs):
-            print(f"\rround {round_ + 1}: {name:<16}", end="", file=sys.stderr)
+            at_work(f"round {round_ + 1}: {name}")
             best[k] = max(best[k], speed(name, workers, X, y, options))
-    print("\r" + " " * 32, end="\r", file=sys.stderr)
-    print(
+    at_work("")
+    put(
         f"784-256-128-10, batch {options.batch}, {options.epochs} epochs, best of "
         f"{ROUNDS} rounds\n"
     )
-    print(f"{'method':<16}{'workers':>8}{'samples/s':>14}{'to sgd':>10}")
+    put(f"{'method':<16}{'workers':>8}{'samples/s':>14}{'to sgd':>10}")
     base = best[0][1]  # METHODS starts with sgd
     for (name, *_), (workers, rate) in zip(runs, best, strict=True):
-        print(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x")
-    print(
+        put(f"{name:<16}{workers:>8}{rate:>14,.0f}{rate / base:>9.2f}x")
+    put(
         "scikit-learn: MLPClassifier(solver='sgd'), partial_fit for one epoch of up to "
         f"{SKLEARN_SAMPLES:,} samples; workers are BLAS threads"
     )
@@ -62,7 +63,7 @@ def _bench_data(samples: int | None) -> tuple[np.ndarray, np.ndarray]:
         y = random.integers(0, 10, len(X))
         name = "random pixels in the shape of Fashion-MNIST, which is not installed"
     X, y = X[:samples], y[:samples]
-    print(f"{len(X):,} samples of {name}")
+    put(f"{len(X):,} samples of {name}")
     return X, y
 
 

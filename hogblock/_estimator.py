@@ -1,7 +1,6 @@
 """What all estimators share: validation, the run, and the fitted attributes."""
 
 import os
-import warnings
 from abc import abstractmethod
 from dataclasses import replace
 from numbers import Integral, Real
@@ -21,6 +20,7 @@ from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
 from hogblock._validation import check_weights, check_X, check_X_y, training_weights
 from hogblock._validation_set import ValidationSet, set_aside
+from hogblock._warn import warn
 from hogblock.devices import Cuda, is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling, Standardiser
@@ -304,21 +304,19 @@ class NetworkEstimator(BaseEstimator):
 
     def _warn_if_unfinished(self, result, followed) -> None:
         if result.interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warn("Training interrupted by user.")
         elif not followed.converged and not followed.schedule.planned:
-            warnings.warn(
+            warn(
                 f"max_iter={self.max_iter} epochs are over and the loss still falls: "
                 "the optimization has not converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _warn_of_rest(self) -> None:
-        warnings.warn(
+        warn(
             f"learning_rate={self.learning_rate!r} was planned over max_iter="
             f"{self.max_iter} epochs, which are over: the rate is 0 and nothing is "
-            "learnt. Set a larger max_iter, or fit anew",
-            stacklevel=6,
+            "learnt. Set a larger max_iter, or fit anew"
         )
 
     def _settings(

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from hogblock._output import put
+
 BATCH, N_IN, N_OUT = 64, 784, 256  # of the matrix product that info times
 
 
 def info(options: argparse.Namespace) -> None:
     """Print what matters for speed, and for a bug report."""
     for label, text in _facts():
-        print(f"{label:<20}{text}", flush=True)
+        put(f"{label:<20}{text}")
 
 
 def _facts():

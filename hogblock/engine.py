@@ -4,7 +4,6 @@ It knows networks, arrays and methods, and nothing of estimators.
 """
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing import current_process
@@ -12,6 +11,7 @@ from multiprocessing import current_process
 import numpy as np
 
 from hogblock import pool
+from hogblock._warn import warn
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.job import WRITE_MEAN
@@ -41,11 +41,10 @@ def usable_workers(network: Network, method: Method, wanted: int) -> int:
     if method.one_worker or wanted == 1:
         return 1
     if current_process().daemon:
-        warnings.warn(
+        warn(
             f"n_jobs={wanted} is taken as 1: this is a daemonic process, which may not "
             "start processes",
             RuntimeWarning,
-            stacklevel=3,
         )
         return 1
     rows = sum(t.rows for t in network.tensors)

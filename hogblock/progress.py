@@ -1,32 +1,135 @@
-"""Progress bar of a fit."""
+"""Progress of a fit: a bar in a terminal or notebook, some lines elsewhere."""
 
+import contextlib
+import sys
+import time
 from contextlib import contextmanager
 
-from tqdm.auto import tqdm
+SECONDS_A_LINE = 1.0
+SHARE_A_LINE = 0.05
+"""Lines are at least so far apart: seconds, and share of the time until then."""
 
 
-class _Bar:
-    """A tqdm bar over minibatches that shows the epoch's loss."""
-
-    def __init__(self, bar):
-        self._bar = bar
+class _Silent:
+    """Shows nothing."""
 
     def update(self, steps) -> None:
         """Show that `steps` minibatches are done."""
-        if self._bar is not None:
-            self._bar.update(int(steps) - self._bar.n)
 
     def describe(self, text: str) -> None:
-        """Show a text behind the bar."""
+        """Show a text with it."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class _Bar(_Silent):
+    """A tqdm bar, from the first minibatches on: before them kernels are compiled."""
+
+    def __init__(self, make, total: int):
+        self._make, self._total = make, total
+        self._bar = None
+        self._text = ""
+
+    def update(self, steps) -> None:
+        steps = int(steps)
+        if self._bar is None:
+            if not steps:
+                return
+            self._bar = self._make(
+                total=self._total, initial=steps, unit=" minibatches", leave=True
+            )
+        self._bar.set_postfix_str(self._text, refresh=False)
+        self._bar.update(steps - self._bar.n)
+
+    def describe(self, text: str) -> None:
+        self._text = text
+
+    def close(self) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(text)
+            self._bar.refresh()
+            self._bar.close()
+
+
+class _Lines(_Silent):
+    """Lines for a file or a pipe, ever fewer of them, and one at the end."""
+
+    def __init__(self, stream, total: int):
+        self._stream, self._total = stream, total
+        self._text = ""
+        self._done = self._written = 0
+        self._start = None
+        self._next = SECONDS_A_LINE
+
+    def update(self, steps) -> None:
+        self._done = int(steps)
+        if self._done and self._start is None:
+            self._start = time.monotonic()
+        if self._done and self._elapsed() >= self._next:
+            self._write()
+
+    def describe(self, text: str) -> None:
+        self._text = text
+
+    def close(self) -> None:
+        if self._done > self._written:
+            self._write()
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+    def _write(self) -> None:
+        elapsed = self._elapsed()
+        self._next = elapsed + max(SECONDS_A_LINE, SHARE_A_LINE * elapsed)
+        self._written = self._done
+        line = f"{self._done:,} of {self._total:,} minibatches, {elapsed:,.1f} s"
+        self._stream.write(f"{line}, {self._text}\n" if self._text else f"{line}\n")
+        self._stream.flush()
+
+
+class _Forgiving:
+    """A stream that nobody has to read: what cannot be written is dropped."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            return self._stream.isatty()
+        return False
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def _make_shown(total: int) -> _Silent:
+    """What shows the progress of `total` minibatches to whoever reads stderr."""
+    from tqdm.auto import tqdm
+
+    notebook = sys.modules.get("tqdm.notebook")  # tqdm imports it in a notebook only
+    if notebook is not None and issubclass(tqdm, notebook.tqdm_notebook):
+        return _Bar(tqdm, total)
+    if sys.stderr is None or getattr(sys.stderr, "closed", False):
+        return _Silent()
+    stream = _Forgiving(sys.stderr)
+    if not stream.isatty():
+        return _Lines(stream, total)
+    return _Bar(lambda **options: tqdm(file=stream, **options), total)
 
 
 @contextmanager
 def progress_bar(verbose, epochs: int, batches: int):
-    """Bar of a run of `epochs` times `batches` minibatches; silent unless `verbose`."""
-    if not verbose:
-        yield _Bar(None)
-        return
-    with tqdm(total=epochs * batches, unit=" minibatches", leave=True) as bar:
-        yield _Bar(bar)
+    """Shows a run of `epochs` times `batches` minibatches; nothing unless `verbose`."""
+    shown = _make_shown(epochs * batches) if verbose else _Silent()
+    try:
+        yield shown
+    finally:
+        shown.close()

@@ -12,9 +12,10 @@ import contextlib
 import hashlib
 import os
 import pickle
-import sys
 import warnings
 from pathlib import Path
+
+from hogblock.kernels.say import say
 
 DIGEST = hashlib.sha256
 
@@ -141,6 +142,4 @@ def announce(what: str, folder: str | None) -> None:
             "in every process anew, as no folder for a cache is writable: let "
             "NUMBA_CACHE_DIR name one"
         )
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):  # a closed file
-            print(f"hogblock: compiling {what}, {often}", file=sys.stderr, flush=True)
+    say(f"hogblock: compiling {what}, {often}")

@@ -21,6 +21,9 @@ from hogblock import (
     cli,
     datasets,
 )
+from hogblock._data import DIALECT, IMAGE_SETS, load, task_of
+from hogblock._train import MODELS, save
+from hogblock.errors import WorkerError
 from hogblock.kernels.cpu.warmup import warm_up
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -28,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 RATE = ("--learning-rate-init", 0.05)
 """For tests of accuracy, which must not hang on the estimator's default."""
 
+NO_OPTIONS = dict.fromkeys((*DIALECT, "target", "strict")) | {"task": "auto"}
 RESULTS = {"model.joblib", "report.json", "training.png"}
 
 
@@ -157,11 +161,11 @@ def test_save_leaves_the_old_file_when_writing_fails(tmp_path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        cli._save(path, write)
+        save(path, write)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("model", cli.MODELS)
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     ("name", "shape", "image_shape"),
     [("fashion-mnist", (784,), (28, 28, 1)), ("cifar-10", (32, 32, 3), (32, 32, 3))],
@@ -169,13 +173,13 @@ def test_save_leaves_the_old_file_when_writing_fails(tmp_path):
 def test_image_sets_train_every_model(
     here, monkeypatch, random, name, shape, image_shape, model
 ):
-    def load():
+    def load_set():
         X, y = random.integers(0, 256, (60, *shape), np.uint8), np.arange(60) % 10
         parts = dict(data=X, target=y, data_test=X[:7], target_test=y[:7])
         return Bunch(**parts, image_shape=image_shape)
 
-    monkeypatch.setattr(datasets, cli.IMAGE_SETS[name], load)
-    data = cli._load(name, None, "auto")
+    monkeypatch.setattr(datasets, IMAGE_SETS[name], load_set)
+    data = load(name, NO_OPTIONS)
     assert data.X.shape == (60, np.prod(shape)) and data.X.dtype == np.uint8
     assert data.X_test.shape == (7, np.prod(shape)) and len(data.y_test) == 7
     assert train(name, "--model", model, "--epochs", 2) == 0
@@ -243,7 +247,7 @@ def test_npz(here):
     ],
 )
 def test_task_of_a_target(y, task):
-    assert cli._task_of(y) == task
+    assert task_of(y) == task
 
 
 def test_picture_is_left_out_without_matplotlib(here, capsys, monkeypatch):
@@ -253,6 +257,15 @@ def test_picture_is_left_out_without_matplotlib(here, capsys, monkeypatch):
         "training.png"
     }
     assert "hogblock[plot]" in capsys.readouterr().err
+
+
+def test_no_picture_is_drawn_unasked(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert train("iris", "--epochs", 1, "--no-plot") == 0
+    assert {f.name for f in (here / "hogblock-run").iterdir()} == RESULTS - {
+        "training.png"
+    }
+    assert "matplotlib" not in capsys.readouterr().err
 
 
 def test_warnings_are_one_line(here, capsys):
@@ -271,12 +284,21 @@ def test_warnings_are_one_line(here, capsys):
     [
         ([], "the following arguments are required: COMMAND"),
         (["paint"], "invalid choice: 'paint'"),
+        (["--paint"], "required: COMMAND (see hogblock --help)"),
+        (["train", "iris", "--paint", "1"], "--paint 1 (see hogblock train --help)"),
+        (["train", "iris", "--epochs", "x"], "(see hogblock train --help)"),
+        (["bench", "--paint"], "arguments: --paint (see hogblock bench --help)"),
+        (["info", "much"], "arguments: much (see hogblock info --help)"),
         (["train"], "the following arguments are required: data"),
         (["train", "mnist"], "'mnist' is neither a data set (fashion-mnist, digits"),
         (["train", "fashion-mnist"], "apt-get install dataset-fashion-mnist"),
         (["train", "cifar-10"], "~kriz/cifar-10-binary.tar.gz"),
         (["train", "no.csv"], "there is no file no.csv"),
         (["train", "iris", "--target", "a"], "--target is for tables"),
+        (["train", "iris", "--strict"], "--strict is for tables"),
+        (["train", "a.parquet", "--sep", ";"], "--sep is for tables of text (.csv"),
+        (["train", "iris", "--no-header"], "--header is for tables of text"),
+        (["train", "t.csv", "--sep", "ab"], "'ab' is not a character, tab or space"),
         (["train", "iris", "--task", "guess"], "invalid choice: 'guess'"),
         (["train", "iris", "--hidden", "a,b"], "not a list of whole numbers"),
         (["train", "iris", "--hidden", "0"], "at least 1"),
@@ -310,7 +332,7 @@ def test_wrong_arguments(here, capsys, arguments, problem):
 def test_wrong_files(here, capsys):
     pytest.importorskip("pandas")
     (here / "t.csv").write_text("size,colour,y\n1,red,0\n2,blue,1\n")
-    assert "not numeric: colour" in error_of(capsys, ["train", "t.csv"])
+    assert "not numeric: colour" in error_of(capsys, ["train", "t.csv", "--strict"])
     assert "no column 'z'" in error_of(capsys, ["train", "t.csv", "--target", "z"])
     np.savez("t.npz", X=np.eye(3))
     assert "no array y, only X" in error_of(capsys, ["train", "t.npz"])
@@ -336,7 +358,7 @@ def test_failures_of_a_run(here, capsys, monkeypatch):
 
         monkeypatch.setattr(MLPClassifier, "fit", fit)
 
-    fail_with(cli.WorkerError("worker process 7 died with exit code -9"))
+    fail_with(WorkerError("worker process 7 died with exit code -9"))
     assert train("iris") == 1
     assert "worker process 7 died" in capsys.readouterr().err
     fail_with(KeyboardInterrupt())

@@ -290,13 +290,13 @@ def test_a_model_of_a_device_needs_none(engines, monkeypatch):
     with pytest.raises(DeviceUnavailableError, match="no NVIDIA driver"):
         model.fit(X, Y)
     np.testing.assert_array_equal(model.predict_proba(X), before)
-    model.set_params(device="cpu").partial_fit(X, Y)
+    model.set_params(device="cpu", max_iter=3).partial_fit(X, Y)
     assert model.device_ == "cpu"
 
 
 def test_partial_fit_and_warm_start_go_on_elsewhere(engines):
     model = quick(device="cuda", warm_start=True).fit(X, Y)
-    model.partial_fit(X, Y)
+    model.set_params(max_iter=3).partial_fit(X, Y)
     assert (model.n_iter_, model.device_) == (3, "cuda:0")
     assert model.set_params(device="cpu").fit(X, Y).device_ == "cpu"
     assert len(engines.runs) == 2

@@ -1,11 +1,32 @@
-"""Files of features and a target: NPZ, CSV and parquet."""
+"""Files of features and a target: NPZ, separated values and parquet."""
 
+import csv
+import lzma
 import os
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from hogblock._warn import warn
+from hogblock.datasets.columns import as_words
+from hogblock.datasets.dialects import Dialect, find_dialect, is_number
+
+FEW_WORDS = 20
+"""A column with fewer different words always holds categories."""
+
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    EOFError,
+    csv.Error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_npz(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
@@ -59,19 +80,43 @@ def read_arrays(
         raise ValueError(f"{path} does not hold arrays {wanted}: {error}") from error
 
 
-def read_table(path: str | os.PathLike, target: str | None = None):
-    """Read features and a target from a CSV or parquet file, with pandas.
+def read_table(
+    path: str | os.PathLike,
+    target: str | None = None,
+    *,
+    sep: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    strict: bool = True,
+):
+    """Read features and a target from a file of separated values or a parquet file.
+
+    A first column without a name (or named "index") that counts the rows is left out,
+    with a warning.
 
     Parameters
     ----------
     path : str or path-like
-        Ends in ``.csv`` (with a line of column names) or ``.parquet``.
+        Ends in ``.parquet``, or is read as separated values, gzipped or not.
     target : str, default=None
         Name of the target's column; None is the last one.
+    sep : str, default=None
+        What separates values: one character, " " for any white space. None finds out,
+        as for the parameters that follow; none of them is for parquet.
+    decimal : {".", ","}, default=None
+    encoding : str, default=None
+        None takes that of a byte order mark, else UTF-8, else cp1252.
+    header : bool, default=None
+        Whether the first line holds names. Without, they are "0", "1" and so on.
+    strict : bool, default=True
+        Refuse features that are not numeric, and missing values. False returns the
+        columns as they are, without rows that lack a target.
 
     Returns
     -------
-    X : DataFrame of shape (n_samples, n_features), float64
+    X : DataFrame of shape (n_samples, n_features)
+        float64 with `strict`.
     y : ndarray of shape (n_samples,)
 
     Raises
@@ -79,40 +124,189 @@ def read_table(path: str | os.PathLike, target: str | None = None):
     ImportError
         If pandas, or what it needs for parquet, is not installed.
     ValueError
-        If the file is no such table, has no column `target`, has features that are not
-        numeric, or has missing values; the message names the columns.
+        If the file is no such table, has no column `target`, or has what `strict`
+        refuses; the message names the columns.
     OSError
         If it cannot be read.
     """
+    given = Dialect(sep=sep, decimal=decimal, encoding=encoding, header=header)
+    table = load_table(path, target, given, strict=strict)
+    return table.X, table.y
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file held.
+
+    Attributes
+    ----------
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    numbers, words : list of str
+        Columns of X to be taken as numbers, and as words.
+    complete : bool
+        All of X is numbers, without gaps.
+    left_out : bool
+        The file has columns that are neither in X nor the target.
+    dialect : Dialect or None
+        None: the file was no text.
+    """
+
+    X: Any
+    y: np.ndarray
+    numbers: list[str]
+    words: list[str]
+    complete: bool
+    left_out: bool
+    dialect: Dialect | None
+
+
+def load_table(
+    path: str | os.PathLike, target: str | None, given: Dialect, *, strict: bool
+) -> Table:
+    """As `read_table`, and what was found out."""
+    whole, dialect = _read(path, given)
+    frame = _without_index(path, whole, target)
+    columns = list(frame.columns)
+    if len(columns) < 2:
+        raise ValueError(f"{path} has fewer than two columns: features and a target")
+    target = columns[-1] if target is None else target
+    if target not in columns:
+        raise ValueError(f"{path} has no column {target!r}, only {', '.join(columns)}")
+    if strict:
+        _check_strictly(path, frame, frame.drop(columns=target))
+        y = frame[target].to_numpy()
+    else:
+        frame, y = _with_targets(path, frame, target)
+    X = frame.drop(columns=target)
+    numbers, words = _kinds_of(path, X)
+    X = X[[name for name in X if name in {*numbers, *words}]]
+    complete = bool(X.dtypes.map(_is_numeric).all() and not X.isna().any(axis=None))
+    return Table(
+        X.astype(np.float64) if complete else X,
+        y,
+        numbers,
+        words,
+        complete,
+        left_out=len(X.columns) + 1 < len(whole.columns),
+        dialect=dialect,
+    )
+
+
+def _read(path, given: Dialect):
+    """The table with names that are text, and its dialect."""
     try:
         import pandas as pd
     except ImportError as error:
         raise ImportError(
             f"reading {path} needs pandas: pip install 'hogblock[tables]'"
         ) from error
-    read = pd.read_csv if Path(path).suffix.lower() == ".csv" else pd.read_parquet
     try:
-        table = read(path)
-    except ValueError as error:
+        if Path(path).suffix.lower() == ".parquet":
+            if given != Dialect():
+                raise ValueError("sep, decimal, encoding and header are for text files")
+            frame, dialect = pd.read_parquet(path), None
+        else:
+            dialect = find_dialect(path, given)
+            frame = pd.read_csv(path, low_memory=False, **dialect.options)
+    except UNREADABLE as error:
         raise ValueError(f"{path} is no table that pandas reads: {error}") from error
-    table.columns = table.columns.astype(str)
-    columns = list(table.columns)
-    if len(columns) < 2:
-        raise ValueError(f"{path} has fewer than two columns: features and a target")
-    target = columns[-1] if target is None else target
-    if target not in columns:
-        raise ValueError(f"{path} has no column {target!r}, only {', '.join(columns)}")
-    X = table.drop(columns=target)
-    words = [c for c in X if not pd.api.types.is_numeric_dtype(X[c])]
+    frame.columns = frame.columns.astype(str).str.strip()
+    return frame, dialect
+
+
+def _without_index(path, frame, target: str | None):
+    """The table without what has no name and is no feature."""
+    unnamed = [
+        name
+        for k, name in enumerate(frame.columns)
+        if name in ("", f"Unnamed: {k}", "index") and name != target
+    ]
+    empty = [name for name in unnamed if frame[name].isna().all()]
+    if unnamed and unnamed[0] == frame.columns[0] and _counts(frame[unnamed[0]]):
+        what = "no name" if unnamed[0] != "index" else "the name 'index'"
+        warn(f"{path}: the first column has {what} and counts the rows: left out")
+        empty.append(unnamed[0])
+    return frame.drop(columns=empty)
+
+
+def _counts(column) -> bool:
+    """Whether a column is an index: whole numbers, each the next one."""
+    if column.dtype.kind not in "iu" or not len(column):
+        return False
+    values = column.to_numpy()
+    return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
+
+
+def _check_strictly(path, frame, X) -> None:
+    words = [c for c in X if not _is_numeric(X[c])]
     if words:
         raise ValueError(
             f"{path} has columns that are not numeric: {', '.join(words)}. Encode them "
             "first, with pandas.get_dummies for instance"
         )
-    gaps = table.columns[table.isna().any()]
+    gaps = frame.columns[frame.isna().any()]
     if len(gaps):
         raise ValueError(
             f"{path} has columns with missing values: {', '.join(gaps)}. Fill them in, "
             "or drop them"
         )
-    return X.astype(np.float64), table[target].to_numpy()
+
+
+def _with_targets(path, frame, target: str):
+    """The rows with a target, and the targets."""
+    column = frame[target]
+    if _is_numeric(column):
+        known = column.notna()
+        y = column[known].to_numpy()
+    else:
+        column = as_words(column)
+        known = column.notna()
+        y = column[known].to_numpy()
+        if len(y) and all(map(is_number, set(y))):
+            y = y.astype(np.float64)
+    lacking = len(frame) - int(known.sum())
+    if lacking == len(frame):
+        raise ValueError(f"{path} has no row with a target in column {target!r}")
+    if lacking:
+        warn(f"{path}: {lacking:,} rows without a target ({target}): left out")
+        frame = frame[known].reset_index(drop=True)
+        if y.dtype == np.float64 and np.all(y == np.round(y)):
+            y = y.astype(np.int64)  # what pandas made fractions of for the gaps
+    return frame, y
+
+
+def _kinds_of(path, X) -> tuple[list[str], list[str]]:
+    """Names of the columns that hold numbers, and words; warns of the others."""
+    numbers, words = [], []
+    left: dict[str, list[str]] = {}
+    for name in X:
+        column = X[name]
+        if column.isna().all():
+            left.setdefault("empty", []).append(name)
+        elif _is_numeric(column):
+            numbers.append(name)
+        elif column.dtype.kind in "mM" or hasattr(column.dtype, "tz"):
+            left.setdefault("times", []).append(name)
+        else:
+            values = as_words(column).dropna()
+            distinct = values.unique()
+            if not len(distinct):
+                left.setdefault("empty", []).append(name)
+            elif all(map(is_number, distinct)):
+                numbers.append(name)
+            elif len(distinct) > max(FEW_WORDS, len(values) // 2):
+                left.setdefault("a word a row", []).append(name)
+            else:
+                words.append(name)
+    for why, names in left.items():
+        warn(f"{path}: columns left out ({why}): {', '.join(names)}")
+    if not numbers and not words:
+        raise ValueError(f"{path} has no column that can be a feature")
+    return numbers, words
+
+
+def _is_numeric(column) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column)

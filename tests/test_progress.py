@@ -1,0 +1,151 @@
+"""What a fit shows while it runs, and whose line its warnings name."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hogblock import MLPClassifier, progress
+from hogblock.kernels.cpu import warmup
+from hogblock.kernels.say import say
+from hogblock.progress import progress_bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Broken(io.StringIO):
+    """A pipe that nobody reads any more, or a full disk."""
+
+    def write(self, text=""):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    flush = write
+
+
+class BrokenTerminal(Broken, Terminal):
+    flush = Broken.write
+
+
+class Bare:
+    """The least that people put in the place of stderr."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.fixture(scope="module")
+def rows():
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    return x, (x[:, 0] > 0).astype(int)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: None, closed, Broken, BrokenTerminal, Bare, object]
+)
+def test_no_stderr_is_needed(rows, monkeypatch, capsys, make):
+    monkeypatch.setattr(sys, "stderr", make())
+    model = MLPClassifier(max_iter=3, learning_rate="cosine", verbose=True).fit(*rows)
+    assert model.n_iter_ == 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("make", [lambda: None, closed, Broken, object])
+def test_compiling_needs_no_stderr(monkeypatch, capsys, make):
+    monkeypatch.setattr(warmup, "_warm", set())
+    monkeypatch.setattr(
+        warmup, "cache_state", lambda images: warmup.CacheState(None, False)
+    )
+    monkeypatch.setattr(sys, "stderr", make())
+    warmup.warm_up()
+    say("hello")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("make", [io.StringIO, Bare])
+def test_a_short_run_is_one_line_of_a_file(rows, monkeypatch, make):
+    stream = make()
+    monkeypatch.setattr(sys, "stderr", stream)
+    MLPClassifier(max_iter=30, learning_rate="cosine", verbose=True).fit(*rows)
+    text = stream.text if make is Bare else stream.getvalue()
+    assert text.count("\n") == 1 and "\r" not in text
+    assert text.startswith("120 of 120 minibatches, ") and "loss 0." in text
+
+
+def test_lines_are_seconds_apart_and_grow_fewer(monkeypatch):
+    stream, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    times = []
+    with progress_bar(True, 1000, 10) as shown:
+        for step in range(10_000):
+            before = stream.tell()
+            shown.update(step)
+            if stream.tell() > before:
+                times.append(now[0])
+            now[0] += 0.1
+    assert np.diff(times).min() >= 1 - 1e-9
+    assert 15 < len([t for t in times if t < 20]) <= 20
+    assert len(times) < 100
+    assert "\n9,999 of 10,000 minibatches, " in stream.getvalue()
+
+
+@pytest.mark.parametrize("make", [io.StringIO, Terminal])
+def test_nothing_is_shown_before_the_first_minibatch(monkeypatch, make):
+    """Kernels are compiled until then."""
+    stream = make()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_bar(True, 10, 10) as shown:
+        shown.update(0)
+        assert stream.getvalue() == ""
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_a_bar(rows, monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    MLPClassifier(max_iter=30, learning_rate="cosine", verbose=True).fit(*rows)
+    last = stream.getvalue().split("\r")[-1]
+    assert last.startswith("100%|") and "120/120" in last and "loss 0." in last
+
+
+def test_quiet_is_the_default(rows, capsys):
+    MLPClassifier(max_iter=3, learning_rate="cosine").fit(*rows)
+    assert capsys.readouterr() == ("", "")
+
+
+def by_itself(model):
+    return model
+
+
+def in_a_pipeline(model):
+    return make_pipeline(StandardScaler(), model)
+
+
+def in_a_search(model):
+    return GridSearchCV(model, {"alpha": [1e-4]}, cv=2)
+
+
+@pytest.mark.parametrize("wrap", [by_itself, in_a_pipeline, in_a_search])
+def test_warnings_name_the_users_line(rows, wrap):
+    model = wrap(MLPClassifier(max_iter=1))
+    with pytest.warns(ConvergenceWarning) as caught:
+        here = sys._getframe().f_lineno + 1
+        model.fit(*rows)
+    assert {(w.filename, w.lineno) for w in caught} == {(__file__, here)}
