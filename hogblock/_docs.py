@@ -95,18 +95,25 @@ COEFS = """coefs_, intercepts_ : list of ndarray
         forward pass has to be in float64 too. Without, float32 as they were trained."""
 
 ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
-        Training loss, penalty included; the curve has a value an epoch.
+        Training loss, penalty included; the curve has a value a whole epoch, and the
+        last one is `loss_`. A regressor with `standardize` has it in units of the
+        targets' variance, and `alpha` and `tol` count in these too.
     validation_scores_, best_validation_score_ : list of float, float, or None
     n_iter_, t_ : int
-        Epochs and samples seen.
+        Whole epochs, and samples seen: after Ctrl-C also those of the epoch that was
+        under way.
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
     n_workers_, device_ : int, str or list of str
         What the fit used; "cpu", "cuda:0", or a name for each device.
     staleness_ : ndarray of shape (n_blocks, 64)
-        Updates of each block by the age of the parameters they were computed from: the
-        writes by other workers between a worker's read and its write. The last column
-        holds 63 and more.
+        Steps by the age of each block that they read, which is every block: the writes
+        by other workers between the start of a step and its end (the paper's delay;
+        the block is read between, so this is a bound from above). The last column holds
+        63 and more. Of "sync", the steps that all workers do together.
+    overlap_ : ndarray of shape (n_blocks, 64)
+        Likewise, for the blocks that a step wrote: each row adds up to the block's
+        updates. Under "passm" nobody else writes a worker's block: all have age 0.
     updates_per_block_, steps_per_worker_ : ndarray
     training_seconds_ : float
         From the first step to the last, without scoring the validation set.
