@@ -85,10 +85,12 @@ class Segment:
         If the memory cannot be reserved in full now.
     """
 
+    _memory = None
+    _linked = False
+
     def __init__(self, specification: Specification):
         self.specification = specification
         self.arrays: dict[str, np.ndarray] = {}
-        self._memory = None
         size = size_of(specification)
         with uninterrupted():
             try:
@@ -140,8 +142,9 @@ class Segment:
                 _close(self._memory)
                 self._memory = None
 
-    def __del__(self):  # lost by an interruption
-        self.release()
+    def __del__(self):
+        if self._memory is not None:  # an interruption kept it from its release
+            self.release()
 
 
 class Attached:
