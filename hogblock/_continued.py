@@ -1,9 +1,11 @@
 """What training on takes up from the runs before: ``partial_fit``, warm starts."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from hogblock.models import Dropout, Network, SpatialDropout2D
 
@@ -65,6 +67,38 @@ class Standing:
         if settings.keeps_velocity and first > 0:
             momentum = momentum * np.float32(self.carried.rate / first)
         return momentum
+
+
+def standing_of(estimator, keeps_params: bool, goes_on: bool) -> Standing:
+    """Where the training of an estimator stands.
+
+    keeps_params : bool
+        It is fitted, and the run starts from its parameters.
+    goes_on : bool
+        The run is a call of ``partial_fit``, which continues in everything.
+    """
+    if not keeps_params:
+        return Standing()
+    so_far = dict(epochs=len(estimator.loss_curve_), samples=estimator.t_)
+    if not goes_on:
+        return Standing(**so_far)
+    return Standing(
+        **so_far,
+        planned=estimator.n_iter_,
+        best_loss=min(estimator.loss_curve_, default=np.inf),
+        carried=estimator._carried,
+    )
+
+
+def random_of(estimator, goes_on: bool) -> np.random.RandomState:
+    """What a run draws from: ``partial_fit`` draws on, unless `random_state` is new."""
+    now = estimator.random_state
+    if goes_on:
+        before = estimator._seed
+        both = isinstance(now, Integral) and isinstance(before, Integral)
+        if now is before or (both and now == before):
+            return estimator._random_state
+    return check_random_state(now)
 
 
 def spread_momentum(momentum: np.ndarray, workers: int) -> np.ndarray:

@@ -3,25 +3,29 @@
 import os
 from abc import abstractmethod
 from dataclasses import replace
-from numbers import Integral, Real
 
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
-from hogblock._continued import Carried, Standing, check_unchanged, values_of
+from hogblock._constraints import CONSTRAINTS
+from hogblock._continued import (
+    Carried,
+    check_unchanged,
+    random_of,
+    standing_of,
+    values_of,
+)
 from hogblock._engines import engine_for, outputs_of
 from hogblock._places import check_places, current, on_host, opened
 from hogblock._repeats import merge_repeats
 from hogblock._validation import check_weights, check_X, check_X_y, training_weights
 from hogblock._validation_set import ValidationSet, set_aside
 from hogblock._warn import warn
-from hogblock.devices import Cuda, is_device_array
+from hogblock.devices import is_device_array
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling, Standardiser
 from hogblock.settings import Settings, TrainingData
@@ -33,34 +37,7 @@ AUTO_BATCH = 64
 class NetworkEstimator(BaseEstimator):
     """Base of the estimators; subclasses say which network, and what targets are."""
 
-    _parameter_constraints: dict = {
-        "method": [StrOptions(set(methods.METHODS)), methods.Method],
-        "n_jobs": [None, Integral],
-        "device": [str, Cuda, list, tuple],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "learning_rate": [StrOptions(set(schedules.SCHEDULES)), schedules.Schedule],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "standardize": ["boolean"],
-    }
+    _parameter_constraints = CONSTRAINTS
 
     _shaping: tuple[str, ...] = ()
     """Names of the parameters that `_make_network` goes by, but for dropout."""
@@ -196,7 +173,7 @@ class NetworkEstimator(BaseEstimator):
         n_samples = len(X)
         if n_samples <= self._batch_size(n_samples) and not is_device_array(X):
             X, y, weights = merge_repeats(X, y, weights)
-        random = self._random_of(goes_on)
+        random = random_of(self, goes_on)
         if keeps_params:
             if not targets.same_as(self._targets):
                 raise ValueError(
@@ -219,7 +196,7 @@ class NetworkEstimator(BaseEstimator):
             params = network.initialise(random)
         inputs = standard.scaling if standard else Scaling.none()
         data = TrainingData(X, targets.encode(y), weights, *inputs)
-        standing = self._standing(keeps_params, goes_on)
+        standing = standing_of(self, keeps_params, goes_on)
         settings = self._settings(
             engine,
             network,
@@ -231,7 +208,7 @@ class NetworkEstimator(BaseEstimator):
             epochs=1 if incremental else self.max_iter,
             scored=held is not None,
         )
-        if not settings.rate.any():
+        if standing.planned >= self.max_iter and not settings.rate.any():
             self._warn_of_rest()
         followed = self._follow(
             network, inputs, held, targets, data, settings, standing
@@ -265,27 +242,6 @@ class NetworkEstimator(BaseEstimator):
         if not incremental or result.interrupted:
             self._warn_if_unfinished(result, followed)
         return self
-
-    def _standing(self, keeps_params: bool, goes_on: bool) -> Standing:
-        """Where training stands before a run."""
-        if not keeps_params:
-            return Standing()
-        so_far = dict(epochs=len(self.loss_curve_), samples=self.t_)
-        if not goes_on:
-            return Standing(**so_far)
-        best = min(self.loss_curve_, default=np.inf)
-        return Standing(
-            **so_far, planned=self.n_iter_, best_loss=best, carried=self._carried
-        )
-
-    def _random_of(self, goes_on: bool) -> np.random.RandomState:
-        """What a run draws its random numbers from."""
-        if goes_on:
-            now, before = self.random_state, self._seed
-            both = isinstance(now, Integral) and isinstance(before, Integral)
-            if now is before or (both and now == before):
-                return self._random_state
-        return check_random_state(self.random_state)
 
     def _divergence(self, epoch: int) -> str:
         """What to say, and to advise, when the loss of an epoch is not finite."""

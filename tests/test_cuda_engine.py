@@ -1,5 +1,7 @@
 """The engine of a CUDA device takes the steps of a sequential run on the host."""
 
+from dataclasses import replace
+
 import cuda_runs as runs
 import numpy as np
 import pytest
@@ -135,6 +137,26 @@ def test_rate_factor_counts_from_the_next_epoch():
     assert [e.rate_factor for e in there.epochs] == [0.5, 0.25, 0.25]
     for found, expected in zip(there.params, here.params, strict=True):
         assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    "device", [DEVICES[0], DEVICES[2]], ids=["persistent", "graph"]
+)
+def test_momentum_contains_the_rate_where_it_has_to(device):
+    """The velocity of scikit-learn: momentum is scaled when the rate changes."""
+
+    def halve(epoch):
+        epoch.rate_factor *= 0.5
+
+    plan = runs.rates(4, schedule="invscaling", rate=1.0)
+    chosen = runs.settings(epochs=4, keeps_velocity=True, **plan)
+    here, there = Watch(at_1=halve), Watch(at_1=halve)
+    expected = runs.on_host(chosen, here)
+    found = fit(chosen, there, device=device)
+    assert_close(found.params, expected.params)
+    assert_close(found.momentum, expected.momentum)
+    other = runs.on_host(replace(chosen, keeps_velocity=False), Watch(at_1=halve))
+    assert np.abs(other.params - expected.params).max() > 1e-2
 
 
 def test_momentum_is_carried_on():

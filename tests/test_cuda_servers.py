@@ -237,7 +237,7 @@ def test_fit_and_partial_fit(devices):
     assert model.device_ == [d.name for d in devices]
     assert model.n_workers_ == count == len(model.steps_per_worker_)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
-    momentum = model._momentum
+    momentum = model._carried.momentum
     assert momentum.shape == (count, model._network.size) and momentum.any()
     model.set_params(learning_rate="constant").partial_fit(runs.X, DATA.targets)
     assert (model.n_iter_, model.steps_per_worker_.sum()) == (4, 16)
