@@ -97,6 +97,9 @@ class NetworkClassifierMixin(ClassifierMixin):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch over X and y, from where the model is.
 
+        Momentum is carried over from call to call; if the number of workers changes,
+        as the mean of the workers that have any.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
@@ -109,6 +112,12 @@ class NetworkClassifierMixin(ClassifierMixin):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            For bad input, a network or scaling other than before, `early_stopping`,
+            ``class_weight="balanced"``, and if training diverges.
         """
         refuse_balanced_chunks(self.class_weight)
         classes = on_host(classes)

@@ -32,15 +32,21 @@ PARAMETERS = """method : str or Method, default="passm+"
     batch_size : int or "auto", default="auto"
         Samples a minibatch; "auto" is min(64, n_samples).
     learning_rate : str or Schedule, default="constant"
-        "constant", "invscaling", "adaptive" (all as in scikit-learn), "step", "cosine"
-        (with warm-up), or an instance from ``hogblock.schedules``. The last two are
-        planned over `max_iter` epochs and not stopped by `tol`.
+        "constant", "invscaling", "adaptive" (with one worker all take scikit-learn's
+        steps; with several, momentum does not contain the rate, which differs where the
+        rate changes), "step", "cosine" (with warm-up), or an instance from
+        ``hogblock.schedules``. "step" and "cosine" are planned over `max_iter` epochs
+        and not stopped by `tol`. ``partial_fit`` continues all of them: "invscaling"
+        by the samples and "adaptive" by the losses of all calls, whatever their sizes;
+        a call is an epoch of a plan, which then stays at its end (0 for "cosine", with
+        a warning).
     learning_rate_init : float, default=0.01
         Initial learning rate.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent of "invscaling". The convergence theorem of the workers' method asks
+        for more than 0.5 (and at most 1); 0.5 is scikit-learn's default.
     max_iter : int, default=200
-        Epochs at most.
+        Epochs at most; with ``partial_fit``, calls that a planned schedule is for.
     shuffle : bool, default=True
         Draw a new order of the samples for each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -51,17 +57,30 @@ PARAMETERS = """method : str or Method, default="passm+"
     verbose : bool, default=False
         Show a progress bar.
     warm_start : bool, default=False
-        Start from the parameters of the last fit.
+        Start from the parameters of the last fit. Samples, epochs and losses count on,
+        so that "invscaling" does too and "passm+" has no second warm-up; a plan,
+        "adaptive", momentum and the rule of `tol` begin anew. What makes the network
+        (but for dropout) and `standardize` may not change, here nor in
+        ``partial_fit``; all other parameters may.
     momentum : float in [0, 1), default=0.9
     nesterovs_momentum : bool, default=True
     early_stopping : bool, default=False
-        Watch a validation score, stop when it stalls, keep the best parameters.
+        Watch a validation score, stop when it stalls, keep the best parameters. Not for
+        ``partial_fit``.
     validation_fraction : float in (0, 1), default=0.1
-        Set aside for `early_stopping` unless `fit` gets X_val and y_val.
+        Set aside for `early_stopping` unless `fit` gets X_val and y_val: a share of the
+        samples of positive weight, whose weights count in the score.
     n_iter_no_change : int or inf, default=10"""
 
 DROPOUT = """dropout : float in [0, 1), default=0
         Share of the hidden dense units' outputs that are dropped in training."""
+
+CLASS_WEIGHT = """class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes, multiplied into the sample weights, of the validation
+        set too; classes that a dict does not name have 1. "balanced" gives all classes
+        of the training set the same sum of sample weights, and is not for
+        ``partial_fit``. Multi-label y takes "balanced" or a list with a dict of the
+        weights of 0 and 1 for each label; a sample's are multiplied."""
 
 NETWORK = """network : Network or callable
         What to train: a ``hogblock.models.Network``, or a function of the shape of a
@@ -95,13 +114,15 @@ COEFS = """coefs_, intercepts_ : list of ndarray
         forward pass has to be in float64 too. Without, float32 as they were trained."""
 
 ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
-        Training loss, penalty included; the curve has a value a whole epoch, and the
-        last one is `loss_`. A regressor with `standardize` has it in units of the
-        targets' variance, and `alpha` and `tol` count in these too.
+        Training loss, penalty included; the curve has a value a whole epoch since the
+        model began, and the last one is `loss_`. A regressor with `standardize` has it
+        in units of the targets' variance, and `alpha` and `tol` count in these too.
     validation_scores_, best_validation_score_ : list of float, float, or None
+        The best is of the last fit.
     n_iter_, t_ : int
-        Whole epochs, and samples seen: after Ctrl-C also those of the epoch that was
-        under way.
+        Whole epochs of the last fit and of calls of ``partial_fit`` after it; samples
+        seen since the model began, after Ctrl-C also those of the epoch that was under
+        way.
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
     n_workers_, device_ : int, str or list of str

@@ -78,6 +78,9 @@ class NetworkRegressorMixin(RegressorMixin):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over X and y, from where the model is.
 
+        Momentum is carried over from call to call; if the number of workers changes,
+        as the mean of the workers that have any.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
@@ -87,6 +90,12 @@ class NetworkRegressorMixin(RegressorMixin):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            For bad input, a network or scaling other than before, `early_stopping`, and
+            if training diverges.
         """
         nothing = ValidationSet(None, None, None)
         return self._fit(X, y, sample_weight, nothing, incremental=True)

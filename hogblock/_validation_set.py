@@ -85,6 +85,11 @@ def set_aside(X, y, weights, targets, fraction: float, random_state):
     ValidationSet
     """
     there = np.flatnonzero(weights > 0) if weights.size else np.arange(len(X))
+    if len(there) < 2:
+        raise ValueError(
+            f"early_stopping sets a part of the samples aside, and {len(there)} of "
+            f"{len(X)} has a positive weight: pass X_val and y_val"
+        )
     stratify = None
     if targets.loss != "squared_error" and y.ndim == 1:
         stratify = y[there]

@@ -8,6 +8,7 @@ from hogblock._classifier import NetworkClassifierMixin
 from hogblock._docs import (
     ATTRIBUTES,
     AUGMENTATION,
+    CLASS_WEIGHT,
     DROPOUT,
     PARAMETERS,
     SCALED,
@@ -95,8 +96,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
     {_LAYERS}
     {PARAMETERS}
     {DROPOUT}
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights.
+    {CLASS_WEIGHT}
     {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets="")}
 

@@ -6,7 +6,14 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from hogblock._classifier import NetworkClassifierMixin
-from hogblock._docs import ATTRIBUTES, COEFS, DROPOUT, PARAMETERS, STANDARDIZE
+from hogblock._docs import (
+    ATTRIBUTES,
+    CLASS_WEIGHT,
+    COEFS,
+    DROPOUT,
+    PARAMETERS,
+    STANDARDIZE,
+)
 from hogblock._estimator import NetworkEstimator
 from hogblock._regressor import NetworkRegressorMixin
 from hogblock.models import Dense, Dropout, Layer, Network
@@ -73,8 +80,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
     {_HIDDEN}
     {PARAMETERS}
     {DROPOUT}
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights.
+    {CLASS_WEIGHT}
     {STANDARDIZE.format(targets="")}
 
     Attributes

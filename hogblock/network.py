@@ -4,6 +4,7 @@ from hogblock._classifier import NetworkClassifierMixin
 from hogblock._docs import (
     ATTRIBUTES,
     AUGMENTATION,
+    CLASS_WEIGHT,
     NETWORK,
     PARAMETERS,
     SCALED,
@@ -79,8 +80,7 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
     ----------
     {NETWORK}
     {PARAMETERS}
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights.
+    {CLASS_WEIGHT}
     {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets="")}
 

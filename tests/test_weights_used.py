@@ -140,6 +140,8 @@ def test_r2_of_one_sample_is_refused():
     refused("validation_fraction=0.1.* one sample", early.fit, X[:10], REAL[:10])
     few = np.r_[np.ones(10), np.zeros(230)]
     refused("validation_fraction=0.1.* one sample", early.fit, X, REAL, few)
+    alone = np.eye(240)[7]
+    refused("1 of 240 has a positive weight", early.fit, X, REAL, alone)
     early.set_params(validation_fraction=0.2).fit(X, REAL, few)
     classifier().fit(X, Y, X_val=X_VAL[:1], y_val=Y_VAL[:1])
 
