@@ -21,7 +21,7 @@ from hogblock import (
     cli,
     datasets,
 )
-from hogblock._data import DIALECT, IMAGE_SETS, load, task_of
+from hogblock._data import DIALECT, IMAGE_SETS, Data, load, split, task_of
 from hogblock._train import MODELS, save
 from hogblock.errors import WorkerError
 from hogblock.kernels.cpu.warmup import warm_up
@@ -248,6 +248,21 @@ def test_npz(here):
 )
 def test_task_of_a_target(y, task):
     assert task_of(y) == task
+
+
+@pytest.mark.parametrize(
+    ("y", "held"), [([0] * 40 + [1] * 10, [8, 2]), ([0] * 49 + [1], None), ([], None)]
+)
+def test_test_part_has_the_shares_of_the_classes(y, held):
+    data = Data(np.zeros((len(y), 1)), np.array(y, int), "classification")
+    if not y:
+        with pytest.raises(ValueError, match="n_samples=0"):
+            split(data, 0.2, 0)
+        return
+    for seed in range(5):
+        parts = split(data, 0.2, seed)
+        assert len(parts.y_test) == 10
+        assert held is None or np.bincount(parts.y_test).tolist() == held
 
 
 def test_picture_is_left_out_without_matplotlib(here, capsys, monkeypatch):
