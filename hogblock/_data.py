@@ -193,7 +193,8 @@ def split(data: Data, fraction: float, seed: int | None) -> Data:
     from sklearn.model_selection import train_test_split
 
     by_class = data.task == "classification" and data.y.ndim == 1
-    rarest = np.unique(data.y, return_counts=True)[1].min(initial=1) if by_class else 0
+    counts = np.unique(data.y, return_counts=True)[1] if by_class else ()
+    rarest = min(counts, default=0)
     X, X_test, y, y_test = train_test_split(
         data.X,
         data.y,

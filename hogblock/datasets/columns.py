@@ -80,7 +80,8 @@ def as_numbers(column):
     import pandas as pd
 
     if not pd.api.types.is_numeric_dtype(column):
-        column = as_words(column)
+        # A column of truth values with gaps is text in pandas.
+        column = as_words(column).replace({"True": "1", "False": "0"})
     try:
         numbers = pd.to_numeric(column)
     except ValueError as error:
