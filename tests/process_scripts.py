@@ -61,10 +61,6 @@ def _child(way, connection):
     if way == "exception":
         os.close(2)  # nobody reads the traceback
         raise ValueError(way)
-    if way == "sys.exit":
-        sys.exit(3)
-    if way == "os._exit":
-        os._exit(3)
 
 
 class _Child:
@@ -130,10 +126,9 @@ def exits():
     own = fit()[1]
     found = {"os.fork": _raw_fork_ends()}
     children = {
-        "spawn": _Child("sys.exit", "spawn"),
+        "spawn": _Child("return", "spawn"),
         "forkserver": _Child("exception", "forkserver"),
         "fork": _Child("return"),
-        "os._exit": _Child("os._exit"),
     }
     for way, child in children.items():
         child.fitted()
@@ -166,7 +161,7 @@ def pools():
 def interrupts():
     """Forks of this process that fitted are interrupted twice as they end."""
     children = []
-    for _ in range(4):
+    for _ in range(3):
         reader, writer = os.pipe()
         if (pid := os.fork()) == 0:
             os.close(2)  # nobody reads the tracebacks
@@ -200,16 +195,15 @@ def orphans():
         os._exit(0)
     in_loky, idle = get_reusable_executor(1).submit(fit).result()
     workers, children = own + idle, [sleeper, in_loky]
-    for method in ("fork", "forkserver"):
-        context = multiprocessing.get_context(method)
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_train_for_ever, args=(theirs,))
-        process.start()
-        ours.recv()
-        children.append(process.pid)
-        while len(busy := children_of(process.pid)) < 2:
-            time.sleep(0.05)
-        workers += busy
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train_for_ever, args=(theirs,))
+    process.start()
+    ours.recv()
+    children.append(process.pid)
+    while len(busy := children_of(process.pid)) < 2:
+        time.sleep(0.05)
+    workers += busy
     print(json.dumps(dict(workers=workers, children=children)), flush=True)
     time.sleep(60)
 
@@ -235,12 +229,13 @@ def detached(path):
     with open(path + ".part", "w") as file:
         file.write(str(model.n_iter_))
     os.rename(path + ".part", path)
+    os._exit(0)
 
 
 def without_streams(path):
     """Fit with n_jobs=2 where standard streams are None, closed, or no files at all."""
     results = []
-    for take_away in (_none, _closed, _no_descriptors):
+    for take_away in (_none, _closed):
         pool.close()
         take_away()
         model = estimator().fit(*data())
@@ -258,9 +253,6 @@ def _closed():
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")
     sys.stdout.close()
     sys.stderr.close()
-
-
-def _no_descriptors():
     for descriptor in range(3):
         os.close(descriptor)
 
