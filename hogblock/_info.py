@@ -20,8 +20,8 @@ def info(options: argparse.Namespace) -> None:
 
 def _facts():
     """Pairs of label and text, the slow ones last."""
+    import joblib
     import llvmlite.binding as llvm
-    import loky
     import numba
     import sklearn
 
@@ -36,7 +36,7 @@ def _facts():
     yield "scikit-learn", sklearn.__version__
     yield "processor", _processor()
     yield "LLVM name", llvm.get_host_cpu_name()
-    yield "cores usable", str(loky.cpu_count())
+    yield "cores usable", str(joblib.cpu_count())
     yield "vectors", f"{32 * TILE.lanes} bits ({TILE.lanes} float32)"
     yield "tile", f"{TILE.rows} rows x {TILE.vectors} vectors"
     state = cache_state()
