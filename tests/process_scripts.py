@@ -3,6 +3,7 @@
 Each prints a line of JSON as its last act but one.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -60,10 +61,6 @@ def _child(way, connection):
     if way == "exception":
         os.close(2)  # nobody reads the traceback
         raise ValueError(way)
-    if way == "sys.exit":
-        sys.exit(3)
-    if way == "os._exit":
-        os._exit(3)
 
 
 class _Child:
@@ -86,10 +83,8 @@ class _Child:
         self.process.join(JOIN_SECONDS)
         ended = self.process.exitcode is not None
         self.process.kill()
-        left = wait_until_gone(self.workers, JOIN_SECONDS)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        return dict(ended=ended, workers=len(self.workers), left=len(left))
+        left = len(_left(self.workers))
+        return dict(ended=ended, workers=len(self.workers), left=left)
 
 
 def _raw_fork_ends():
@@ -101,15 +96,29 @@ def _raw_fork_ends():
         sys.exit(0)
     with os.fdopen(reader) as file:
         inherited, _, workers = json.loads(file.readline())
+    ended = _reaped(child)
+    left = len(_left(workers))
+    return dict(ended=ended, workers=len(workers), left=left, inherited=inherited)
+
+
+def _reaped(pid):
+    """Whether a child of ours ends in time; it is killed if not."""
     deadline = time.monotonic() + JOIN_SECONDS
-    while not (ended := os.waitpid(child, os.WNOHANG)[0]):
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
         if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            break
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
         time.sleep(0.02)
-    left = len(wait_until_gone(workers, JOIN_SECONDS))
-    return dict(ended=bool(ended), workers=len(workers), left=left, inherited=inherited)
+    return True
+
+
+def _left(workers):
+    """Workers that do not leave in time, and are killed."""
+    left = wait_until_gone(workers, JOIN_SECONDS)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return left
 
 
 def exits():
@@ -117,10 +126,9 @@ def exits():
     own = fit()[1]
     found = {"os.fork": _raw_fork_ends()}
     children = {
-        "spawn": _Child("sys.exit", "spawn"),
+        "spawn": _Child("return", "spawn"),
         "forkserver": _Child("exception", "forkserver"),
         "fork": _Child("return"),
-        "os._exit": _Child("os._exit"),
     }
     for way, child in children.items():
         child.fitted()
@@ -151,14 +159,26 @@ def pools():
 
 
 def interrupts():
-    """Children that are interrupted twice as they end."""
-    children = [_Child("return") for _ in range(4)]
-    for k, child in enumerate(children):
-        child.fitted()
-        for pause in (0.001 * k, 0.005 * k):
+    """Forks of this process that fitted are interrupted twice as they end."""
+    children = []
+    for _ in range(3):
+        reader, writer = os.pipe()
+        if (pid := os.fork()) == 0:
+            os.close(2)  # nobody reads the tracebacks
+            os.write(writer, json.dumps(fit()[1]).encode() + b"\n")
+            sys.exit(0)
+        os.close(writer)
+        children.append((pid, reader))
+    found = []
+    for k, (pid, reader) in enumerate(children):
+        with os.fdopen(reader) as file:
+            workers = json.loads(file.readline())
+        for pause in (0.001 * k, 0.02):
             time.sleep(pause)
-            os.kill(child.process.pid, signal.SIGINT)
-    print(json.dumps([child.end() for child in children]), flush=True)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+        found.append(dict(ended=_reaped(pid), left=len(_left(workers))))
+    print(json.dumps(found), flush=True)
 
 
 def _train_for_ever(connection):
@@ -175,16 +195,15 @@ def orphans():
         os._exit(0)
     in_loky, idle = get_reusable_executor(1).submit(fit).result()
     workers, children = own + idle, [sleeper, in_loky]
-    for method in ("fork", "forkserver"):
-        context = multiprocessing.get_context(method)
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_train_for_ever, args=(theirs,))
-        process.start()
-        ours.recv()
-        children.append(process.pid)
-        while len(busy := children_of(process.pid)) < 2:
-            time.sleep(0.05)
-        workers += busy
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train_for_ever, args=(theirs,))
+    process.start()
+    ours.recv()
+    children.append(process.pid)
+    while len(busy := children_of(process.pid)) < 2:
+        time.sleep(0.05)
+    workers += busy
     print(json.dumps(dict(workers=workers, children=children)), flush=True)
     time.sleep(60)
 
@@ -210,12 +229,13 @@ def detached(path):
     with open(path + ".part", "w") as file:
         file.write(str(model.n_iter_))
     os.rename(path + ".part", path)
+    os._exit(0)
 
 
 def without_streams(path):
     """Fit with n_jobs=2 where standard streams are None, closed, or no files at all."""
     results = []
-    for take_away in (_none, _closed, _no_descriptors):
+    for take_away in (_none, _closed):
         pool.close()
         take_away()
         model = estimator().fit(*data())
@@ -233,9 +253,6 @@ def _closed():
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")
     sys.stdout.close()
     sys.stderr.close()
-
-
-def _no_descriptors():
     for descriptor in range(3):
         os.close(descriptor)
 

@@ -20,7 +20,3 @@ def use_checkout():
 
     if find_spec("hogblock.kernels") is None:
         hogblock.__path__.append(str(ROOT))
-    if find_spec("loky") is None:  # joblib carries a copy
-        import joblib.externals.loky
-
-        sys.modules["loky"] = joblib.externals.loky
