@@ -81,7 +81,7 @@ def test_cnn_on_digits(tmp_path):
     scores = np.array([line.split() for line in lines[epochs + 1 : epochs + 5]], float)
     np.testing.assert_array_equal(scores[:, 0], [1, 2, 3, 4])
     assert scores[3, 1] < scores[0, 1] and scores[3, 2] > 0.5
-    assert "mean staleness" in done.stdout and "test accuracy by class" in done.stdout
+    assert "mean age" in done.stdout and "test accuracy by class" in done.stdout
     assert "validation" in done.stderr  # the progress bar
     assert pictures_in(tmp_path / "a" / "b") == CNN_PICTURES
 
