@@ -55,7 +55,7 @@ PARAMETERS = """method : str or Method, default="passm+"
         Training is over when the loss (or with `early_stopping` the validation score)
         has not improved by this much for more than `n_iter_no_change` epochs.
     verbose : bool, default=False
-        Show a progress bar.
+        Show progress on stderr: a bar, or some lines where it is no terminal.
     warm_start : bool, default=False
         Start from the parameters of the last fit. Samples, epochs and losses count on,
         so that "invscaling" does too and "passm+" has no second warm-up; a plan,
