@@ -24,8 +24,9 @@ import pytest
 from hypothesis import settings
 from ptx import cuda_compilers
 
-from hogblock import pool
+from hogblock import datasets, pool
 from hogblock.datasets import load_digits_images
+from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.layout import LINE, padded
 
 settings.register_profile(
@@ -150,6 +151,21 @@ def random():
 def normal(random):
     """``normal(*shape)``: float32 values of unit variance."""
     return lambda *shape: random.standard_normal(shape, np.float32)
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """All kernels of the host are ready: no word about compiling on stderr."""
+    warm_up(images=True)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory, and no image sets on this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
+    return tmp_path
 
 
 @pytest.fixture(scope="module")

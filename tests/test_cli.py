@@ -8,6 +8,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+from command_line import train
 from sklearn.datasets import load_digits, load_iris
 from sklearn.utils import Bunch
 
@@ -23,34 +24,17 @@ from hogblock import (
 )
 from hogblock._data import DIALECT, IMAGE_SETS, Data, load, split, task_of
 from hogblock._train import MODELS, save
-from hogblock.kernels.cpu.warmup import warm_up
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("compiled"),
+]
 
 RATE = ("--learning-rate-init", 0.05)
 """For tests of accuracy, which must not hang on the estimator's default."""
 
 NO_OPTIONS = dict.fromkeys((*DIALECT, "target", "strict")) | {"task": "auto"}
 RESULTS = {"model.joblib", "report.json", "training.png"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled():
-    """No word about compiling on stderr in a test's output."""
-    warm_up(images=True)
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working directory, and no image sets on this machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
-    return tmp_path
-
-
-def train(*arguments):
-    return cli.main(["train", *map(str, arguments), "--quiet", "--seed", "0"])
 
 
 # Train -------------------------------------------------------------------------------

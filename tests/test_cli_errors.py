@@ -4,31 +4,15 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import train
 
-from hogblock import MLPClassifier, cli, datasets
+from hogblock import MLPClassifier, cli
 from hogblock.errors import WorkerError
-from hogblock.kernels.cpu.warmup import warm_up
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled():
-    """No word about compiling on stderr in a test's output."""
-    warm_up(images=True)
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working directory, and no image sets on this machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
-    return tmp_path
-
-
-def train(*arguments):
-    return cli.main(["train", *map(str, arguments), "--quiet", "--seed", "0"])
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("compiled"),
+]
 
 
 def error_of(capsys, arguments):

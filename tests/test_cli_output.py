@@ -15,12 +15,6 @@ QUICK = ("train", "iris", "--epochs", "2", "--no-plot", "--seed", "0", "--quiet"
 RESULTS = {"model.joblib", "report.json"}
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def results(folder):
     return {file.name for file in (folder / "hogblock-run").iterdir()}
 

@@ -15,12 +15,6 @@ pytestmark = pytest.mark.filterwarnings("always::UserWarning")
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def flowers():
     """A table of all kinds of columns; "kind" follows from size and colour."""
     rng = np.random.default_rng(0)
