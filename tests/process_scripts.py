@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 
 from hogblock import MLPClassifier, pool
 
-JOIN_SECONDS = 5
+JOIN_SECONDS = 30
 
 
 def data():
