@@ -13,6 +13,7 @@ if os.environ.get("HOGBLOCK_TEST_DEVICE") != "cuda":
     # Before Numba is imported: CUDA is simulated, and its arrays are NumPy's.
     os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,9 @@ settings.register_profile(
     "hogblock", derandomize=True, deadline=None, max_examples=50, database=None
 )
 settings.load_profile("hogblock")
+
+# A shell that starts the suite in the background lets it ignore Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = "/dev/shm"
 BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
