@@ -35,7 +35,7 @@ settings.register_profile(
 )
 settings.load_profile("hogblock")
 
-# A shell that starts the suite in the background lets it ignore Ctrl-C, which tests send.
+# A shell that starts the suite in the background has it ignore Ctrl-C: tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = "/dev/shm"
