@@ -76,13 +76,14 @@ def record(counters, staleness, seen, steps):
             seen[block] = atomic_load(counters + 64 * block)
         for block in range(2):
             age = atomic_add(counters + 64 * block, 1) - seen[block]
-            staleness[block, min(age, 63)] += 1
+            staleness[0, block, min(age, 63)] += 1  # read
+            staleness[1, block, min(age, 63)] += 1  # written
 
 
 def record_nanoseconds():
     """Nanoseconds a step that the bookkeeping takes."""
     counters = np.zeros(16, np.int64)
-    own = np.zeros((2, 64), np.int64), np.zeros(2, np.int64)
+    own = np.zeros((2, 2, 64), np.int64), np.zeros(2, np.int64)
     record(counters.ctypes.data, *own, 1)
     steps = 100_000
     runs = timeit.repeat(
