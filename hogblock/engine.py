@@ -98,7 +98,7 @@ class _Run:
         wanted = self._steps_of_an_epoch
         while not self.finished:
             index = len(self.losses)
-            steps, _, loss, weight = sum_epoch(self.arrays["record"], index)
+            steps, loss, weight = sum_epoch(self.arrays["record"], index)
             if steps < wanted:
                 return
             self.losses.append(loss / weight if weight else 0.0)
@@ -178,7 +178,7 @@ class _Run:
     def _loss_so_far(self) -> float | None:
         if len(self.losses) == self.settings.epochs:
             return None
-        _, _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
+        _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
         return loss / weight if weight else None
 
 

@@ -241,7 +241,7 @@ def test_dropout_run_is_reproducible_and_differs_from_none(data):
     assert first.losses[0] > fit(without, data, methods.SGD()).losses[0]
 
 
-def test_gated_run_hands_out_every_epochs_snapshot(network, data):
+def test_held_run_hands_out_every_epochs_snapshot(network, data):
     for workers in (1, 2):
         seen = []
         engine.train(

@@ -24,15 +24,14 @@ def write_counter(counters, index, value):
 
 @kernel
 def sum_epoch(record, epoch):
-    """Steps, samples, sum of losses and sum of weights of an epoch, so far.
+    """Steps, sum of losses and sum of weights of an epoch, so far.
 
     record : float64 [workers, epochs, RECORD_WIDTH].
     """
-    steps, samples, loss, weight = 0, 0.0, 0.0, 0.0
+    steps, loss, weight = 0, 0.0, 0.0
     for worker in range(record.shape[0]):
         row = record[worker, epoch]
         steps += atomic_load(address_of(row) + 8 * c.STEPS)
-        samples += row[c.SAMPLES]
         loss += row[c.LOSS_SUM]
         weight += row[c.WEIGHT_SUM]
-    return steps, samples, loss, weight
+    return steps, loss, weight
