@@ -1,0 +1,107 @@
+"""Fits whose bits the seed determines give the bits that were stored for them.
+
+Bits depend on the compiler and on the processor: the hashes are of those in `STORED`.
+Elsewhere the fits are only compared with themselves.
+"""
+
+import hashlib
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from hogblock import CNNClassifier, MLPClassifier, MLPRegressor, NetworkClassifier
+from hogblock.kernels.cpu.host import ARCHITECTURE, TILE
+from hogblock.models import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Network,
+    Residual,
+    Tanh,
+)
+
+HERE = (ARCHITECTURE, TILE.lanes, version("llvmlite").split(".")[1])
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X, y
+
+
+def mlp():
+    model = MLPClassifier(
+        (50, 33), activation="tanh", dropout=0.2, max_iter=4, tol=0, alpha=0.01,
+        random_state=7, method="sgd", learning_rate="cosine", early_stopping=True,
+    )  # fmt: skip
+    return model.fit(*digits())
+
+
+def cnn():
+    X, y = digits()
+    model = CNNClassifier(max_iter=2, tol=0, random_state=3, method="sgd", n_jobs=1)
+    return model.fit(X.reshape(-1, 8, 8)[:600], y[:600])
+
+
+def every_layer():
+    X, y = digits()
+    layers = [
+        Conv2D(16, 3, activation="relu"),
+        GroupNorm(4),
+        LeakyReLU(0.1),
+        Residual([Conv2D(16, 3), GroupNorm(2), Tanh()], [DepthwiseConv2D(3)]),
+        MaxPool2D(3, 1, "same"),
+        AvgPool2D(2),
+        Flatten(),
+        Dropout(0.1),
+        Dense(21, "logistic"),
+        Dense(10),
+    ]
+    network = Network(layers, (8, 8, 1))
+    model = NetworkClassifier(network, max_iter=2, tol=0, random_state=5, n_jobs=1)
+    return model.fit(X[:500], y[:500])
+
+
+def together():
+    X, y = digits()
+    model = MLPRegressor(
+        (40,), activation="logistic", method="sync", n_jobs=2, max_iter=3, tol=0,
+        random_state=1, nesterovs_momentum=False, batch_size=48,
+    )  # fmt: skip
+    return model.fit(X, np.stack([y, X[:, 20]], axis=1).astype(float))
+
+
+FITS = (mlp, cnn, every_layer, together)
+
+STORED = {
+    ("x86_64", 16, "50"): {
+        "mlp": "5242a16b5fedf82d9e8985a6077bb4f7",
+        "cnn": "9d1e72105a07b162903e7a16163ae870",
+        "every_layer": "d5785c85c992582a36295c734dea308e",
+        "together": "368bb1c40d05cd76f62f2dca3503c801",
+    },
+}
+"""By architecture, float32 in a vector, and minor version of llvmlite."""
+
+
+def bits_of(model) -> str:
+    """Hash of everything that training determines."""
+    found = hashlib.sha256()
+    for part in (*model.coefs_, *model.intercepts_, np.array(model.loss_curve_)):
+        found.update(np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()[:32]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("fit", FITS, ids=lambda f: f.__name__)
+def test_bits(fit):
+    found = bits_of(fit())
+    stored = STORED.get(HERE)
+    assert found == (stored[fit.__name__] if stored else bits_of(fit()))
