@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 
 
 class Activation(NamedTuple):

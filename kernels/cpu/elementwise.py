@@ -12,7 +12,7 @@ from hogblock.kernels.cpu.ir import VectorBuilder
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.random import hash_bits
-from hogblock.kernels.optable import LINE, LINEAR, LOGISTIC, TANH
+from hogblock.kernels.ops import LINE, LINEAR, LOGISTIC, TANH
 
 ONE = np.float32(1)
 

@@ -12,7 +12,7 @@ import numpy as np
 from hogblock.kernels.cpu.elementwise import exp_line
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 ZERO = np.float32(0)
 ONE = np.float32(1)

@@ -11,12 +11,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hogblock.kernels import optable
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu.host import REDUCTION_CHAINS
 from hogblock.kernels.cpu.ir import VectorBuilder, i64, outlined
 from hogblock.kernels.cpu.tile import for_activation
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
-CHAINS = 4  # independent sums, as an addition takes some cycles
 _INT = types.int64
 
 
@@ -34,7 +34,7 @@ def _for_pixels(vb, count, step, body):
 
 
 def _unroll(vb) -> int:
-    return max(1, CHAINS * LINE // vb.lanes)
+    return max(1, REDUCTION_CHAINS * LINE // vb.lanes)
 
 
 class _Sum:
@@ -87,14 +87,14 @@ def _derivative(vb, kind):
     def logistic(y, d, slope):
         return builder.fmul(d, builder.fmul(y, builder.fsub(one, y)))
 
-    formulas = {optable.TANH: tanh, optable.LOGISTIC: logistic, optable.LINEAR: linear}
+    formulas = {op.TANH: tanh, op.LOGISTIC: logistic, op.LINEAR: linear}
     return formulas[kind]
 
 
 def _for_derivative(vb, kind, slope, emit):
     """Emit ``emit(derivative)`` for each activation, and a switch between them."""
     wide = vb.spread(slope)
-    codes = iter((optable.TANH, optable.LOGISTIC, optable.LINEAR))
+    codes = iter((op.TANH, op.LOGISTIC, op.LINEAR))
 
     def emit_next(_):
         formula = _derivative(vb, next(codes))

@@ -8,7 +8,7 @@ float32. The strides choose the operand's transpose, and the two levels of the K
 let the same tile serve dense layers (outer count 1) and convolutions. What happens to
 the accumulators is the tile's epilogue:
 
-- `activate`: out = act(acc), see ``optable``: v > 0 ? v : slope * v (identity 1,
+- `activate`: out = act(acc), see ``ops``: v > 0 ? v : slope * v (identity 1,
   ReLU 0, leaky ReLU between), tanh, logistic;
 - `momentum`: the gradient g updates momentum u and weights w at once and is never
   written to memory (METHOD.md section 2):
@@ -19,12 +19,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from hogblock.kernels import optable
-from hogblock.kernels.cpu.host import TILE
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu.host import PREFETCH_AHEAD, TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
-from hogblock.kernels.optable import LINE
-
-_PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
+from hogblock.kernels.ops import LINE
 
 
 def accumulate(
@@ -74,7 +72,7 @@ def accumulate(
     b_vectors = [vb.load(vb.offset(b_line, j * vb.lanes)) for j in range(vectors)]
     if prefetch:
         # Lines that another worker has just written come from its cache, not from ours.
-        ahead = vb.offset(b_line, builder.mul(b_inner, i64(_PREFETCH_AHEAD)))
+        ahead = vb.offset(b_line, builder.mul(b_inner, i64(PREFETCH_AHEAD)))
         for j in range(0, vectors * vb.lanes, LINE):
             vb.prefetch(vb.offset(ahead, j))
     a_column = builder.add(a_start, builder.mul(ki, a_inner))
@@ -148,9 +146,9 @@ def for_activation(vb, act, slope, emit):
     builder = vb.builder
     slope = vb.spread(slope)
     formulas = {
-        optable.TANH: vb.tanh,
-        optable.LOGISTIC: vb.logistic,
-        optable.LINEAR: lambda v: vb.leaky(v, slope),
+        op.TANH: vb.tanh,
+        op.LOGISTIC: vb.logistic,
+        op.LINEAR: lambda v: vb.leaky(v, slope),
     }
     done = builder.append_basic_block("activated")
     choose = builder.block
@@ -161,9 +159,9 @@ def for_activation(vb, act, slope, emit):
         emit(formula)
         builder.branch(done)
     builder.position_at_end(choose)
-    switch = builder.switch(act, branches[optable.LINEAR])
-    switch.add_case(i64(optable.TANH), branches[optable.TANH])
-    switch.add_case(i64(optable.LOGISTIC), branches[optable.LOGISTIC])
+    switch = builder.switch(act, branches[op.LINEAR])
+    switch.add_case(i64(op.TANH), branches[op.TANH])
+    switch.add_case(i64(op.LOGISTIC), branches[op.LOGISTIC])
     builder.position_at_end(done)
 
 

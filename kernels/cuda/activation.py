@@ -5,7 +5,7 @@ import math
 from numba import float32
 
 from hogblock.kernels.cuda.jit import part
-from hogblock.kernels.optable import LINEAR, LOGISTIC, TANH
+from hogblock.kernels.ops import LINEAR, LOGISTIC, TANH
 
 
 @part

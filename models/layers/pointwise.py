@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models.activations import ACTIVATIONS, Activation, leaky
 from hogblock.models.layers.base import Layer, image_shape
 
@@ -24,13 +24,13 @@ def activation_of(activation: str | Activation) -> Activation:
     return ACTIVATIONS[activation]
 
 
-def emit_derivative(place, act: Activation) -> None:
-    """Emit the product of DY with an activation's derivative, in place."""
+def emit_derivative(slot, act: Activation) -> None:
+    """Emit the product of DY with an activation's derivative, in slot."""
     if (act.kind, act.slope) != (op.LINEAR, 1.0):
-        place.emit(
+        slot.emit(
             op.ACTIVATION_BACKWARD,
-            dx=place.dy,
-            x_row=place.y.row,
+            dx=slot.dy,
+            x_row=slot.y.row,
             kind=act.kind,
             slope=act.slope,
         )
@@ -44,12 +44,12 @@ class Pointwise(Layer):
     def act(self) -> Activation:
         return activation_of(type(self)._name)
 
-    def forward(self, place):
-        place.emit(op.ACTIVATION_FORWARD, kind=self.act.kind, slope=self.act.slope)
+    def forward(self, slot):
+        slot.emit(op.ACTIVATION_FORWARD, kind=self.act.kind, slope=self.act.slope)
 
-    def backward(self, place):
-        if place.needs_dx:
-            place.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,16 @@ class Dropout(Layer):
             name = type(self).__name__
             raise ValueError(f"rate={self.rate!r} of {name} must be in [0, 1)")
 
-    def forward(self, place):
-        mask = place.scratch("mask", place.y.row * place.batch_rows)
-        place.emit(op.DROPOUT_FORWARD, scratch=mask, rate=self.rate)
+    def forward(self, slot):
+        slot.emit(op.DROPOUT_FORWARD, **self._mask(slot), rate=self.rate)
 
-    def backward(self, place):
-        if place.needs_dx:
-            mask = place.scratch("mask", place.y.row * place.batch_rows)
-            place.emit(op.DROPOUT_BACKWARD, scratch=mask)
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.DROPOUT_BACKWARD, **self._mask(slot))
+
+    def _mask(self, slot):
+        row = slot.y.row
+        return {"mask": slot.reserve("mask", row * slot.batch_rows), "mask_row": row}
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,14 @@ class SpatialDropout2D(Dropout):
     def output_shape(self, shape):
         return image_shape(self, shape)
 
-    def forward(self, place):
-        place.emit(op.SPATIAL_DROPOUT_FORWARD, **self._columns(place), rate=self.rate)
+    def forward(self, slot):
+        slot.emit(op.SPATIAL_DROPOUT_FORWARD, **self._mask(slot), rate=self.rate)
 
-    def backward(self, place):
-        if place.needs_dx:
-            place.emit(op.SPATIAL_DROPOUT_BACKWARD, **self._columns(place))
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.SPATIAL_DROPOUT_BACKWARD, **self._mask(slot))
 
-    def _columns(self, place):
-        pixel = place.y.pixel
-        mask = place.scratch("mask", pixel * place.batch_rows)
-        return {"scratch": mask, "scratch_row": pixel, "out_pixel": pixel}
+    def _mask(self, slot):
+        pixel = slot.y.pixel
+        mask = slot.reserve("mask", pixel * slot.batch_rows)
+        return {"mask": mask, "mask_row": pixel, "out_pixel": pixel}
