@@ -68,8 +68,8 @@ class NetworkEstimator(BaseEstimator):
 
     def _make_coefs(self, network, params, inputs, targets):
         """`coefs_` and `intercepts_` of fitted parameters."""
-        weights = [t for t in network.tensors if not t.name.endswith(".bias")]
-        biases = [t for t in network.tensors if t.name.endswith(".bias")]
+        weights = [t for t in network.tensors if t.role != "bias"]
+        biases = [t for t in network.tensors if t.role == "bias"]
         return tuple(
             [t.view(params).reshape(t.shape).copy() for t in tensors]
             for tensors in (weights, biases)
@@ -387,7 +387,7 @@ class NetworkEstimator(BaseEstimator):
         self.best_validation_score_ = followed.best_score
         self.n_iter_ = (self.n_iter_ if goes_on else 0) + len(followed.losses)
         self.t_ = (self.t_ if keeps_params else 0) + seen
-        self.n_layers_ = sum(t.decays for t in network.tensors) + 1
+        self.n_layers_ = sum(t.role == "weight" for t in network.tensors) + 1
         self.n_outputs_ = targets.n_outputs
         self.out_activation_ = targets.out_activation
         self.n_workers_ = result.workers

@@ -1,4 +1,4 @@
-"""``hogblock info``: processor, tile, cache, memory and CUDA devices."""
+"""``hogblock info``: processor, tile, cache, memory and CUDA devices, or a plan."""
 
 import argparse
 import shutil
@@ -11,13 +11,27 @@ import numpy as np
 
 from hogblock._output import put
 
-BATCH, N_IN, N_OUT = 64, 784, 256  # of the matrix product that info times
+BATCH = 64  # of the plan that info prints, and of the matrix product that it times
+N_IN, N_OUT = 784, 256
 
 
 def info(options: argparse.Namespace) -> None:
-    """Print what matters for speed, and for a bug report."""
+    """Print what matters for speed, and for a bug report; or a network's plan."""
+    if options.plan:
+        put(_plan_of(options.plan))
+        return
     for label, text in _facts():
         put(f"{label:<20}{text}")
+
+
+def _plan_of(name: str) -> str:
+    """A ready network, and the operations of a step on its default images."""
+    from hogblock import models
+    from hogblock.models.plan import make_plan
+
+    network = getattr(models, name)()
+    plan = make_plan(network, BATCH, "softmax")
+    return f"{name} on images of shape {network.input_shape}\n\n{plan.describe()}"
 
 
 def _facts():

@@ -11,7 +11,8 @@ from typing import Any
 from hogblock._data import BUILT_IN, DIALECT, IMAGE_SETS, Data, load, prepare, split
 from hogblock._output import OutputError, note, put
 
-MODELS = ("mlp", "cnn", "small_convnet", "lenet5", "resnet8")
+READY_NETWORKS = ("small_convnet", "lenet5", "resnet8")
+MODELS = ("mlp", "cnn", *READY_NETWORKS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

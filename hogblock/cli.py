@@ -101,7 +101,12 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--samples", type=_positive, help="default: all 60,000")
     bench.set_defaults(run=_bench, parser=bench)
     info = commands.add_parser(
-        "info", help="processor, kernels, memory, GPUs, versions"
+        "info", help="processor, kernels, memory, GPUs, versions; or a network's plan"
+    )
+    info.add_argument(
+        "--plan",
+        choices=_train.READY_NETWORKS,
+        help="print the operations of a training step of this network instead",
     )
     info.set_defaults(run=_info, parser=info)
     return parser

@@ -45,8 +45,8 @@ class _MLP(NetworkEstimator):
     def _make_coefs(self, network, params, inputs, targets):
         """For raw X: the scaling is folded into the first and last layer."""
         return unscaled_weights(
-            [t.view(params) for t in network.tensors if t.decays],
-            [t.view(params)[0] for t in network.tensors if not t.decays],
+            [t.view(params) for t in network.tensors if t.role == "weight"],
+            [t.view(params)[0] for t in network.tensors if t.role == "bias"],
             inputs,
             getattr(targets, "scaling", Scaling.none()),
         )

@@ -1,6 +1,6 @@
 """A network as a table for people: layers, shapes, parameters, costs, owners."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 
 from hogblock.models.activations import ACTIVATIONS
 from hogblock.models.blocks import partition, step_cost, whole
@@ -61,6 +61,8 @@ def name_of(network: Network, stage: Stage) -> str:
     if isinstance(layer, Add):
         names = ("input", *(before.name for before in network.stages))
         return "Add({} + {})".format(*(names[s] for s in stage.sources))
+    if not is_dataclass(layer):  # from outside
+        return repr(layer)
     shown = []
     for field in fields(layer):
         value = getattr(layer, field.name)

@@ -1,4 +1,6 @@
-"""Networks of layers drawn at random."""
+"""Networks of layers drawn at random, and one that is unlike all of them."""
+
+from dataclasses import replace
 
 from hogblock.models import (
     Add,
@@ -77,3 +79,10 @@ def random_image_network(random):
         layers = more
     end = Flatten() if random.random() < 0.7 else GlobalAvgPool2D()
     return Network([*layers, end, Dense(int(random.integers(1, 6)))], shape)
+
+
+def decaying_the_other_way(network):
+    """The same network, with biases and scales that decay and weights that do not."""
+    other = Network(network.layers, network.input_shape)
+    other.tensors = [replace(t, decays=not t.decays) for t in other.tensors]
+    return other

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from cuda_pass import CUDA, ON_CARD, Run, make_problem
 from passes import assert_padding_is_zero
+from random_networks import decaying_the_other_way
 
 from hogblock.kernels.cuda import job, update
 from hogblock.kernels.cuda import phases as ph
@@ -61,6 +62,14 @@ def assert_as_the_twin(run, twin):
 def test_some_steps(random, network, how, stores):
     """Two epochs with a short last minibatch."""
     run, _, twin = training(network, random, HOW[how], (4, 1), stores=stores)
+    assert_as_the_twin(run, twin)
+
+
+@pytest.mark.parametrize("network", [MLP, CONVNET], ids=["mlp", "convnet"])
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_what_decays_is_said_by_the_tensor(random, network, blocks):
+    network = decaying_the_other_way(network)
+    run, _, twin = training(network, random, HOW["all"], (4, blocks), n=40, batch=20)
     assert_as_the_twin(run, twin)
 
 

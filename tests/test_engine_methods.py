@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from random_networks import decaying_the_other_way
 
 from hogblock import engine, methods, schedules
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
@@ -99,10 +100,24 @@ def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(
         np.testing.assert_array_equal(fit(any_network, data, method).params, wanted)
 
 
+OTHER_WRITES = [methods.Hogwild(atomic=True), methods.ASSM(), methods.Sync()]
+
+
+@pytest.mark.parametrize("base", [ROWS, IMAGES], ids=["rows", "images"])
+@pytest.mark.parametrize("method", OTHER_WRITES, ids=names)
+def test_what_decays_is_said_by_the_tensor_for_every_way_of_writing(data, base, method):
+    """Biases that decay and weights that do not, under a strong penalty."""
+    network = decaying_the_other_way(base)
+    wanted = fit(network, data, methods.SGD(), alpha=3.0).params
+    got = fit(network, data, method, alpha=3.0).params
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    usual = fit(base, data, methods.SGD(), alpha=3.0).params
+    assert np.abs(wanted - usual).max() > 0.1
+
+
 @pytest.mark.parametrize(
     "method",
-    [methods.Hogwild(atomic=True), methods.ASSM(), methods.Sync()]
-    + [methods.Hogwild(reads="copy"), methods.PASSM(reads="copy")],
+    OTHER_WRITES + [methods.Hogwild(reads="copy"), methods.PASSM(reads="copy")],
     ids=names,
 )
 def test_one_worker_is_sequential_sgd_up_to_rounding(any_network, data, method):

@@ -7,7 +7,7 @@ import naive
 import numpy as np
 import pytest
 from passes import Pass, assert_padding_is_zero, random_biases
-from random_networks import random_image_network
+from random_networks import decaying_the_other_way, random_image_network
 
 from hogblock.kernels import ops as op
 from hogblock.models import (
@@ -219,8 +219,11 @@ def test_gradient_of_a_block_of_any_network(aligned, seed):
     check_blocks(aligned, network, params, x, labels, blocks)
 
 
-def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem):
+@pytest.mark.parametrize("usual", [True, False], ids=["weights", "biases"])
+def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem, usual):
+    """Whatever decays: weights, or biases and nothing else."""
     network, params, x, labels = problem
+    network = network if usual else decaying_the_other_way(network)
     step = F32([0.9, 0.1, 0.2, 0.3])
     for block in partition(network, 5):
         plan = make_plan(network, 9, "softmax", block)

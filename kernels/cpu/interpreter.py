@@ -8,6 +8,7 @@ import numpy as np
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import space
+from hogblock.kernels.cpu.call import Call, buffer, parameters
 from hogblock.kernels.cpu.dense import (
     dense_forward,
     dense_input_gradient,
@@ -21,7 +22,8 @@ from hogblock.kernels.cpu.elementwise import (
     dropout_backward,
     dropout_forward,
 )
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.image_ops import IMAGE_OPERATIONS
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.loss import (
     logistic_cross_entropy,
     softmax_cross_entropy,
@@ -30,9 +32,7 @@ from hogblock.kernels.cpu.loss import (
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
 from hogblock.kernels.cpu.window import copy
-
-CODES = frozenset(op.OPERATIONS)
-"""Operations that it knows."""
+from hogblock.kernels.switch import make_switch
 
 
 @kernel
@@ -57,30 +57,109 @@ def compute_loss(row, work, targets, indices, rows, weights, scale):
     return squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale)
 
 
+@part
+def _dense_forward(call):
+    row = call.row
+    dense_forward(
+        buffer(call, op.X), row[op.X_ROW], parameters(call, op.W),
+        parameters(call, op.B), buffer(call, op.Y), row[op.Y_ROW], call.rows,
+        row[op.X_WIDTH], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _dense_input_gradient(call):
+    row = call.row
+    dense_input_gradient(
+        buffer(call, op.DY), row[op.Y_ROW], parameters(call, op.W), row[op.Y_ROW],
+        buffer(call, op.DX), row[op.X_ROW], call.zeros, buffer(call, space.DY_T),
+        buffer(call, space.DX_T), row[space.T_ROW], call.rows, row[op.X_WIDTH],
+        row[op.Y_WIDTH],
+    )  # fmt: skip
+
+
+@part
+def _activation_forward(call):
+    row = call.row
+    activation_forward(
+        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
+        call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _activation_backward(call):
+    row = call.row
+    activation_backward(
+        buffer(call, op.Y), buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX),
+        row[op.X_ROW], call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _dropout_forward(call):
+    row = call.row
+    rate = call.reals[op.RATE] if call.training else np.float32(0)
+    dropout_forward(
+        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
+        buffer(call, op.MASK), call.rows, row[op.Y_ROW], rate, call.key, call.counter,
+    )  # fmt: skip
+
+
+@part
+def _dropout_backward(call):
+    row = call.row
+    dropout_backward(
+        buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX), row[op.X_ROW],
+        buffer(call, op.MASK), call.rows, row[op.Y_ROW],
+    )  # fmt: skip
+
+
+@part
+def _add_forward(call):
+    add(
+        buffer(call, op.X), buffer(call, op.X2), buffer(call, op.Y),
+        call.rows * call.row[op.Y_ROW], call.row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _add_backward(call):
+    dx, dy = buffer(call, op.DX), buffer(call, op.DY)
+    count = call.rows * call.row[op.Y_ROW]
+    if call.row[op.ADDS] == 1:
+        add(dx, dy, dx, count, op.LINEAR, np.float32(1))
+    else:
+        copy(dy, dx, count)
+
+
+ROW_OPERATIONS = {
+    op.DENSE_FORWARD: _dense_forward,
+    op.DENSE_INPUT_GRADIENT: _dense_input_gradient,
+    op.ACTIVATION_FORWARD: _activation_forward,
+    op.ACTIVATION_BACKWARD: _activation_backward,
+    op.DROPOUT_FORWARD: _dropout_forward,
+    op.DROPOUT_BACKWARD: _dropout_backward,
+    op.ADD_FORWARD: _add_forward,
+    op.ADD_BACKWARD: _add_backward,
+}
+"""Kernels by the codes of their operations; all take a ``Call``."""
+
+CODES = {op.LOSS, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS, *IMAGE_OPERATIONS}
+"""Operations that it can run."""
+
+_run_row_op = make_switch(ROW_OPERATIONS, "call", kernel)
+
+
 @kernel
 def forward_op(
     row, reals, params, work, zeros, rows, training, key, counter, image_op
 ):  # fmt: skip
     """One forward operation on `rows` samples; `params`, `work` are addresses."""
-    x, y = work + 4 * row[op.X], work + 4 * row[op.Y]
-    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
-    code = row[op.CODE]
-    if code == op.DENSE_FORWARD:
-        dense_forward(
-            x, x_row, params + 4 * row[op.W], params + 4 * row[op.B], y, y_row,
-            rows, row[op.X_WIDTH], row[op.KIND], reals[op.SLOPE],
-        )  # fmt: skip
-    elif code == op.ACTIVATION_FORWARD:
-        activation_forward(
-            x, x_row, y, y_row, rows, y_row, row[op.KIND], reals[op.SLOPE]
-        )
-    elif code == op.DROPOUT_FORWARD:
-        rate = reals[op.RATE] if training else np.float32(0)
-        mask = work + 4 * row[op.MASK]
-        dropout_forward(x, x_row, y, y_row, mask, rows, y_row, rate, key, counter)
-    elif code == op.ADD_FORWARD:
-        add(x, work + 4 * row[op.X2], y, rows * y_row, row[op.KIND], reals[op.SLOPE])
-    else:
+    call = Call(
+        row, reals, params, work, zeros, rows, training, key, np.int64(counter), 0
+    )
+    if not _run_row_op(row[op.CODE], call):
         call_operation(
             image_op, _address(row), _address(reals), params, work, zeros, rows,
             np.int64(training), np.int64(key), counter, 0,
@@ -96,33 +175,7 @@ def draws_of(row, rows):
 @kernel
 def backward_op(row, reals, params, work, zeros, rows, image_op):
     """One operation of the backward pass that changes no parameter."""
-    dx, dy = work + 4 * row[op.DX], work + 4 * row[op.DY]
-    x_row, y_row = row[op.X_ROW], row[op.Y_ROW]
-    code = row[op.CODE]
-    if code == op.DENSE_INPUT_GRADIENT:
-        dense_input_gradient(
-            dy, y_row, params + 4 * row[op.W], y_row, dx, x_row, zeros,
-            work + 4 * row[space.DY_T], work + 4 * row[space.DX_T],
-            row[space.T_ROW], rows, row[op.X_WIDTH], row[op.Y_WIDTH],
-        )  # fmt: skip
-    elif code == op.ACTIVATION_BACKWARD:
-        y = work + 4 * row[op.Y]
-        activation_backward(
-            y, dy, y_row, dx, x_row, rows, y_row, row[op.KIND], reals[op.SLOPE]
-        )
-    elif code == op.DROPOUT_BACKWARD:
-        mask = work + 4 * row[op.MASK]
-        dropout_backward(dy, y_row, dx, x_row, mask, rows, y_row)
-    elif code == op.ADD_BACKWARD:
-        if row[op.ADDS] == 1:
-            add(dx, dy, dx, rows * y_row, op.LINEAR, np.float32(1))
-        else:
-            copy(dy, dx, rows * y_row)
-    else:
-        call_operation(
-            image_op, _address(row), _address(reals), params, work, zeros, rows, 0, 0,
-            0, 0,
-        )  # fmt: skip
+    forward_op(row, reals, params, work, zeros, rows, False, np.uint32(0), 0, image_op)
 
 
 @kernel

@@ -8,8 +8,11 @@ w, b [pixel]. moments [rows, 2, pixel] holds each channel's mean and 1 / deviati
 
 import numpy as np
 
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import space
+from hogblock.kernels.cpu.call import buffer, parameters
 from hogblock.kernels.cpu.elementwise import activation_forward
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.norm_tile import make_lines
 from hogblock.kernels.ops import LINE, LINEAR
@@ -217,3 +220,46 @@ def norm_input_gradient(
             moments + 2 * at, work, work + 4 * pixel, work + 8 * pixel,
             dx + 4 * i * dx_row, act, slope,
         )  # fmt: skip
+
+
+@part
+def _norm_forward(call):
+    row = call.row
+    norm_forward(
+        buffer(call, op.X), row[op.X_ROW], parameters(call, op.W),
+        parameters(call, op.B), buffer(call, op.Y), row[op.Y_ROW], call.rows,
+        row[op.IN_HEIGHT] * row[op.IN_WIDTH], row[op.OUT_PIXEL], row[op.OUT_CHANNELS],
+        row[op.GROUPS], call.reals[op.EPSILON], buffer(call, op.MOMENTS),
+        buffer(call, space.COEFFICIENTS), row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _norm_sums(call):
+    row = call.row
+    norm_sums(
+        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), buffer(call, op.DY),
+        row[op.Y_ROW], call.rows, row[op.IN_HEIGHT] * row[op.IN_WIDTH],
+        row[op.OUT_PIXEL], buffer(call, op.MOMENTS), buffer(call, op.SUMS),
+        buffer(call, op.NORMED_SUMS), row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _norm_input_gradient(call):
+    row = call.row
+    norm_input_gradient(
+        buffer(call, op.X), row[op.X_ROW], parameters(call, op.W), buffer(call, op.Y),
+        buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX), row[op.X_ROW],
+        call.rows, row[op.IN_HEIGHT] * row[op.IN_WIDTH], row[op.OUT_PIXEL],
+        row[op.OUT_CHANNELS], row[op.GROUPS], buffer(call, op.MOMENTS),
+        buffer(call, op.SUMS), buffer(call, op.NORMED_SUMS),
+        buffer(call, space.COEFFICIENTS), row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+OPERATIONS = {
+    op.NORM_FORWARD: _norm_forward,
+    op.NORM_SUMS: _norm_sums,
+    op.NORM_INPUT_GRADIENT: _norm_input_gradient,
+}

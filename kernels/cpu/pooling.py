@@ -11,11 +11,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import space
+from hogblock.kernels.cpu.call import buffer
 from hogblock.kernels.cpu.elementwise import activation_forward
 from hogblock.kernels.cpu.ir import VectorBuilder, i64
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import floats
-from hogblock.kernels.cpu.window import zero
+from hogblock.kernels.cpu.window import window_of, zero
 from hogblock.kernels.ops import LINE, LINEAR
 
 _WORD = ir.IntType(16)
@@ -294,3 +297,45 @@ def avg_pool_backward(win, dy, dy_row, dx, dx_row, rows):
                         out = floats(dx + 4 * at, win.out_pixel)
                         for j in range(win.out_pixel):
                             out[j] += d[j] * share
+
+
+@part
+def _max_pool_forward(call):
+    max_pool_forward(
+        window_of(call.row), buffer(call, op.X), call.row[op.X_ROW],
+        buffer(call, op.Y), call.row[op.Y_ROW], call.rows, call.row[op.KIND],
+        call.reals[op.SLOPE], buffer(call, space.INDEX), call.row[space.INDEX_ROW],
+    )  # fmt: skip
+
+
+@part
+def _max_pool_backward(call):
+    max_pool_backward(
+        window_of(call.row), buffer(call, op.DY), call.row[op.Y_ROW],
+        buffer(call, op.DX), call.row[op.X_ROW], call.rows, buffer(call, space.INDEX),
+        call.row[space.INDEX_ROW],
+    )  # fmt: skip
+
+
+@part
+def _avg_pool_forward(call):
+    avg_pool_forward(
+        window_of(call.row), buffer(call, op.X), call.row[op.X_ROW],
+        buffer(call, op.Y), call.row[op.Y_ROW], call.rows,
+    )  # fmt: skip
+
+
+@part
+def _avg_pool_backward(call):
+    avg_pool_backward(
+        window_of(call.row), buffer(call, op.DY), call.row[op.Y_ROW],
+        buffer(call, op.DX), call.row[op.X_ROW], call.rows,
+    )  # fmt: skip
+
+
+OPERATIONS = {
+    op.MAX_POOL_FORWARD: _max_pool_forward,
+    op.MAX_POOL_BACKWARD: _max_pool_backward,
+    op.AVG_POOL_FORWARD: _avg_pool_forward,
+    op.AVG_POOL_BACKWARD: _avg_pool_backward,
+}
