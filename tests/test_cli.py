@@ -293,6 +293,19 @@ def test_info(capsys):
         assert facts[label]
 
 
+@pytest.mark.parametrize("name", ["lenet5", "resnet8", "small_convnet"])
+def test_info_prints_the_plan_of_a_network(capsys, name):
+    assert cli.main(["info", "--plan", name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{name} on images of shape (")
+    first = (
+        "CONV_FORWARD x[28,28,1]" if name != "resnet8" else "CONV_FORWARD x[32,32,3]"
+    )
+    assert first in " ".join(lines[4].split())
+    assert any("LOSS x[10] -> dy[10] softmax" in " ".join(s.split()) for s in lines)
+    assert not any(line.startswith("processor") for line in lines)
+
+
 # A real process ----------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ def error_of(capsys, arguments):
         (["train", "iris", "--epochs", "x"], "(see hogblock train --help)"),
         (["bench", "--paint"], "arguments: --paint (see hogblock bench --help)"),
         (["info", "much"], "arguments: much (see hogblock info --help)"),
+        (["info", "--plan", "alexnet"], "invalid choice: 'alexnet' (choose from"),
         (["train"], "the following arguments are required: data"),
         (["train", "mnist"], "'mnist' is neither a data set (fashion-mnist, digits"),
         (["train", "fashion-mnist"], "apt-get install dataset-fashion-mnist"),

@@ -102,10 +102,11 @@ STEPS = {  # m, decay, along_g, along_u
 }
 
 
+@pytest.mark.parametrize("decays", [True, False])
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("batch, n_in, n_out", SHAPES[::3])
 def test_weight_update_is_the_momentum_step_of_the_gradient(
-    aligned, normal, batch, n_in, n_out, name
+    aligned, normal, batch, n_in, n_out, name, decays
 ):
     step = np.array(STEPS[name], F32)
     x, dy = normal(batch, n_in) / F32(np.sqrt(batch)), normal(batch, n_out)
@@ -115,10 +116,13 @@ def test_weight_update_is_the_momentum_step_of_the_gradient(
     row = w_in.shape[1]
     dense_weight_update(
         at(x_in), x_in.shape[1], at(dy_in), row, at(zeros), at(w_in), at(u_in), row,
-        batch, n_in, row, step,
+        batch, n_in, row, step, decays,
     )  # fmt: skip
     g = naive.dense_weight_gradient(x, dy)
-    moved, momentum = naive.momentum_step(g, w, u, *naive.f64(step))
+    m, decay, along_g, along_u = naive.f64(step)
+    moved, momentum = naive.momentum_step(
+        g, w, u, m, decay if decays else 0, along_g, along_u
+    )
     np.testing.assert_allclose(w_in[:, :n_out], w - moved, **CLOSE)
     has_momentum = step[3] != 0
     np.testing.assert_allclose(
@@ -134,7 +138,7 @@ def test_weight_update_at_rate_zero_still_feeds_the_momentum(aligned, normal):
     zeros = aligned.zeros(16)
     dense_weight_update(
         at(x_in), 16, at(dy_in), 16, at(zeros), at(w_in), at(u_in), 16, 4, 5, 16,
-        np.array([0.9, 0, 0, 0], F32),
+        np.array([0.9, 0, 0, 0], F32), True,
     )  # fmt: skip
     np.testing.assert_array_equal(w_in[:, :6], w)
     _, momentum = naive.momentum_step(x.T @ dy, w, u, 0.9, 0, 0, 0)
@@ -150,6 +154,7 @@ def test_rows_of_a_weight_can_be_updated_alone(aligned, normal):
     dense_weight_update(
         at(x_in[:, 3:]), x_in.shape[1], at(dy_in), row, at(zeros), at(w_in[3:]),
         at(u_in[3:]), row, 9, 9, row, np.array([0, 0, 1, 0], F32),
+        True,
     )  # fmt: skip
     expected = naive.f64(w)
     expected[3:12] -= naive.dense_weight_gradient(x, dy)[3:12]

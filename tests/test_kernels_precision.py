@@ -37,7 +37,7 @@ PURE = {  # kernel -> arguments that make it do nothing
     elementwise.activation_backward: (0, 0, 16, 0, 16, 0, 16, 0, F32(0)),
     elementwise.dropout_backward: (0, 16, 0, 16, 0, 0, 16),
     dense_forward: (0, 16, 0, 0, 0, 16, 0, 1, 0, F32(0)),
-    dense_weight_update: (0, 16, 0, 16, 0, 0, 0, 16, 0, 0, 16, np.zeros(4, F32)),
+    dense_weight_update: (0, 16, 0, 16, 0, 0, 0, 16, 0, 0, 16, np.zeros(4, F32), True),
 }
 
 

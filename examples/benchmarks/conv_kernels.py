@@ -34,6 +34,7 @@ from sides import surroundings
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.image_ops import image_op_address
+from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.tile import ROWS, WIDE, activate_wide
 from hogblock.models import Conv2D, Flatten, Network
@@ -110,14 +111,14 @@ def repeat_op(count, image_op, row, reals, params, work, zeros, gradient):
 
 
 def plan_of(shape, kernel):
-    """Plan of a network around this convolution, and the network."""
+    """Lowered plan of a network around this convolution, and the network."""
     conv = Conv2D(shape.out_channels, shape.kernel, shape.stride, shape.padding)
     # A layer below pads the pixels, and makes the input gradient wanted.
     first = shape.channels in FIRST_LAYER_CHANNELS and kernel != "input gradient"
     below = [] if first else [Conv2D(shape.channels, 1)]
     layers = [*below, conv, Flatten()]
     network = Network(layers, (shape.size, shape.size, shape.channels))
-    return make_plan(network, BATCH, "squared_error"), network
+    return lower_plans([make_plan(network, BATCH, "squared_error")]), network
 
 
 def hogblock(shape, kernel):
@@ -134,7 +135,8 @@ def hogblock(shape, kernel):
     callable
         ``run(count)`` runs it `count` times.
     """
-    plan, network = plan_of(shape, kernel)
+    lowered, network = plan_of(shape, kernel)
+    plan = lowered.plans[0]
     rows = np.flatnonzero(plan.ops[:, op.CODE] == CODES[kernel])
     # The layer below comes first in the forward pass, last in the backward pass.
     at = rows[-1 if kernel == "forward" else 0]
@@ -142,7 +144,7 @@ def hogblock(shape, kernel):
     rng = np.random.default_rng(0)
     size = network.size
     space = private_floats(  # on cache lines, as in training
-        params=size, gradient=size, work=plan.work_size, zeros=plan.zeros_size
+        params=size, gradient=size, work=lowered.work_size, zeros=lowered.zeros_size
     )
     params, gradient, work, zeros = space.values()
     params[:] = rng.uniform(-0.1, 0.1, size)

@@ -35,6 +35,7 @@ Assumptions
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from statistics import median
 from typing import NamedTuple
 
@@ -131,7 +132,7 @@ class Predicted(NamedTuple):
     blocks: int
 
 
-def _dense(row, batch):
+def _dense(row, origin, batch):
     n_in, n_out = int(row[op.X_WIDTH]), int(row[op.Y_WIDTH])
     n_in = int(row[op.COUNT]) if row[op.CODE] == op.DENSE_UPDATE else n_in
     x, y, w = batch * n_in, batch * n_out, n_in * n_out
@@ -146,7 +147,7 @@ def _dense(row, batch):
     return Phase(f"dense update {size}", n_in, n_out, batch, work, x, y, w, updates=w)
 
 
-def _conv(row, batch):
+def _conv(row, origin, batch):
     def of(*columns):
         values = [int(row[c]) for c in columns]
         return values[0] if len(values) == 1 else values
@@ -155,7 +156,7 @@ def _conv(row, batch):
     down, across, n_out = of(op.OUT_HEIGHT, op.OUT_WIDTH, op.OUT_CHANNELS)
     k, l = of(op.KERNEL_HEIGHT, op.KERNEL_WIDTH)
     pool = max(1, of(op.POOL_HEIGHT)) * max(1, of(op.POOL_WIDTH))
-    seen = 1 if of(op.KIND2) else channels
+    seen = 1 if of(op.DEPTHWISE) else channels
     update = row[op.CODE] == op.CONV_UPDATE
     taps = of(op.COUNT) if update else k * l * seen
     x, pixels = batch * height * width * channels, batch * down * across
@@ -206,16 +207,22 @@ PLAIN = {  # name, and whether a barrier follows
 }
 
 
-def _plain(row, batch):
+def _width(shape):
+    """Floats of a sample: features, or all of an image with its padding."""
+    *pixels, channels = shape
+    return prod(pixels) * op.padded(channels) if pixels else channels
+
+
+def _plain(row, origin, batch):
     code = int(row[op.CODE])
     name, barrier = PLAIN[code]
-    x, y = int(row[op.X_WIDTH]), int(row[op.Y_WIDTH])
+    x, y = _width(origin.shape), _width(origin.out_shape)
     if code == op.BIAS_UPDATE:
-        line = int(row[op.Y_ROW])  # of an image, a pixel's channels
-        wide = min(y, line) if y else line
-        own = dict(left=batch * max(1, int(row[op.COUNT])) * wide, updates=wide)
+        line = int(row[op.W_ROW])  # of an image, a pixel's channels
+        wide = min(y, line)
+        lines = int(row[op.Y_ROW]) // line
+        own = dict(left=batch * lines * wide, updates=wide)
         return Phase(f"{name} {wide}", 1, wide, 0, 0, right=0, results=wide, **own)
-    y = x if code == op.LOSS else y or int(row[op.Y_ROW])
     both = batch * (y + (x if code in RESHAPING else y))
     name = f"{name} {y}"
     return Phase(name, batch, y, 0, 0, both, 0, batch * y, barrier=barrier)
@@ -234,8 +241,9 @@ PRODUCTS = {
 def phases(network, batch, loss="softmax"):
     """List the `Phase` of every row of the network's plan of a full step."""
     found, seen = [], Counter()
-    for row in make_plan(network, batch, loss).ops:
-        phase = PRODUCTS.get(int(row[op.CODE]), _plain)(row, batch)
+    plan = make_plan(network, batch, loss)
+    for row, origin in zip(plan.ops, plan.origins, strict=True):
+        phase = PRODUCTS.get(int(row[op.CODE]), _plain)(row, origin, batch)
         seen[phase.name] += 1
         if seen[phase.name] > 1:
             phase = phase._replace(name=f"{phase.name} ({seen[phase.name]})")
