@@ -1,6 +1,8 @@
 """Layers: each knows its shapes, its parameters, its rows of the op table, its cost."""
 
-from hogblock.models.layers.base import Cost, Layer, Parameter
+from hogblock.models.layers.base import Cost as Cost
+from hogblock.models.layers.base import Layer as Layer
+from hogblock.models.layers.base import Parameter as Parameter
 from hogblock.models.layers.conv import Conv2D, DepthwiseConv2D
 from hogblock.models.layers.dense import Dense
 from hogblock.models.layers.joining import Add, Flatten, Residual
@@ -15,24 +17,22 @@ from hogblock.models.layers.pointwise import (
 )
 from hogblock.models.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 
-LAYERS = (
-    Dense,
-    Conv2D,
-    DepthwiseConv2D,
-    MaxPool2D,
-    AvgPool2D,
-    GlobalAvgPool2D,
-    GroupNorm,
-    Residual,
-    Add,
-    Flatten,
-    ReLU,
-    LeakyReLU,
-    Tanh,
-    Sigmoid,
-    Dropout,
-    SpatialDropout2D,
-)
-"""The layer registry: every public layer."""
-
-__all__ = ["LAYERS", "Cost", "Layer", "Parameter", *(c.__name__ for c in LAYERS)]
+__all__ = [
+    "Add",
+    "AvgPool2D",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "GroupNorm",
+    "LeakyReLU",
+    "MaxPool2D",
+    "ReLU",
+    "Residual",
+    "Sigmoid",
+    "SpatialDropout2D",
+    "Tanh",
+]
+"""Every layer that users may take; ``hogblock.models`` offers them, too."""
