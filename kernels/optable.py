@@ -102,12 +102,14 @@ OP_WIDTH = 46
 SLOPE = 0  # of a LINEAR activation left of zero
 RATE = 1  # of dropout
 EPSILON = 2  # added to a variance
-REAL_WIDTH = 3
+LOSS_PARAMETER = 3  # of a loss that has one
+REAL_WIDTH = 4
 
 # Activations -------------------------------------------------------------------------
 LINEAR = 0  # v > 0 ? v : SLOPE * v
 TANH = 1
 LOGISTIC = 2
+FROM_INPUT = 16  # from here on the derivative is a function of the input alone
 
 # Losses ------------------------------------------------------------------------------
 SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index

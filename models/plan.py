@@ -7,15 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hogblock.kernels import optable as op
+from hogblock.models.activations import CODES
 from hogblock.models.blocks import Block, gradients_needed, whole
 from hogblock.models.layout import LINE, Tensor, padded
+from hogblock.models.losses import Loss, loss_of
 from hogblock.models.network import Network
 
-LOSSES = {
-    "softmax": op.SOFTMAX_CROSS_ENTROPY,
-    "logistic": op.LOGISTIC_CROSS_ENTROPY,
-    "squared_error": op.SQUARED_ERROR,
-}
+ALONE = (op.ACTIVATION_FORWARD, op.ACTIVATION_BACKWARD)
+"""Operations that run an activation and nothing else."""
 
 
 class Buffer(NamedTuple):
@@ -70,6 +69,7 @@ class Place:
         self._builder = builder
         self._position = position
         stage = builder.network.stages[position]
+        self._named = f"layer {stage.name} ({stage.layer})"
         first, *others = stage.sources
         self.shape: tuple[int, ...] = builder.network.shapes[first]
         self.x: Buffer = builder.inputs[first]
@@ -85,7 +85,24 @@ class Place:
             self.needs_dx2: bool = builder.needed[others[0]]
 
     def emit(self, code: int, **columns) -> None:
-        """Append an operation on this layer's buffers; `columns` adds or overrides."""
+        """Append an operation on this layer's buffers; `columns` adds or overrides.
+
+        Raises
+        ------
+        ValueError
+            For an activation that the operation has no kernel for.
+        """
+        kind = columns.get("kind", op.LINEAR)
+        if kind not in CODES:
+            raise ValueError(
+                f"{self._named} has an activation of the unknown code {kind}; known "
+                f"are {sorted(CODES)}"
+            )
+        if kind >= op.FROM_INPUT and code not in ALONE:
+            raise ValueError(
+                f"{self._named} runs an activation of code {kind} inside operation "
+                f"{code}; it can only run as one of its own"
+            )
         own = {
             "x": self.x.offset,
             "x_row": self.x.row,
@@ -225,6 +242,7 @@ class _Builder:
         slope: float = 0.0,
         rate: float = 0.0,
         epsilon: float = 0.0,
+        loss_parameter: float = 0.0,
         **columns,
     ):
         row = np.zeros(op.OP_WIDTH, np.int64)
@@ -233,11 +251,12 @@ class _Builder:
             row[getattr(op, name.upper())] = value
         reals = np.zeros(op.REAL_WIDTH, np.float32)
         reals[op.SLOPE], reals[op.RATE], reals[op.EPSILON] = slope, rate, epsilon
+        reals[op.LOSS_PARAMETER] = loss_parameter
         self.rows.append((row, reals))
 
 
 def make_plan(
-    network: Network, batch: int, loss: str, block: Block | None = None
+    network: Network, batch: int, loss: str | Loss, block: Block | None = None
 ) -> Plan:
     """Plan of a training step, and of a forward pass.
 
@@ -246,15 +265,17 @@ def make_plan(
     network : Network
     batch : int
         Largest minibatch.
-    loss : {"softmax", "logistic", "squared_error"}
+    loss : str or Loss
+        See ``models.losses``.
     block : Block, default=None
         What the step updates; None is everything.
 
     Raises
     ------
     ValueError
-        If the outputs are images.
+        If the outputs are images, or a loss or an activation is unknown.
     """
+    loss = loss_of(loss)
     if len(network.output_shape) != 1:
         raise ValueError(
             f"the network's output has shape {network.output_shape}: put Flatten() or "
@@ -285,7 +306,7 @@ def make_plan(
     )
 
 
-def _emit(builder: _Builder, loss: str) -> int:
+def _emit(builder: _Builder, loss: Loss) -> int:
     """Emit all operations; returns the number of those of the forward pass."""
     network = builder.network
     stages = range(len(network.stages))
@@ -301,7 +322,8 @@ def _emit(builder: _Builder, loss: str) -> int:
         x_row=output.row,
         x_width=output.width,
         dy=builder.gradients[-1],
-        kind=LOSSES[loss],
+        kind=loss.code,
+        loss_parameter=loss.parameter,
     )
     written: set[int] = set()
     for k in reversed(stages):

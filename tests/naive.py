@@ -184,7 +184,7 @@ def blank_square(image, top, left, side):
 def act_of(layer):
     """Kind and slope of the activation that ends a layer."""
     act = getattr(layer, "act", None)
-    return (op.LINEAR, 1.0) if act is None else (act.kind, act.slope)
+    return (op.LINEAR, 1.0) if act is None else (act.code, act.slope)
 
 
 def _kernel_of(layer, w):

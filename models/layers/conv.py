@@ -6,10 +6,10 @@ from numbers import Integral
 
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.image_tile import ROWS
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter, image_shape, pair_of
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
 from hogblock.models.layers.pooling import MaxPool2D
 from hogblock.models.layers.window import check_padding, slides, window_columns
 from hogblock.models.layout import LINE, padded
@@ -100,12 +100,15 @@ class _Conv(Layer):
         backward = pixels * -(-taps // strides) * lanes * channels // self._share(shape)
         return Cost(forward=forward, input_gradient=backward)
 
+    def parts(self):
+        return apart(self)
+
     def absorb(self, following):
-        if self.activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self.activation, following):
             return replace(self, activation=following.act)
-        # Every activation rises, so the largest value is the same before it.
         if (
             isinstance(following, MaxPool2D)
+            and self.act.rises  # so the largest value is the same before it
             and self._pool == (1, 1)
             and following.window == following.strides != (1, 1)
             and following.padding == "valid"
@@ -148,9 +151,7 @@ class _Conv(Layer):
             pairs = (self.kernel[0] * self.kernel[1] + 1) * LINE
             columns["turned"] = place.scratch("pairs", pairs)
         bias = place.tensors[1].offset if self.bias else -1
-        place.emit(
-            op.CONV_FORWARD, **columns, b=bias, kind=self.act.kind, slope=self.act.slope
-        )
+        place.emit(op.CONV_FORWARD, **columns, b=bias, **self.act.columns)
 
     def backward(self, place):
         columns = self._columns(place)
@@ -243,8 +244,8 @@ class Conv2D(_Conv):
     padding : {"same", "valid"}, default="same"
         "same" pads with zeros so that the output has ceil(size / stride) pixels along
         each axis; "valid" does not pad.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"} or Activation, \
-default="identity"
+    activation : str or Activation, default="identity"
+        A name in ``hogblock.models.activations.ACTIVATIONS``.
     bias : bool, default=True
     initialiser : {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}, \
 default="glorot_uniform"

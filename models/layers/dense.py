@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 from hogblock.kernels import optable as op
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
 from hogblock.models.layout import padded
 
 
@@ -19,8 +19,8 @@ class Dense(Layer):
     ----------
     units : int
         Outputs, at least 1.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"} or Activation, \
-default="identity"
+    activation : str or Activation, default="identity"
+        A name in ``hogblock.models.activations.ACTIVATIONS``.
     initialiser : {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}, \
 default="glorot_uniform"
         The rule of the weights; it is scikit-learn's rule by default.
@@ -66,8 +66,11 @@ default="glorot_uniform"
         work = shape[0] * padded(self.units)
         return Cost(forward=work, input_gradient=work)
 
+    def parts(self):
+        return apart(self)
+
     def absorb(self, following):
-        if self.activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self.activation, following):
             return replace(self, activation=following.act)
         return None
 
@@ -76,8 +79,7 @@ default="glorot_uniform"
             op.DENSE_FORWARD,
             w=place.tensors[0].offset,
             b=place.tensors[1].offset,
-            kind=self.act.kind,
-            slope=self.act.slope,
+            **self.act.columns,
         )
 
     def backward(self, place):

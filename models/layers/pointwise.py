@@ -1,38 +1,17 @@
 """Layers that work on each value alone: activations and dropout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hogblock.kernels import optable as op
-from hogblock.models.activations import ACTIVATIONS, Activation, leaky
+from hogblock.models.activations import IDENTITY, Activation, activation_of, leaky
 from hogblock.models.layers.base import Layer, image_shape
 
 
-def activation_of(activation: str | Activation) -> Activation:
-    """An activation by name; raises ValueError for an unknown one.
-
-    Derivatives are taken from outputs, and max-pooling runs before the activation: none
-    may fall.
-    """
-    if isinstance(activation, Activation):
-        if not activation.slope >= 0:
-            raise ValueError(f"the slope of {activation} must be >= 0")
-        return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation={activation!r} is unknown; allowed are {sorted(ACTIVATIONS)}"
-        )
-    return ACTIVATIONS[activation]
-
-
 def emit_derivative(place, act: Activation) -> None:
-    """Emit the product of DY with an activation's derivative, in place."""
-    if (act.kind, act.slope) != (op.LINEAR, 1.0):
+    """Emit the product of DY with a fused activation's derivative, in place."""
+    if act[:2] != IDENTITY[:2]:
         place.emit(
-            op.ACTIVATION_BACKWARD,
-            dx=place.dy,
-            x_row=place.y.row,
-            kind=act.kind,
-            slope=act.slope,
+            op.ACTIVATION_BACKWARD, dx=place.dy, x_row=place.y.row, **act.columns
         )
 
 
@@ -45,11 +24,40 @@ class Pointwise(Layer):
         return activation_of(type(self)._name)
 
     def forward(self, place):
-        place.emit(op.ACTIVATION_FORWARD, kind=self.act.kind, slope=self.act.slope)
+        place.emit(op.ACTIVATION_FORWARD, **self.act.columns)
 
     def backward(self, place):
         if place.needs_dx:
-            place.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
+            of = place.x if self.act.from_input else place.y
+            place.emit(op.ACTIVATION_BACKWARD, y=of.offset, **self.act.columns)
+
+
+def can_fuse(activation: str | Activation, following: Layer) -> bool:
+    """Whether a layer that ends with `activation` can run the following one in it."""
+    return (
+        activation == "identity"
+        and isinstance(following, Pointwise)
+        and not following.act.from_input
+    )
+
+
+@dataclass(frozen=True)
+class Activate(Pointwise):
+    """Any activation."""
+
+    activation: str | Activation
+
+    @property
+    def act(self):
+        return activation_of(self.activation)
+
+
+def apart(layer: Layer) -> list[Layer]:
+    """A layer and its activation, if that has to run as a stage of its own."""
+    if not layer.act.from_input:
+        return [layer]
+    plain = IDENTITY._replace(gain=layer.act.gain)
+    return [replace(layer, activation=plain), Activate(layer.activation)]
 
 
 @dataclass(frozen=True)
