@@ -83,7 +83,7 @@ def _matmul_rates() -> tuple[float, float]:
     from threadpoolctl import threadpool_limits
 
     from hogblock.kernels.cpu.dense import dense_forward
-    from hogblock.kernels.optable import LINEAR
+    from hogblock.kernels.ops import LINEAR
     from hogblock.shared import private_arrays
 
     arrays = private_arrays(

@@ -7,6 +7,7 @@ import numpy as np
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.job import Data
+from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
@@ -44,7 +45,8 @@ def outputs_of(
     x = inputs.storable(x)
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)
-    plan = make_plan(network, chunk, "squared_error")
+    lowered = lower_plans([make_plan(network, chunk, "squared_error")])
+    plan = lowered.plans[0]
     own = private_floats(params=network.size)["params"]  # kernels want a cache line
     own[:] = params
     data = Data(
@@ -64,7 +66,7 @@ def outputs_of(
     out = np.empty((n_samples, network.output_shape[0]), np.float32)
 
     def run(first, end):
-        space = private_floats(work=plan.work_size, zeros=plan.zeros_size)
+        space = private_floats(work=lowered.work_size, zeros=lowered.zeros_size)
         run_forward(
             plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
             end, out, image_op_of(plan.ops),

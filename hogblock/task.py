@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hogblock.kernels import counters as c
-from hogblock.kernels import optable as op
-from hogblock.kernels.cpu import job
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import job, space
 from hogblock.kernels.cpu.image_ops import image_op_of
+from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.methods import Method, Phase
 from hogblock.models.blocks import partition
 from hogblock.models.network import Network
@@ -78,8 +79,10 @@ def make_plans(
     """Plans of every worker; also work space, zeros, and the number of blocks."""
     parts = workers * method.blocks_per_worker
     blocks = partition(network, parts)
-    every = make_plan(network, batch, loss)
-    single = [make_plan(network, batch, loss, b) for b in blocks]
+    lowered = lower_plans(
+        [make_plan(network, batch, loss, block) for block in (None, *blocks)]
+    )
+    every, *single = lowered.plans
     plans = []
     for rank in range(workers):
         own = range(
@@ -87,22 +90,21 @@ def make_plans(
         )
         chosen = [(every, range(parts))] + [(single[b], [b]) for b in own]
         plans.append(_join(chosen, phases, parts))
-    work = max(p.work_size for p in [every, *single])
-    return plans, work, every.zeros_size, parts
+    return plans, lowered.work_size, lowered.zeros_size, parts
 
 
 def _join(chosen: list[tuple[Plan, range | list[int]]], phases, blocks) -> job.Plans:
     """Stack plans of different lengths; plan 0 is the full one."""
     longest = max(len(p.ops) for p, _ in chosen)
-    tensors = max(len(p.tensors) for p, _ in chosen)
-    ops = np.zeros((len(chosen), longest, op.OP_WIDTH), np.int64)
+    tensors = max(len(p.updated) for p, _ in chosen)
+    ops = np.zeros((len(chosen), longest, space.ROW_WIDTH), np.int64)
     reals = np.zeros((len(chosen), longest, op.REAL_WIDTH), np.float32)
     ranges = np.zeros((len(chosen), tensors, 3), np.int64)
     writes = np.zeros((len(chosen), blocks), np.uint8)
     for k, (plan, written) in enumerate(chosen):
         ops[k, : len(plan.ops)] = plan.ops
         reals[k, : len(plan.ops)] = plan.reals
-        ranges[k, : len(plan.tensors)] = plan.tensors
+        ranges[k, : len(plan.updated)] = plan.updated
         writes[k, list(written)] = 1
     own = list(range(1, len(chosen)))
     # With several own blocks a turn draws one at random, so a phase's turns become a

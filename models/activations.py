@@ -2,12 +2,12 @@
 
 What they compute, and their derivatives, are formulas in ``kernels.cpu.activation`` and
 ``kernels.cuda.activation``. To add one, write both, give it a code in
-``kernels.optable``, and a row in `ACTIVATIONS`.
+``kernels.ops``, and a row in `ACTIVATIONS`.
 """
 
 from typing import NamedTuple
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 
 
 class Activation(NamedTuple):
@@ -64,6 +64,31 @@ NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"
 """Names of the activations, for docstrings."""
 
 CODES = frozenset(act.code for act in ACTIVATIONS.values())
+
+
+def check_runs(code: int, inside: bool) -> None:
+    """Check that there are kernels for an activation.
+
+    Parameters
+    ----------
+    code : int
+    inside : bool
+        Inside another operation, which has its derivative to go by the output.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if code not in CODES:
+        raise ValueError(
+            f"the activation of code {code} is unknown; known are {sorted(CODES)}"
+        )
+    if inside and code >= op.FROM_INPUT:
+        raise ValueError(
+            f"the activation of code {code} cannot run inside another operation: its "
+            "derivative needs its input"
+        )
 
 
 def activation_of(activation: str | Activation) -> Activation:

@@ -4,12 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hogblock.kernels.optable import LINE
-
-
-def padded(count: int) -> int:
-    """`count` rounded up to a whole number of cache lines of float32."""
-    return -(-count // LINE) * LINE
+from hogblock.kernels.ops import padded
 
 
 @dataclass(frozen=True)
@@ -19,7 +14,7 @@ class Tensor:
     Attributes
     ----------
     name : str
-        ``"<layer>.weight"`` or ``"<layer>.bias"``.
+        ``"<layer>.<role>"``.
     layer : int
         Position of its layer in the network.
     offset : int
@@ -28,6 +23,8 @@ class Tensor:
         Shape; a bias has one row.
     stride : int
         float32 from one row to the next: `columns` padded. Padding is zero.
+    role : {"weight", "bias", "scale"}
+        What it is to its layer.
     decays : bool
         Whether the L2 penalty applies.
     shape : tuple of int
@@ -41,6 +38,7 @@ class Tensor:
     offset: int
     rows: int
     columns: int
+    role: str
     decays: bool
     shape: tuple[int, ...] = ()
     uses: int = 1

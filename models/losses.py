@@ -1,13 +1,13 @@
 """Losses: what a plan, the targets and the predictions need to know of each.
 
 Values and gradients are kernels in ``kernels.cpu.loss`` and ``kernels.cuda.loss``. To
-add one, write both, give it a code in ``kernels.optable``, and a class here.
+add one, write both, give it a code in ``kernels.ops``, and a class here.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,12 @@ class Network:
         for position, specs in enumerate(self._specs):
             for p in specs:
                 tensor = Tensor(
-                    name=f"{self.stages[position].name}.{p.name}",
+                    name=f"{self.stages[position].name}.{p.role}",
                     layer=position,
                     offset=offset,
                     rows=p.rows,
                     columns=p.columns,
+                    role=p.role,
                     decays=p.decays,
                     shape=p.shape,
                     uses=p.uses,

@@ -6,127 +6,81 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.kernels import optable as op
-from hogblock.models.activations import CODES
+from hogblock.kernels import ops as op
+from hogblock.kernels.ops import LINE, padded
+from hogblock.models.activations import check_runs
 from hogblock.models.blocks import Block, gradients_needed, whole
-from hogblock.models.layout import LINE, Tensor, padded
 from hogblock.models.losses import Loss, loss_of
 from hogblock.models.network import Network
+from hogblock.models.slot import Buffer, Slot
+from hogblock.models.summary import name_of
 
 ALONE = (op.ACTIVATION_FORWARD, op.ACTIVATION_BACKWARD)
 """Operations that run an activation and nothing else."""
 
 
-class Buffer(NamedTuple):
-    """A minibatch of activations in the work space.
+class Origin(NamedTuple):
+    """Whom a row of a plan is for; as a string, what messages call it.
 
     Attributes
     ----------
-    offset : int
-    row : int
-        float32 from one sample to the next.
-    width : int
-        Values of a sample: features of a row, all float32 of an image.
-    pixel : int
-        float32 from one pixel of an image to the next; of a row, `row`.
+    name : str
+        Of the layer: its position in the user's list, such as ``"3"`` or ``"4.1"``;
+        ``"input"`` and ``"loss"`` are no layers.
+    layer : str
+        As one would write it.
+    shape, out_shape : tuple of int
+        Of a sample of its input, and of its output.
     """
 
-    offset: int
-    row: int
-    width: int
-    pixel: int
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"layer {self.name} ({self.layer})" if self.layer else f"the {self.name}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the interpreter runs.
+    """What an interpreter runs, once its backend has lowered it.
 
     Attributes
     ----------
     ops, reals : int64 [n, OP_WIDTH], float32 [n, REAL_WIDTH]
+    origins : tuple of Origin
+        Whom each row is for.
     n_forward : int
         Rows of the forward pass; the loss comes next.
-    tensors : int64 [k, 3]
-        Offset, length and decay of the parameter ranges that it updates.
+    batch : int
+        Largest minibatch.
     work_size : int
-        float32 of private work space.
-    zeros_size : int
-        Length of the line of zeros that the kernels start sums from.
+        float32 of work space for activations, their gradients and what one pass leaves
+        for another. A backend adds what its kernels need.
     """
 
     ops: np.ndarray
     reals: np.ndarray
+    origins: tuple[Origin, ...]
     n_forward: int
-    tensors: np.ndarray
+    batch: int
     work_size: int
-    zeros_size: int
 
+    @property
+    def updated(self) -> np.ndarray:
+        """Ranges of parameters that it updates, int64 [k, 3]: start, length, decays."""
+        rows = self.ops[self.ops[:, op.CODE] >= op.FIRST_UPDATE]
+        starts = rows[:, op.W] + rows[:, op.FIRST] * rows[:, op.W_ROW]
+        lengths = rows[:, op.COUNT] * rows[:, op.W_ROW]
+        ranges = np.column_stack([starts, lengths, rows[:, op.DECAYS]])
+        return ranges[np.argsort(starts)]
 
-class Place:
-    """Where a layer emits its rows: its buffers, its tensors, its block."""
+    def describe(self) -> str:
+        """The plan as a person reads it, a line an operation."""
+        from hogblock.models.describe import description_of  # it imports this module
 
-    def __init__(self, builder, position: int):
-        self._builder = builder
-        self._position = position
-        stage = builder.network.stages[position]
-        self._named = f"layer {stage.name} ({stage.layer})"
-        first, *others = stage.sources
-        self.shape: tuple[int, ...] = builder.network.shapes[first]
-        self.x: Buffer = builder.inputs[first]
-        self.y: Buffer = builder.activations[position + 1]
-        self.dx: int = builder.gradients[first]
-        self.dy: int = builder.gradients[position + 1]
-        self.tensors: list[Tensor] = builder.network.tensors_of(position)
-        self.batch_rows: int = builder.batch_rows
-        self.needs_dx: bool = builder.needed[first]
-        if others:  # a second input, of a layer that joins branches
-            self.x2: Buffer = builder.inputs[others[0]]
-            self.dx2: int = builder.gradients[others[0]]
-            self.needs_dx2: bool = builder.needed[others[0]]
-
-    def emit(self, code: int, **columns) -> None:
-        """Append an operation on this layer's buffers; `columns` adds or overrides.
-
-        Raises
-        ------
-        ValueError
-            For an activation that the operation has no kernel for.
-        """
-        kind = columns.get("kind", op.LINEAR)
-        if kind not in CODES:
-            raise ValueError(
-                f"{self._named} has an activation of the unknown code {kind}; known "
-                f"are {sorted(CODES)}"
-            )
-        if kind >= op.FROM_INPUT and code not in ALONE:
-            raise ValueError(
-                f"{self._named} runs an activation of code {kind} inside operation "
-                f"{code}; it can only run as one of its own"
-            )
-        own = {
-            "x": self.x.offset,
-            "x_row": self.x.row,
-            "x_width": self.x.width,
-            "y": self.y.offset,
-            "y_row": self.y.row,
-            "y_width": self.y.width,
-            "dx": self.dx,
-            "dy": self.dy,
-        }
-        self._builder.emit(code, **(own | columns))
-
-    def scratch(self, name: str, size: int) -> int:
-        """Offset of work space of this layer; the same name gives the same space."""
-        return self._builder.scratch((self._position, name), size)
-
-    def index_columns(self) -> dict[str, int]:
-        """Columns of the positions (uint16) of maxima, one for each value of Y."""
-        row = padded(-(-self.y.row // 2))
-        return {"index": self.scratch("index", row * self.batch_rows), "index_row": row}
-
-    def owned_rows(self, tensor: Tensor) -> tuple[int, int]:
-        """First row and end of the tensor's rows inside the plan's block."""
-        return tensor.rows_in(*self._builder.block)
+        return description_of(self)
 
 
 class _Builder:
@@ -135,14 +89,15 @@ class _Builder:
         self.block = block
         self.batch_rows = padded(batch)
         self.rows: list[tuple[np.ndarray, np.ndarray]] = []
+        self.origins: list[Origin] = []
         self.needed = gradients_needed(network, block)
-        self._size = 0
-        self._scratch: dict = {}
+        self.work_size = 0
+        self._named: dict = {}
         readers = Counter(s for stage in network.stages for s in stage.sources)
         raw = self._buffer(network.input_shape, raw=True)
         self.activations = [raw]
         self.is_view: list[bool] = []
-        self.gradients = [self.reserve(raw.row * self.batch_rows)]
+        self.gradients = [self._reserve(raw.row * self.batch_rows)]
         for k, stage in enumerate(network.stages):
             source = stage.sources[0]
             self.is_view.append(self._is_view(k) and readers[source] == 1)
@@ -152,7 +107,7 @@ class _Builder:
             else:
                 y = self._buffer(stage.shape)
                 self.activations.append(y)
-                self.gradients.append(self.reserve(y.row * self.batch_rows))
+                self.gradients.append(self._reserve(y.row * self.batch_rows))
         # What is only added to something has its sum's gradient.
         for k in reversed(range(len(network.stages))):
             body, *others = network.stages[k].sources
@@ -161,8 +116,6 @@ class _Builder:
         self.inputs = list(self.activations)
         if len(network.input_shape) == 3 and raw.pixel % LINE:
             self._spread_input(network, raw)
-        self.zeros_size = max(padded(b.width) for b in self.activations)
-        self.zeros_size = max(self.zeros_size, padded(batch))
 
     def _is_view(self, position: int) -> bool:
         stage = self.network.stages[position]
@@ -173,11 +126,11 @@ class _Builder:
     def _buffer(self, shape, raw=False) -> Buffer:
         if len(shape) == 1:
             row = padded(shape[0])
-            return Buffer(self.reserve(row * self.batch_rows), row, shape[0], row)
+            return Buffer(self._reserve(row * self.batch_rows), row, shape[0], row)
         pixel = shape[2] if raw else padded(shape[2])
         width = shape[0] * shape[1] * pixel
         row = padded(width)
-        return Buffer(self.reserve(row * self.batch_rows), row, width, pixel)
+        return Buffer(self._reserve(row * self.batch_rows), row, width, pixel)
 
     def _spread_input(self, network: Network, raw: Buffer) -> None:
         """Give the layers that want whole lines of channels a copy of the images."""
@@ -186,37 +139,35 @@ class _Builder:
             return
         height, width, channels = network.input_shape
         self.inputs[0] = spread = self._buffer(network.input_shape)
-        self.emit(
-            op.COPY_CHANNELS,
-            x=raw.offset,
-            x_row=raw.row,
-            y=spread.offset,
-            y_row=spread.row,
-            in_height=height,
-            in_width=width,
-            in_channels=channels,
-            in_pixel=raw.pixel,
-            out_pixel=spread.pixel,
-        )
+        columns = {
+            "x": raw.offset,
+            "x_row": raw.row,
+            "y": spread.offset,
+            "y_row": spread.row,
+            "in_height": height,
+            "in_width": width,
+            "in_channels": channels,
+            "in_pixel": raw.pixel,
+            "out_pixel": spread.pixel,
+        }
+        shape = network.input_shape
+        self._append(Origin("input", "", shape, shape), op.COPY_CHANNELS, columns)
 
-    def reserve(self, size: int) -> int:
-        offset, self._size = self._size, self._size + padded(size)
+    def _reserve(self, size: int) -> int:
+        offset, self.work_size = self.work_size, self.work_size + padded(size)
         return offset
 
-    @property
-    def work_size(self) -> int:
-        return self._size
+    def reserve_named(self, key, size: int) -> int:
+        """Offset of `size` float32; the same key gives the same ones."""
+        if key not in self._named:
+            self._named[key] = self._reserve(size)
+        return self._named[key]
 
     def lie_as(self, other: "_Builder") -> None:
-        """Put scratch space where `other` has it."""
-        self._scratch, self._size = dict(other._scratch), other._size
+        """Put what has a name where `other` has it."""
+        self._named, self.work_size = dict(other._named), other.work_size
 
-    def scratch(self, key, size: int) -> int:
-        if key not in self._scratch:
-            self._scratch[key] = self.reserve(size)
-        return self._scratch[key]
-
-    def backward(self, position: int, place: Place, written: set[int]) -> None:
+    def backward(self, position: int, slot: Slot, written: set[int]) -> None:
         """Emit a stage's backward pass.
 
         written : gradients that a later reader of the same buffer has written; this
@@ -224,35 +175,46 @@ class _Builder:
         """
         stage = self.network.stages[position]
         if len(stage.sources) == 2:
-            place.joins_dx2 = int(place.dx2 in written)
-            written.add(place.dx2)
-        dx, joins = place.dx, place.needs_dx and place.dx in written - {place.dy}
+            slot.adds_dx2 = slot.dx2 in written
+            written.add(slot.dx2)
+        dx, joins = slot.dx, slot.needs_dx and slot.dx in written - {slot.dy}
         if joins:
-            place.dx = place.scratch("share", place.x.row * self.batch_rows)
-        stage.layer.backward(place)
+            slot.dx = slot.reserve("share", slot.x.row * self.batch_rows)
+        stage.layer.backward(slot)
         if joins:
-            self.emit(op.ADD_BACKWARD, dx=dx, dy=place.dx, y_row=place.x.row, count=1)
-        elif place.needs_dx:
+            row = slot.x.row
+            slot.emit(op.ADD_BACKWARD, dx=dx, dy=slot.dx, y_row=row, adds=1)
+        elif slot.needs_dx:
             written.add(dx)
 
-    def emit(
-        self,
-        code: int,
-        *,
-        slope: float = 0.0,
-        rate: float = 0.0,
-        epsilon: float = 0.0,
-        loss_parameter: float = 0.0,
-        **columns,
-    ):
-        row = np.zeros(op.OP_WIDTH, np.int64)
-        row[op.CODE] = code
-        for name, value in columns.items():
-            row[getattr(op, name.upper())] = value
-        reals = np.zeros(op.REAL_WIDTH, np.float32)
-        reals[op.SLOPE], reals[op.RATE], reals[op.EPSILON] = slope, rate, epsilon
-        reals[op.LOSS_PARAMETER] = loss_parameter
-        self.rows.append((row, reals))
+    def emit(self, position: int, code: int, columns: dict[str, float]) -> None:
+        """Append an operation of the stage at `position`."""
+        stage, shapes = self.network.stages[position], self.network.shapes
+        shape = shapes[stage.sources[0]]
+        layer = name_of(self.network, stage)
+        self._append(Origin(stage.name, layer, shape, stage.shape), code, columns)
+
+    def emit_loss(self, loss: Loss) -> None:
+        output, shape = self.activations[-1], self.network.output_shape
+        columns = {
+            "x": output.offset,
+            "x_row": output.row,
+            "x_width": output.width,
+            "dy": self.gradients[-1],
+            "y_row": output.row,
+            "kind": loss.code,
+            "loss_parameter": loss.parameter,
+        }
+        self._append(Origin("loss", "", shape, shape), op.LOSS, columns)
+
+    def _append(self, origin: Origin, code: int, columns: dict[str, float]) -> None:
+        try:
+            if code != op.LOSS and "kind" in columns:
+                check_runs(columns["kind"], inside=code not in ALONE)
+            self.rows.append(op.encode(code, columns))
+        except ValueError as error:
+            raise ValueError(f"{origin}: {error}") from None
+        self.origins.append(origin)
 
 
 def make_plan(
@@ -273,7 +235,8 @@ def make_plan(
     Raises
     ------
     ValueError
-        If the outputs are images, or a loss or an activation is unknown.
+        If the outputs are images, for an unknown loss or activation, or if a layer
+        emits what its operation does not declare; the message names the layer.
     """
     loss = loss_of(loss)
     if len(network.output_shape) != 1:
@@ -281,28 +244,21 @@ def make_plan(
             f"the network's output has shape {network.output_shape}: put Flatten() or "
             "GlobalAvgPool2D() at its end"
         )
-    every = _Builder(network, batch, whole(network))
+    builder = every = _Builder(network, batch, whole(network))
     n_forward = _emit(every, loss)
-    builder = every
     if block is not None:
-        # A worker's plans take turns in one work space, and some of it has borders of
-        # zeros: it must lie in the same place in all of them.
+        # A worker's plans take turns in one work space: what one of them leaves must
+        # not lie where another one expects zeros.
         builder = _Builder(network, batch, block)
         builder.lie_as(every)
         n_forward = _emit(builder, loss)
-    ranges = []
-    for tensor in network.tensors:
-        first, end = tensor.rows_in(*builder.block)
-        if first < end:
-            start = tensor.offset + first * tensor.stride
-            ranges.append((start, (end - first) * tensor.stride, tensor.decays))
     return Plan(
         ops=np.array([row for row, _ in builder.rows]),
         reals=np.array([reals for _, reals in builder.rows]),
+        origins=tuple(builder.origins),
         n_forward=n_forward,
-        tensors=np.array(ranges, np.int64).reshape(-1, 3),
+        batch=batch,
         work_size=builder.work_size,
-        zeros_size=builder.zeros_size,
     )
 
 
@@ -310,24 +266,14 @@ def _emit(builder: _Builder, loss: Loss) -> int:
     """Emit all operations; returns the number of those of the forward pass."""
     network = builder.network
     stages = range(len(network.stages))
-    places = [Place(builder, k) for k in stages]
+    slots = [Slot(builder, k) for k in stages]
     for k in stages:
         if not builder.is_view[k]:
-            network.stages[k].layer.forward(places[k])
+            network.stages[k].layer.forward(slots[k])
     n_forward = len(builder.rows)
-    output = builder.activations[-1]
-    builder.emit(
-        op.LOSS,
-        x=output.offset,
-        x_row=output.row,
-        x_width=output.width,
-        dy=builder.gradients[-1],
-        kind=loss.code,
-        loss_parameter=loss.parameter,
-    )
+    builder.emit_loss(loss)
     written: set[int] = set()
     for k in reversed(stages):
-        place = places[k]
         if builder.needed[k + 1] and not builder.is_view[k]:
-            builder.backward(k, place, written)
+            builder.backward(k, slots[k], written)
     return n_forward

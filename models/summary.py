@@ -20,7 +20,7 @@ def summary_of(network: Network, workers: int) -> str:
         cost = stage.layer.cost(network.shapes[stage.sources[0]])
         rows.append(
             (
-                f"{stage.name} {_name_of(network, stage)}",
+                f"{stage.name} {name_of(network, stage)}",
                 str(stage.shape),
                 f"{sum(t.rows * t.columns for t in tensors):,}",
                 f"{cost.forward:,}",
@@ -55,7 +55,7 @@ def summary_of(network: Network, workers: int) -> str:
     return "\n".join(lines)
 
 
-def _name_of(network: Network, stage: Stage) -> str:
+def name_of(network: Network, stage: Stage) -> str:
     """A stage as one would write it, with what runs in one operation with it."""
     layer = stage.layer
     if isinstance(layer, Add):

@@ -28,7 +28,7 @@ from ptx import cuda_compilers
 from hogblock import datasets, pool
 from hogblock.datasets import load_digits_images
 from hogblock.kernels.cpu.warmup import warm_up
-from hogblock.models.layout import LINE, padded
+from hogblock.kernels.ops import LINE, padded
 
 settings.register_profile(
     "hogblock", derandomize=True, deadline=None, max_examples=50, database=None

@@ -16,7 +16,7 @@ from hogblock.cuda.arrays import Arrays
 from hogblock.cuda.availability import check_available
 from hogblock.devices import Cuda, simulated
 from hogblock.errors import DeviceUnavailableError
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.launch import as_argument, launcher_of

@@ -6,7 +6,7 @@ Arrays have no padding here: x [batch, n_in], w [n_in, n_out], b [n_out].
 import naive_images as images
 import numpy as np
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models import (
     AvgPool2D,
     Conv2D,

@@ -9,7 +9,7 @@ import naive
 import numpy as np
 from conftest import Aligned
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.interpreter import (
@@ -20,6 +20,7 @@ from hogblock.kernels.cpu.interpreter import (
     gradient_op,
     update_op,
 )
+from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.models import Conv2D, DepthwiseConv2D, Dropout
 from hogblock.models.plan import make_plan
 
@@ -30,13 +31,18 @@ KEY = 9
 
 
 class Pass:
-    """A plan with its work space, which lies between guards."""
+    """A plan with its work space, which lies between guards.
 
-    def __init__(self, aligned, network, plan, params, rows):
-        self.network, self.plan, self.rows = network, plan, rows
+    others : plans that take turns with it in that work space.
+    """
+
+    def __init__(self, aligned, network, plan, params, rows, others=()):
+        lowered = lower_plans([plan, *others])
+        self.network, self.plan, self.rows = network, lowered.plans[0], rows
+        self.others = lowered.plans[1:]
         self.params = aligned(params)
-        self._work = aligned.zeros(plan.work_size)
-        self._zeros = aligned.zeros(plan.zeros_size)
+        self._work = aligned.zeros(lowered.work_size)
+        self._zeros = aligned.zeros(lowered.zeros_size)
         self.work, self.zeros = self._work.ctypes.data, self._zeros.ctypes.data
         self.aligned = aligned
 
@@ -133,10 +139,8 @@ def masks_of(network, plan, buffer):
 
 
 def _mask(row, shape, buffer):
-    if row[op.CODE] == op.SPATIAL_DROPOUT_FORWARD:
-        mask = buffer(row[op.SCRATCH], row[op.SCRATCH_ROW])
-    else:
-        mask = buffer(row[op.SCRATCH], row[op.Y_ROW])[:, : row[op.Y_WIDTH]]
+    mask = buffer(row[op.MASK], row[op.MASK_ROW])
+    if row[op.CODE] == op.DROPOUT_FORWARD:
         mask = mask.reshape(len(mask), *shape[:-1], -1)
     return mask[..., : shape[-1]].copy()
 

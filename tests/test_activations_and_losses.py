@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import activation as cpu_activation
 from hogblock.kernels.cpu import loss as cpu_loss
 from hogblock.kernels.cuda import activation as cuda_activation

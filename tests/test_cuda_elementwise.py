@@ -6,6 +6,7 @@ from cuda_pass import CUDA, TEAMS, Run, check_network, make_problem
 from image_geometries import flattened
 from passes import KEY, Pass
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.lowering import ELEMENTS
 from hogblock.models import (
@@ -40,7 +41,7 @@ def test_the_derivative_goes_into_the_product_before_it(random, layer):
     network = Network([Dense(5), layer, Dense(2)], (3,))
     run = check_network(network, random, (4, 1))
     phases = [p.row[ph.PHASE] for p in run.program.phases[0]]
-    assert ph.ACTIVATION_BACKWARD not in phases
+    assert op.ACTIVATION_BACKWARD not in phases
 
 
 def test_more_elements_than_a_tile_has(random):

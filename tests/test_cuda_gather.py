@@ -11,7 +11,7 @@ from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.random import mix_keys, permuted
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.optable import FLOAT32_ROWS, UINT8_ROWS
+from hogblock.kernels.ops import FLOAT32_ROWS, UINT8_ROWS
 from hogblock.models import Dense, Flatten, Network
 from hogblock.models.plan import make_plan
 

@@ -7,7 +7,7 @@ import pytest
 from cuda_pass import CUDA, rules_of
 from random_networks import random_image_network, random_network
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.layout import LATE, PARAMETERS_AT
 from hogblock.kernels.cuda.program import Shape, make_program
@@ -119,7 +119,7 @@ def test_updates_come_last(made):
         codes = [p.row[ph.PHASE] for p in phases]
         updates = [k for k, code in enumerate(codes) if code == ph.UPDATE]
         assert updates == list(range(len(codes) - len(updates), len(codes)))
-        loss = codes.index(ph.LOSS)
+        loss = codes.index(op.LOSS)
         assert not set(codes[:loss]) & {*LATE, ph.UPDATE}
 
 
@@ -186,5 +186,5 @@ def test_forward_phases_are_those_before_the_loss(made):
     *_, lowered = made
     for phases in lowered.phases:
         codes = [p.row[ph.PHASE] for p in phases]
-        assert codes[0] == ph.GATHER and codes.count(ph.LOSS) == 1
+        assert codes[0] == ph.GATHER and codes.count(op.LOSS) == 1
         assert codes.count(ph.LOSS_SUM) == 1

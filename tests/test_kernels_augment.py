@@ -16,6 +16,7 @@ from hogblock.kernels.cpu.augment import (
     mirror_image,
     shift_image,
 )
+from hogblock.kernels.ops import padded
 from hogblock.models import (
     Dense,
     Flatten,
@@ -24,7 +25,6 @@ from hogblock.models import (
     ReLU,
     SpatialDropout2D,
 )
-from hogblock.models.layout import padded
 
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 2), (3, 5), (7, 7), (11, 13), (28, 28)]
 CHANNELS = [1, 3]

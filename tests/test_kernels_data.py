@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.moments import column_moments
 

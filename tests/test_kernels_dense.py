@@ -4,14 +4,14 @@ import naive
 import numpy as np
 import pytest
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.dense import (
     dense_forward,
     dense_input_gradient,
     dense_weight_gradient,
     dense_weight_update,
 )
-from hogblock.models.layout import padded
+from hogblock.kernels.ops import padded
 
 SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 64, 65, 100]
 BATCHES = [1, 3, 8, 9, 64, 65]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hogblock.kernels.cpu.elementwise import dropout_backward, dropout_forward
-from hogblock.models.layout import padded
+from hogblock.kernels.ops import padded
 
 SIZES = [1, 2, 7, 16, 17, 33, 100]
 RATES = [0.1, 0.25, 0.5, 0.9]

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from numba import njit
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.elementwise import (
     activation_backward,
     activation_forward,
     exp_line,
 )
 from hogblock.kernels.cpu.jit import FASTMATH
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 F32 = np.float32
 ACTIVATIONS = [

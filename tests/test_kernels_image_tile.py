@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.host import TileShape
 from hogblock.kernels.cpu.image_tile import make_table_tile
 from hogblock.kernels.cpu.jit import FASTMATH
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 SHAPES = [
     TileShape(8, 6, 2),

@@ -9,7 +9,7 @@ import pytest
 from passes import Pass, assert_padding_is_zero, random_biases
 from random_networks import random_image_network
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models import (
     Add,
     AvgPool2D,
@@ -176,20 +176,21 @@ def check_blocks(aligned, network, params, x, labels, blocks):
     """
     rows = len(x)
     every = make_plan(network, rows, "softmax")
-    run = Pass(aligned, network, every, params, rows)
+    blocks = list(blocks)
+    plans = [make_plan(network, rows, "softmax", block) for block in blocks]
+    run = Pass(aligned, network, every, params, rows, plans)
+    every = run.plan
 
     def gradient_of(plan):
-        assert plan.work_size <= every.work_size
         run.plan = plan
         run.forward(x)
         return run.backward(labels)[1]
 
     whole = gradient_of(every)
-    for block in blocks:
-        plan = make_plan(network, rows, "softmax", block)
+    for block, plan in zip(blocks, run.others, strict=True):
         gradient = gradient_of(plan)
         inside = np.zeros(network.size, bool)
-        for start, length, _ in plan.tensors:
+        for start, length, _ in plan.updated:
             inside[start : start + length] = True
         assert inside.sum() == block.stop - block.start
         assert inside[block.start : block.stop].all()
@@ -233,7 +234,7 @@ def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem):
         w, u = naive.f64(params), naive.f64(momentum)
         again.forward(x)
         again.update(labels, momentum, step)
-        for start, length, decays in plan.tensors:
+        for start, length, decays in plan.updated:
             part = slice(start, start + length)
             m, decay, along_g, along_u = naive.f64(step)
             moved, u[part] = naive.momentum_step(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.host import TILE, TileShape, tile_shape
 from hogblock.kernels.cpu.jit import FASTMATH
 from hogblock.kernels.cpu.tile import (
@@ -19,7 +19,7 @@ from hogblock.kernels.cpu.tile import (
     make_momentum_tile,
     make_transpose_tile,
 )
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 SHAPES = [
     TileShape(8, 6, 2),

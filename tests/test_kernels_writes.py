@@ -11,7 +11,8 @@ from conftest import Aligned
 from passes import Pass, random_biases
 from random_networks import random_image_network, random_network
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import space
 from hogblock.models import (
     Conv2D,
     DepthwiseConv2D,
@@ -22,16 +23,15 @@ from hogblock.models import (
 from hogblock.models.plan import make_plan
 
 F32 = np.float32
-SPACE = [op.SCRATCH, op.SCRATCH2, op.SCRATCH3, op.SCRATCH4, op.INDEX, op.PACKED]
-SPACE += [op.TABLE, op.TURNED, op.FULL, op.WINOGRAD]
-OFFSETS = [op.X, op.Y, op.X2, op.DX, op.DY, *SPACE]
+SPACE = [space.DY_T, space.DX_T, space.COEFFICIENTS, space.INDEX, space.PACKED]
+SPACE += [space.TABLE, space.TURNED, space.FULL, space.WINOGRAD]
+OFFSETS = [*(op.COLUMNS[name] for name in op.BUFFERS), *SPACE]
 
 
 def written_by(row):
     """Columns of the buffers that are an operation's to write."""
-    if row[op.CODE] < op.LOSS:
-        return [op.Y, *SPACE]
-    return SPACE if row[op.CODE] >= op.FIRST_UPDATE else [op.DX, *SPACE]
+    writes = op.OPERATIONS[row[op.CODE]].writes
+    return [*(op.COLUMNS[name] for name in writes if name in op.BUFFERS), *SPACE]
 
 
 class Watched(Pass):
@@ -40,7 +40,7 @@ class Watched(Pass):
     def __init__(self, *args):
         super().__init__(*args)
         offsets = np.unique(self.plan.ops[:, OFFSETS])
-        self._starts = np.append(offsets, self.plan.work_size)
+        self._starts = np.append(offsets, self._work.size)
 
     @contextmanager
     def running(self, row):

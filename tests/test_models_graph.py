@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models import (
     Add,
     AvgPool2D,

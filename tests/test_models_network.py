@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models import (
     Dense,
     Dropout,

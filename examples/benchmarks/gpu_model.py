@@ -42,7 +42,7 @@ from checkout import use_checkout
 
 use_checkout()
 
-from hogblock.kernels import optable as op  # noqa: E402
+from hogblock.kernels import ops as op  # noqa: E402
 from hogblock.models.plan import make_plan  # noqa: E402
 
 THREADS = 256

@@ -9,7 +9,7 @@ from checkout import use_checkout
 use_checkout()
 
 from hogblock.devices import simulated  # noqa: E402
-from hogblock.kernels import optable as op  # noqa: E402
+from hogblock.kernels import ops as op  # noqa: E402
 from hogblock.methods import SGD  # noqa: E402
 from hogblock.models.plan import make_plan  # noqa: E402
 from hogblock.settings import Settings, TrainingData  # noqa: E402

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hogblock.devices import Cuda
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.program import Program, Rules, Shape, make_program

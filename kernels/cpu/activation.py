@@ -1,6 +1,6 @@
 """Activations as formulas on vectors: every kernel's branches come from this table.
 
-To add one, give it a code in ``optable``, a formula here, one in
+To add one, give it a code in ``kernels.ops``, a formula here, one in
 ``kernels.cuda.activation`` and a row in ``models.activations``.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from llvmlite import ir
 from numba.core import cgutils
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.ir import i64
 
 
@@ -23,7 +23,7 @@ class Formula(NamedTuple):
         ``(vb, x, slope)``: act(x).
     backward : callable
         ``(vb, v, d, slope)``: d * act'(x), where v is act(x), or x for codes from
-        ``optable.FROM_INPUT`` on.
+        ``ops.FROM_INPUT`` on.
     """
 
     forward: Callable

@@ -8,13 +8,14 @@ One sample at a time is packed and worked on, so that it stays in the first cach
 multiply-adds are those of the register tile (see ``image_tile``).
 
 3x3 kernels over whole lines of channels go by ``winograd``. Work space: see
-``window.Room``.
+``space.Room``.
 """
 
 import numpy as np
 
 from hogblock.kernels.cpu.conv_tile import repeat_last, set_entry, tile_rows
 from hogblock.kernels.cpu.elementwise import activation_forward
+from hogblock.kernels.cpu.host import BAND
 from hogblock.kernels.cpu.image_tile import HALF, PAIRS, ROWS, pairs
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
@@ -36,10 +37,9 @@ from hogblock.kernels.cpu.winograd import (
     weights_of_places,
     winograd_image,
 )
-from hogblock.kernels.optable import LINE, LINEAR
+from hogblock.kernels.ops import LINE, LINEAR
 
 ONE = np.float32(1)
-BAND = 4096  # float32 of a sample before pooling that stay in the first cache
 
 
 @kernel

@@ -12,6 +12,7 @@ import numpy as np
 from numba import carray
 
 from hogblock.kernels.cpu import sparse_tile as tile
+from hogblock.kernels.cpu.host import LIST_COST
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints, u16_pointer
 from hogblock.kernels.cpu.window import (
@@ -21,9 +22,7 @@ from hogblock.kernels.cpu.window import (
     packed_size,
     zero,
 )
-from hogblock.kernels.optable import LINE
-
-LIST_COST = 6  # of an entry, in multiply-adds of a vector
+from hogblock.kernels.ops import LINE
 
 
 @kernel

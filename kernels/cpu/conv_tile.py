@@ -6,7 +6,7 @@ from hogblock.kernels.cpu.image_tile import HALF, ROWS, by_lane, half, line, wid
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import ints
 from hogblock.kernels.cpu.tile import WIDE
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 
 @kernel

@@ -14,7 +14,7 @@ from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.random import hash_bits
-from hogblock.kernels.optable import LINE, LINEAR
+from hogblock.kernels.ops import LINE, LINEAR
 
 ONE = np.float32(1)
 
@@ -98,7 +98,7 @@ def activation_forward(x, x_row, y, y_row, rows, width, act, slope):
 def activation_backward(v, dy, y_row, dx, dx_row, rows, width, act, slope):
     """dx = dy * act'(x); act'(0) = slope for LINEAR.
 
-    v : act(x), or x for codes from ``optable.FROM_INPUT`` on; as far apart as dy.
+    v : act(x), or x for codes from ``ops.FROM_INPUT`` on; as far apart as dy.
     """
     if act == LINEAR and slope == ONE and dx == dy:
         return

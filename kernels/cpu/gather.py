@@ -3,11 +3,10 @@
 import numpy as np
 from numba import carray
 
+from hogblock.kernels.cpu.host import SAMPLES_AHEAD
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import f64_pointer, floats, prefetch, u8_pointer
-from hogblock.kernels.optable import FLOAT32_ROWS, FLOAT64_ROWS
-
-_ROWS_AHEAD = 4
+from hogblock.kernels.ops import FLOAT32_ROWS, FLOAT64_ROWS
 
 
 @kernel
@@ -25,8 +24,8 @@ def gather_rows(
     size = n_features * word
     plain = shift.size == 0
     for i in range(rows):
-        if i + _ROWS_AHEAD < rows:
-            ahead = x + indices[i + _ROWS_AHEAD] * size
+        if i + SAMPLES_AHEAD < rows:
+            ahead = x + indices[i + SAMPLES_AHEAD] * size
             for offset in range(0, size, 64):
                 prefetch(ahead + offset)
         at = x + indices[i] * size

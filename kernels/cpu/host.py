@@ -1,4 +1,8 @@
-"""Sizes of the register tile for the processor at hand."""
+"""The processor at hand: the register tile, block sizes, thresholds and distances.
+
+Everything that another processor might want otherwise stands here and nowhere else, as
+the context of a BLIS kernel set does.
+"""
 
 import os
 from typing import NamedTuple
@@ -57,3 +61,35 @@ def host_features() -> dict[str, bool]:
 
 ARCHITECTURE = llvm.get_default_triple().split("-")[0]
 TILE = tile_shape(host_features(), ARCHITECTURE)
+
+# First cache level (32 to 48 kB, 8,192 float32 and more) -----------------------------
+BAND = 4096
+"""float32 of a sample before pooling that stay in it, beside the packed image."""
+
+MEAN_CHUNK = 2048
+"""float32 of a mean gradient that stay in it from sum to update, with w and u."""
+
+# Second cache level ------------------------------------------------------------------
+WINOGRAD_SIZE = 4096
+"""Patches x channels of one Winograd product, sixteen places of each: 256 kB."""
+
+# Prefetching -------------------------------------------------------------------------
+PREFETCH_AHEAD = 24
+"""K steps of the register tile before a line of B is used: some 100 ns of them."""
+
+SAMPLES_AHEAD = 4
+"""Rows of X that are asked for before they are gathered."""
+
+# When a way of computing pays --------------------------------------------------------
+WINOGRAD_LEAST_PIXELS = 16
+"""Output pixels of an image that is worth transforming."""
+
+LIST_COST = 6
+"""Of an entry in a list of maxima, in multiply-adds of a vector."""
+
+REDUCTION_CHAINS = 4
+"""Independent sums of a reduction, as an addition takes some cycles."""
+
+# Reading past the end ----------------------------------------------------------------
+SLACK = 64
+"""float32 behind a packed image that vectors may read and never use: a wide row."""

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from hogblock.kernels.cpu.host import TILE
 from hogblock.kernels.cpu.ir import I32, I64, VectorBuilder, i64, outlined
 from hogblock.kernels.cpu.tile import accumulate
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 ROWS = TILE.rows
 HALF = LINE // 2

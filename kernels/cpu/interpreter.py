@@ -6,7 +6,8 @@
 
 import numpy as np
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import space
 from hogblock.kernels.cpu.dense import (
     dense_forward,
     dense_input_gradient,
@@ -25,6 +26,9 @@ from hogblock.kernels.cpu.loss import loss_of
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
 from hogblock.kernels.cpu.window import copy
+
+CODES = frozenset(op.OPERATIONS)
+"""Operations that it knows."""
 
 
 @kernel
@@ -61,7 +65,7 @@ def forward_op(
         )
     elif code == op.DROPOUT_FORWARD:
         rate = reals[op.RATE] if training else np.float32(0)
-        mask = work + 4 * row[op.SCRATCH]
+        mask = work + 4 * row[op.MASK]
         dropout_forward(x, x_row, y, y_row, mask, rows, y_row, rate, key, counter)
     elif code == op.ADD_FORWARD:
         add(x, work + 4 * row[op.X2], y, rows * y_row, row[op.KIND], reals[op.SLOPE])
@@ -75,11 +79,7 @@ def forward_op(
 @kernel
 def draws_of(row, rows):
     """Random numbers that a forward operation takes."""
-    if row[op.CODE] == op.DROPOUT_FORWARD:
-        return rows * row[op.Y_ROW]
-    if row[op.CODE] == op.SPATIAL_DROPOUT_FORWARD:
-        return rows * row[op.OUT_PIXEL]
-    return 0
+    return rows * row[op.MASK_ROW]
 
 
 @kernel
@@ -91,8 +91,8 @@ def backward_op(row, reals, params, work, zeros, rows, image_op):
     if code == op.DENSE_INPUT_GRADIENT:
         dense_input_gradient(
             dy, y_row, params + 4 * row[op.W], y_row, dx, x_row, zeros,
-            work + 4 * row[op.SCRATCH], work + 4 * row[op.SCRATCH2],
-            row[op.SCRATCH_ROW], rows, row[op.X_WIDTH], row[op.Y_WIDTH],
+            work + 4 * row[space.DY_T], work + 4 * row[space.DX_T],
+            row[space.T_ROW], rows, row[op.X_WIDTH], row[op.Y_WIDTH],
         )  # fmt: skip
     elif code == op.ACTIVATION_BACKWARD:
         y = work + 4 * row[op.Y]
@@ -100,10 +100,10 @@ def backward_op(row, reals, params, work, zeros, rows, image_op):
             y, dy, y_row, dx, x_row, rows, y_row, row[op.KIND], reals[op.SLOPE]
         )
     elif code == op.DROPOUT_BACKWARD:
-        mask = work + 4 * row[op.SCRATCH]
+        mask = work + 4 * row[op.MASK]
         dropout_backward(dy, y_row, dx, x_row, mask, rows, y_row)
     elif code == op.ADD_BACKWARD:
-        if row[op.COUNT] == 1:
+        if row[op.ADDS] == 1:
             add(dx, dy, dx, rows * y_row, op.LINEAR, np.float32(1))
         else:
             copy(dy, dx, rows * y_row)
@@ -133,10 +133,7 @@ def gradient_op(row, work, gradient, zeros, rows, image_op):
 @kernel
 def small_tensor(row):
     """Start and length of a tensor whose gradient is summed up before its update."""
-    if row[op.CODE] == op.BIAS_UPDATE:
-        return row[op.B], row[op.Y_ROW]
-    start = row[op.W] + row[op.FIRST] * row[op.OUT_PIXEL]
-    return start, row[op.COUNT] * row[op.OUT_PIXEL]
+    return row[op.W] + row[op.FIRST] * row[op.W_ROW], row[op.COUNT] * row[op.W_ROW]
 
 
 @kernel
@@ -144,7 +141,8 @@ def small_gradient(row, work, zeros, rows, g, image_op):
     """Gradient of a bias or a scale, or of a convolution's weights, into an array."""
     if row[op.CODE] == op.BIAS_UPDATE:
         dy = work + 4 * row[op.DY]
-        column_sums(dy, row[op.Y_ROW], rows * row[op.COUNT], g)
+        lines = row[op.Y_ROW] // row[op.W_ROW]
+        column_sums(dy, row[op.W_ROW], rows * lines, g)
     else:
         call_operation(
             image_op, _address(row), 0, 0, work, zeros, rows, 0, 0, 0, _address(g)
@@ -165,12 +163,12 @@ def update_op(row, work, params, momentum, gradient, zeros, rows, step, image_op
             x, row[op.X_ROW], dy, y_row, zeros,
             np.int64(params.ctypes.data) + 4 * start,
             np.int64(momentum.ctypes.data) + 4 * start,
-            y_row, rows, row[op.COUNT], y_row, step,
+            y_row, rows, row[op.COUNT], y_row, step, row[op.DECAYS] == 1,
         )  # fmt: skip
     else:
         start, size = small_tensor(row)
         part = slice(start, start + size)
         small_gradient(row, work, zeros, rows, gradient[part], image_op)
-        decays = row[op.CODE] == op.CONV_UPDATE
+        decays = row[op.DECAYS] == 1
         momentum_step(gradient[part], params[part], momentum[part], step, decays)
         subtract(params[part], gradient[part])

@@ -24,7 +24,7 @@ class Plans(NamedTuple):
 
     Attributes
     ----------
-    ops, reals : int64 [plans, ops, OP_WIDTH], float32 [plans, ops, REAL_WIDTH]
+    ops, reals : int64 [plans, ops, ROW_WIDTH], float32 [plans, ops, REAL_WIDTH]
     n_forward, n_ops : int64 [plans]
         Rows of the forward pass (the loss not included), and of all.
     tensors : int64 [plans, tensors, 3]

@@ -4,8 +4,8 @@ Shapes: z and dz [rows, z_row] (addresses); targets of sample ``indices[i]``; sa
 weights float32 [n_samples] or empty. dz is multiplied by w_i * scale, padding columns
 get zero. Each returns sum_i w_i loss_i as a float64.
 
-To add one, give it a code in ``optable``, a kernel here, one in ``kernels.cuda.loss``
-and a row in ``models.losses``.
+To add one, give it a code in ``kernels.ops``, a kernel here, one in
+``kernels.cuda.loss`` and a class in ``models.losses``.
 """
 
 import math
@@ -15,11 +15,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.elementwise import exp_line
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 ZERO = np.float32(0)
 ONE = np.float32(1)

@@ -5,7 +5,7 @@ from numba import carray
 
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import f64_pointer, floats, u8_pointer
-from hogblock.kernels.optable import FLOAT32_ROWS, FLOAT64_ROWS
+from hogblock.kernels.ops import FLOAT32_ROWS, FLOAT64_ROWS
 
 
 @kernel

@@ -12,7 +12,7 @@ from hogblock.kernels.cpu.elementwise import activation_forward
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.norm_tile import make_lines
-from hogblock.kernels.optable import LINE, LINEAR
+from hogblock.kernels.ops import LINE, LINEAR
 
 ZERO = np.float32(0)
 ONE = np.float32(1)

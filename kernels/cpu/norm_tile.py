@@ -12,10 +12,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hogblock.kernels.cpu.activation import FUSED, for_formula
+from hogblock.kernels.cpu.host import REDUCTION_CHAINS
 from hogblock.kernels.cpu.ir import VectorBuilder, i64, outlined
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
-CHAINS = 4  # independent sums, as an addition takes some cycles
 _INT = types.int64
 
 
@@ -33,7 +33,7 @@ def _for_pixels(vb, count, step, body):
 
 
 def _unroll(vb) -> int:
-    return max(1, CHAINS * LINE // vb.lanes)
+    return max(1, REDUCTION_CHAINS * LINE // vb.lanes)
 
 
 class _Sum:

@@ -16,7 +16,7 @@ from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.window import zero
-from hogblock.kernels.optable import LINE, LINEAR
+from hogblock.kernels.ops import LINE, LINEAR
 
 _WORD = ir.IntType(16)
 _WORDS = ir.VectorType(_WORD, LINE)

@@ -6,7 +6,7 @@ No Python, queue or allocation per step; a lock only where the method is defined
 import numpy as np
 
 from hogblock.kernels import counters as c
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.draw import address_of, draw_ticket
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import forward_op
@@ -49,8 +49,8 @@ def run_forward(
     """
     work_at = address_of(work)
     indices = np.empty(data.batch, np.int64)
-    last = ops[n_forward - 1]
-    n_out, out_row = last[op.Y_WIDTH], last[op.Y_ROW]
+    loss = ops[n_forward]  # it would read the outputs
+    n_out, out_row = loss[op.X_WIDTH], loss[op.X_ROW]
     for start in range(first, end, data.batch):
         rows = min(data.batch, end - start)
         for i in range(rows):
@@ -67,4 +67,4 @@ def run_forward(
             )  # fmt: skip
         for i in range(rows):
             for j in range(n_out):
-                out[start + i, j] = work[last[op.Y] + i * out_row + j]
+                out[start + i, j] = work[loss[op.X] + i * out_row + j]

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from hogblock.kernels.cpu.host import TILE
 from hogblock.kernels.cpu.ir import I32, I64, VectorBuilder, i64, outlined
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 _SIGNATURE = types.void(*(types.int64,) * 7)
 

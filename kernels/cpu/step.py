@@ -3,7 +3,7 @@
 import numpy as np
 
 from hogblock.kernels import counters as c
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.augment import HEIGHT, augment_rows
 from hogblock.kernels.cpu.draw import (
     address_of,
@@ -13,6 +13,7 @@ from hogblock.kernels.cpu.draw import (
     draw_minibatch,
 )
 from hogblock.kernels.cpu.gather import gather_rows
+from hogblock.kernels.cpu.host import MEAN_CHUNK
 from hogblock.kernels.cpu.interpreter import (
     backward_op,
     compute_loss,
@@ -38,8 +39,6 @@ from hogblock.kernels.cpu.update import (
     subtract,
     subtract_atomic,
 )
-
-CHUNK = 2048  # float32 that stay in the first-level cache from sum to update
 
 
 @kernel
@@ -108,8 +107,8 @@ def _write_mean(worker, plans):
     for k in range(plans.tensors.shape[1]):
         start = max(low, plans.tensors[0, k, 0])
         end = min(high, plans.tensors[0, k, 0] + plans.tensors[0, k, 1])
-        for at in range(start, end, CHUNK):
-            part = slice(at, min(end, at + CHUNK))
+        for at in range(start, end, MEAN_CHUNK):
+            part = slice(at, min(end, at + MEAN_CHUNK))
             mean = worker.gradient[part]
             mean[:] = worker.gradients[0, part]
             for other in range(1, worker.workers):

@@ -19,11 +19,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from hogblock.kernels.cpu.activation import FUSED, for_formula
-from hogblock.kernels.cpu.host import TILE
+from hogblock.kernels.cpu.host import PREFETCH_AHEAD, TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
-from hogblock.kernels.optable import LINE
-
-_PREFETCH_AHEAD = 24  # K steps: some 100 ns at the tile's speed
+from hogblock.kernels.ops import LINE
 
 
 def accumulate(
@@ -73,7 +71,7 @@ def accumulate(
     b_vectors = [vb.load(vb.offset(b_line, j * vb.lanes)) for j in range(vectors)]
     if prefetch:
         # Lines that another worker has just written come from its cache, not from ours.
-        ahead = vb.offset(b_line, builder.mul(b_inner, i64(_PREFETCH_AHEAD)))
+        ahead = vb.offset(b_line, builder.mul(b_inner, i64(PREFETCH_AHEAD)))
         for j in range(0, vectors * vb.lanes, LINE):
             vb.prefetch(vb.offset(ahead, j))
     a_column = builder.add(a_start, builder.mul(ki, a_inner))

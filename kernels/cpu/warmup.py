@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hogblock.kernels import counters as c
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cache import announce, is_cached
-from hogblock.kernels.cpu import job, run, watch
+from hogblock.kernels.cpu import job, run, space, watch
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
 from hogblock.kernels.cpu.jit import check_runnable
@@ -42,7 +42,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         return np.zeros(shape, np.int64)
 
     plans = job.Plans(
-        ops=words(1, 1, op.OP_WIDTH),
+        ops=words(1, 1, space.ROW_WIDTH),
         reals=floats(1, 1, op.REAL_WIDTH),
         n_forward=words(1),
         n_ops=words(1),
@@ -132,6 +132,6 @@ def _load_entry_points() -> None:
     watch.sum_epoch(worker.record[None], 0)
     out = np.zeros((0, 1), np.float32)
     run.run_forward(
-        plans.ops[0], plans.reals[0], 1, worker.params, worker.work, worker.zeros, data,
+        plans.ops[0], plans.reals[0], 0, worker.params, worker.work, worker.zeros, data,
         0, 0, out, 0,
     )  # fmt: skip

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 
 class Window(NamedTuple):
@@ -61,45 +61,6 @@ def window_of(row):
         row[op.PAD_LEFT],
         row[op.POOL_HEIGHT],
         row[op.POOL_WIDTH],
-    )
-
-
-class Room(NamedTuple):
-    """Addresses of a convolution's work space; sizes are given by the layer.
-
-    Attributes
-    ----------
-    packed : one image with its border
-    table : int32 pairs for the tile
-    turned : weights as the input gradient wants them
-    full : one sample before pooling
-    index, index_row : uint16 positions of the maxima in their windows, laid out as y;
-        float32 from one sample to the next
-    winograd, tiles : see ``winograd``; no tiles for a plain convolution
-    """
-
-    packed: int
-    table: int
-    turned: int
-    full: int
-    index: int
-    index_row: int
-    winograd: int
-    tiles: int
-
-
-@kernel
-def room_of(row, work):
-    """Work space columns of a row of the op table."""
-    return Room(
-        work + 4 * row[op.PACKED],
-        work + 4 * row[op.TABLE],
-        work + 4 * row[op.TURNED],
-        work + 4 * row[op.FULL],
-        work + 4 * row[op.INDEX],
-        row[op.INDEX_ROW],
-        work + 4 * row[op.WINOGRAD],
-        row[op.WINOGRAD_TILES],
     )
 
 

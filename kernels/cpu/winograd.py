@@ -24,7 +24,7 @@ from hogblock.kernels.cpu.winograd_tile import (
     transform_weights,
     turn_back_weights,
 )
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 ONE = np.float32(1)
 PLACES = 16

@@ -11,7 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from hogblock.kernels.cpu.ir import VectorBuilder, i64, outlined
-from hogblock.kernels.optable import LINE
+from hogblock.kernels.ops import LINE
 
 B_T = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 G = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda.choice import make_choice
 from hogblock.kernels.cuda.jit import part
 
@@ -20,7 +20,7 @@ class Formula(NamedTuple):
         ``(x, slope)``: act(x).
     derivative : device function
         ``(v, slope)``: act'(x), where v is act(x), or x for codes from
-        ``optable.FROM_INPUT`` on.
+        ``ops.FROM_INPUT`` on.
     """
 
     forward: Callable

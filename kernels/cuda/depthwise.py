@@ -2,7 +2,7 @@
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.activation import fused_forward
 from hogblock.kernels.cuda.elementwise import for_elements

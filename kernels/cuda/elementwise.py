@@ -5,11 +5,12 @@ Buffers of a phase are laid out alike, so that an element has one number in all 
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.activation import derivative, forward, fused_forward
 from hogblock.kernels.cuda.integers import int32, quotient, uint32
 from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.cuda.plain import Plain
 from hogblock.kernels.cuda.random import hash_bits
 from hogblock.kernels.cuda.team import first_tile
 
@@ -23,7 +24,7 @@ def for_elements(body):
     @part
     def phase(run, team, p, rows):
         table = run.table
-        total, span = int32(rows * table[p + ph.LENGTH]), table[p + ph.STEP]
+        total, span = int32(rows * table[p + ph.LENGTH]), table[p + ph.SPAN]
         t = first_tile(team, table, p)
         while t < table[p + ph.TILES]:
             e = int32(t * span + team.thread)
@@ -65,7 +66,7 @@ def _add_forward(run, team, p, e):
 def _add_backward(run, team, p, e):
     table, work = run.table, team.work
     value = work[table[p + op.DY] + e]
-    if table[p + op.COUNT] == 1:
+    if table[p + op.ADDS] == 1:
         value = float32(value + work[table[p + op.DX] + e])
     work[table[p + op.DX] + e] = value
 
@@ -83,7 +84,7 @@ def _factor(run, p, counter, key):
 @part
 def _dropout_backward(run, team, p, e):
     table, work = run.table, team.work
-    factor = work[table[p + op.SCRATCH] + e]
+    factor = work[table[p + op.MASK] + e]
     work[table[p + op.DX] + e] = work[table[p + op.DY] + e] * factor
 
 
@@ -98,7 +99,7 @@ def _lane(table, p, e):
 @part
 def _spatial_dropout_backward(run, team, p, e):
     table, work = run.table, team.work
-    factor = work[table[p + op.SCRATCH] + _lane(table, p, e)]
+    factor = work[table[p + op.MASK] + _lane(table, p, e)]
     work[table[p + op.DX] + e] = work[table[p + op.DY] + e] * factor
 
 
@@ -106,8 +107,8 @@ def _spatial_dropout_backward(run, team, p, e):
 def dropout_forward(run, team, p, rows, counter, key):
     """Y = X times a random mask, a draw an element; `counter` of the phase's first."""
     table, work = run.table, team.work
-    total, span = int32(rows * table[p + ph.LENGTH]), table[p + ph.STEP]
-    spatial = table[p + ph.PHASE] == ph.SPATIAL_DROPOUT_FORWARD
+    total, span = int32(rows * table[p + ph.LENGTH]), table[p + ph.SPAN]
+    spatial = table[p + ph.PHASE] == op.SPATIAL_DROPOUT_FORWARD
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:
         e = int32(t * span + team.thread)
@@ -117,7 +118,7 @@ def dropout_forward(run, team, p, rows, counter, key):
             draw = _lane(table, p, e) if spatial else e
             factor = _factor(run, p, counter + draw, key)
             # Every pixel of a channel writes the same value to the same word.
-            work[table[p + op.SCRATCH] + draw] = factor
+            work[table[p + op.MASK] + draw] = factor
             work[table[p + op.Y] + e] = work[table[p + op.X] + e] * factor
             e += team.threads
         t += team.blocks
@@ -138,10 +139,17 @@ def _copy_channels(run, team, p, e):
     work[target + pixel * table[p + op.OUT_PIXEL]] = value
 
 
-activation_forward = for_elements(_activation_forward)
-activation_backward = for_elements(_activation_backward)
-add_forward = for_elements(_add_forward)
-add_backward = for_elements(_add_backward)
-dropout_backward = for_elements(_dropout_backward)
-spatial_dropout_backward = for_elements(_spatial_dropout_backward)
-copy_channels = for_elements(_copy_channels)
+def _copied(row) -> int:
+    """Values of an image, without what lies between its pixels."""
+    return int(row[op.IN_HEIGHT] * row[op.IN_WIDTH] * row[op.IN_CHANNELS])
+
+
+PLAIN = {
+    op.ACTIVATION_FORWARD: Plain(for_elements(_activation_forward)),
+    op.ACTIVATION_BACKWARD: Plain(for_elements(_activation_backward)),
+    op.ADD_FORWARD: Plain(for_elements(_add_forward)),
+    op.ADD_BACKWARD: Plain(for_elements(_add_backward)),
+    op.DROPOUT_BACKWARD: Plain(for_elements(_dropout_backward)),
+    op.SPATIAL_DROPOUT_BACKWARD: Plain(for_elements(_spatial_dropout_backward)),
+    op.COPY_CHANNELS: Plain(for_elements(_copy_channels), length=_copied),
+}

@@ -2,7 +2,7 @@
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.activation import fused_derivative, fused_forward
@@ -63,7 +63,8 @@ def update_weights(run, team, step, p, m, n, a, b, c, d, k_part):
     if table[p + ph.PARTS] == 1:
         if step.numbers[job.LEARNS] == 1:
             at = int32(table[p + op.W] + row * width + n)
-            update4(run, team, step, at, a, b, c, d, True)
+            decays = table[p + op.DECAYS] == 1
+            update4(run, team, step, at, a, b, c, d, decays)
     else:
         at = int32(table[p + ph.PARTS_AT] + k_part * table[p + ph.PART_SIZE])
         at = int32(at + (row - first) * width + n)

@@ -8,7 +8,7 @@ from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.jit import BLOCKS_A_PROCESSOR
 from hogblock.kernels.cuda.layout import Layout, Phase
 from hogblock.kernels.cuda.lowering import lower_plan
-from hogblock.kernels.cuda.schedule import place_barriers, updates_last
+from hogblock.kernels.cuda.order import place_barriers, updates_last
 from hogblock.kernels.cuda.tiles import Tile, tile_cycles
 
 A_BARRIER = 2000  # about a microsecond
@@ -17,7 +17,6 @@ AN_ELEMENT = 0.6  # of an elementwise phase, with all threads of a block
 
 PRODUCTS = (ph.PRODUCT_FORWARD, ph.PRODUCT_INPUT, ph.PRODUCT_WEIGHT)
 TILE = (ph.TILE_M, ph.TILE_N, ph.TILE_K, ph.SLICES)
-BY_SAMPLE = (ph.NORM_FORWARD, ph.NORM_SUMS, ph.NORM_INPUT)
 
 
 def step_cycles(phases: list[Phase], batch: int, blocks: int, crowd: float) -> float:
@@ -26,7 +25,7 @@ def step_cycles(phases: list[Phase], batch: int, blocks: int, crowd: float) -> f
     Parameters
     ----------
     phases : list of Phase
-        With barriers, as ``schedule`` leaves them.
+        With barriers, as ``order`` leaves them.
     batch : int
     blocks : int
         Of the team.
@@ -50,10 +49,7 @@ def _tile_cycles(row, batch: int, crowd: float) -> float:
         if code == ph.PRODUCT_WEIGHT:
             long = batch * int(row[ph.PIXELS]) // int(row[ph.PARTS])
         return tile_cycles(tile, long, crowd)
-    elements = int(row[ph.STEP]) or 1
-    if code in BY_SAMPLE:
-        elements = int(row[ph.LENGTH])
-    return crowd * AN_ELEMENT * elements
+    return crowd * AN_ELEMENT * (int(row[ph.SPAN]) or 1)
 
 
 def crowd_of(teams: int, blocks: int, resident: int) -> float:
@@ -75,7 +71,7 @@ def best_blocks(plan, batch: int, teams: int, resident: int, threads: int) -> in
 
     def cycles(blocks: int) -> float:
         layout = Layout(plan.work_size, batch, blocks, threads)
-        phases = lower_plan(plan.ops, plan.reals, plan.n_forward, layout)
+        phases = lower_plan(plan, layout)
         phases = place_barriers(updates_last(phases), blocks)
         crowd = crowd_of(teams, blocks, resident)
         return step_cycles(phases, batch, blocks, crowd)

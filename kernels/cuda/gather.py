@@ -2,7 +2,7 @@
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import augment as how
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
@@ -69,7 +69,7 @@ def gather(run, team, p, rows, start, epoch, counter, augment):
     augmented so far, modulo 2**32; augment : 0 to leave the samples as they are.
     """
     table, samples = run.table, team.pixels
-    features, span = table[job.FEATURES], table[p + ph.STEP]
+    features, span = table[job.FEATURES], table[p + ph.SPAN]
     indices = int32(table[job.INDICES_AT] + team.number * table[job.BATCH])
     keys = int32(table[job.KEYS_AT] + 2 * epoch)
     if table[job.TEAM_EPOCHS] == 1:
@@ -130,7 +130,7 @@ def sum_weights(run, team, p, rows):
 def copy_parameters(run, team, p):
     """The parameters as they are now into the team's private copy."""
     table = run.table
-    length, span = table[p + ph.LENGTH], table[p + ph.STEP]
+    length, span = table[p + ph.LENGTH], table[p + ph.SPAN]
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:
         e = int32(t * span + team.thread)

@@ -4,15 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hogblock.kernels import optable as op
 from hogblock.kernels.cuda import phases as ph
-
-LINE = op.LINE
-
-
-def padded(count: int, to: int = LINE) -> int:
-    """`count` rounded up to a multiple of `to`."""
-    return -(-count // to) * to
+from hogblock.kernels.ops import padded
 
 
 @dataclass
@@ -35,14 +28,14 @@ class Layout:
     blocks: int
     threads: int
     shared: int = 0
-    _places: dict = field(default_factory=dict)
+    _reserved: dict = field(default_factory=dict)
 
-    def place(self, key, size: int) -> int:
-        """Offset of `size` words; the same key gives the same place, if it is large."""
-        at, room = self._places.get(key, (0, -1))
+    def reserve(self, key, size: int) -> int:
+        """Offset of `size` words; the same key gives the same ones, if they do."""
+        at, room = self._reserved.get(key, (0, -1))
         if size > room:
             at, room = self.size, padded(size)
-            self._places[key] = at, room
+            self._reserved[key] = at, room
             self.size += room
         return at
 
@@ -74,33 +67,3 @@ LATE = (ph.PRODUCT_WEIGHT, ph.DEPTHWISE_WEIGHT, ph.COLUMN_SUMS, ph.LOSS_SUM)
 
 PARAMETERS_AT = 2**40
 EVERYTHING = (PARAMETERS_AT, 2**40)
-
-
-def parameters_of(row) -> tuple[tuple, tuple]:
-    """Ranges of parameters that a phase reads and writes."""
-    phase, width = row[ph.PHASE], int(row[op.OUT_PIXEL])
-    if phase == ph.PRODUCT_WEIGHT and row[ph.PARTS] == 1:
-        first = PARAMETERS_AT + int(row[op.W] + row[op.FIRST] * width)
-        return (), ((first, int(row[op.COUNT]) * width),)
-    if phase == ph.UPDATE or (phase == ph.COLUMN_SUMS and row[ph.PARTS] == 1):
-        return (), ((PARAMETERS_AT + int(row[ph.TARGET]), int(row[ph.LENGTH])),)
-    if phase in READERS:
-        weights = int(row[op.KERNEL_HEIGHT] * row[op.KERNEL_WIDTH]) * width
-        if row[op.KIND2] == 0:
-            weights *= int(row[op.IN_CHANNELS])
-        used = [(PARAMETERS_AT + int(row[op.W]), max(weights, width))]
-        if row[op.B] >= 0:
-            used.append((PARAMETERS_AT + int(row[op.B]), width))
-        return tuple(used), ()
-    return (), ()
-
-
-READERS = (
-    ph.PRODUCT_FORWARD,
-    ph.PRODUCT_INPUT,
-    ph.DEPTHWISE_FORWARD,
-    ph.DEPTHWISE_INPUT,
-    ph.NORM_FORWARD,
-    ph.NORM_INPUT,
-)
-"""Phases that read parameters: the shared ones, or the team's copy."""

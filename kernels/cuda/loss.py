@@ -4,7 +4,7 @@ import math
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.choice import make_choice
@@ -84,8 +84,8 @@ def loss_gradient(run, team, step, p, rows):
         scale = float32(float32(1) / step.values[job.WEIGHTS])
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:
-        i = int32(t * table[p + ph.STEP] + team.thread)
-        end = int32((t + 1) * table[p + ph.STEP])
+        i = int32(t * table[p + ph.SPAN] + team.thread)
+        end = int32((t + 1) * table[p + ph.SPAN])
         end = end if end < rows else rows
         while i < end:
             z = int32(table[p + op.X] + i * row)

@@ -4,12 +4,13 @@ import math
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.activation import fused_derivative, fused_forward
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import read
+from hogblock.kernels.cuda.plain import Plain
 from hogblock.kernels.cuda.sums import SUMS_AT, make_channel_sums
 from hogblock.kernels.cuda.team import first_tile
 from hogblock.kernels.cuda.threads import cuda
@@ -26,7 +27,7 @@ def _x(run, team, p, sample, line, channel):
 def _mean_at(table, p, sample, channel):
     """Word of a channel's mean; 1 / deviation lies OUT_PIXEL behind."""
     pixel = table[p + op.OUT_PIXEL]
-    return int32(table[p + op.SCRATCH] + 2 * sample * pixel + channel)
+    return int32(table[p + op.MOMENTS] + 2 * sample * pixel + channel)
 
 
 @part
@@ -86,7 +87,7 @@ def _share(table, p):
 
 @part
 def norm_forward(run, team, p, rows):
-    """Y, and the moments into SCRATCH."""
+    """Y, and the moments of X."""
     table, work = run.table, team.work
     pixel, pixels = table[p + op.OUT_PIXEL], table[p + op.IN_HEIGHT]
     pixels = int32(pixels * table[p + op.IN_WIDTH])
@@ -128,7 +129,7 @@ def norm_forward(run, team, p, rows):
 
 @part
 def norm_sums(run, team, p, rows):
-    """Sums of d into SCRATCH3 and of d times the normalised X into SCRATCH4."""
+    """Sums of d, and of d times the normalised X."""
     table, work = run.table, team.work
     pixel = table[p + op.OUT_PIXEL]
     pixels = int32(table[p + op.IN_HEIGHT] * table[p + op.IN_WIDTH])
@@ -141,8 +142,8 @@ def norm_sums(run, team, p, rows):
             inverse = work[_mean_at(table, p, sample, c) + pixel]
             plain = team.shared[SUMS_AT + c]
             along = float32(team.shared[SUMS_AT + pixel + c] * inverse)
-            work[table[p + op.SCRATCH3] + sample * pixel + c] = plain
-            work[table[p + op.SCRATCH4] + sample * pixel + c] = along
+            work[table[p + op.SUMS] + sample * pixel + c] = plain
+            work[table[p + op.NORMED_SUMS] + sample * pixel + c] = along
             c += team.threads
         cuda.syncthreads()
         sample += team.blocks
@@ -161,8 +162,8 @@ def norm_input(run, team, p, rows):
         while c < pixel:
             scale = read(team.reads, table[p + op.W] + c)
             at = int32(sample * pixel + c)
-            shared[c] = scale * work[table[p + op.SCRATCH3] + at]
-            shared[pixel + c] = scale * work[table[p + op.SCRATCH4] + at]
+            shared[c] = scale * work[table[p + op.SUMS] + at]
+            shared[pixel + c] = scale * work[table[p + op.NORMED_SUMS] + at]
             c += team.threads
         cuda.syncthreads()
         c = team.thread
@@ -186,3 +187,19 @@ def norm_input(run, team, p, rows):
             e += team.threads
         cuda.syncthreads()
         sample += team.blocks
+
+
+def _length(row) -> int:
+    return int(row[op.OUT_PIXEL] * row[op.IN_HEIGHT] * row[op.IN_WIDTH])
+
+
+def _shared(row) -> int:
+    """Four sums of each channel, behind those of the threads."""
+    return SUMS_AT + 4 * int(row[op.OUT_PIXEL])
+
+
+PLAIN = {
+    op.NORM_FORWARD: Plain(norm_forward, _length, True, _shared),
+    op.NORM_SUMS: Plain(norm_sums, _length, True, _shared),
+    op.NORM_INPUT_GRADIENT: Plain(norm_input, _length, True, _shared),
+}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, quotient, uint32, uint64
 from hogblock.kernels.cuda.jit import part
-from hogblock.kernels.optable import KERNEL_WIDTH
+from hogblock.kernels.ops import KERNEL_WIDTH
 
 
 class Window(NamedTuple):

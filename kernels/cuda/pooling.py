@@ -6,12 +6,13 @@ the windows that cover it, so that windows may overlap without a race.
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.activation import fused_forward
 from hogblock.kernels.cuda.elementwise import for_elements
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.cuda.plain import Plain
 
 
 @part
@@ -170,5 +171,14 @@ def _avg_backward(run, team, p, e):
 max_pool_forward = for_elements(_max_forward)
 max_pool_backward = for_elements(_max_backward)
 max_pool_spread = for_elements(_max_spread)
-avg_pool_forward = for_elements(_avg_forward)
-avg_pool_backward = for_elements(_avg_backward)
+
+
+def _inputs(row) -> int:
+    """Values of an image before pooling."""
+    return int(row[op.IN_HEIGHT] * row[op.IN_WIDTH] * row[op.IN_PIXEL])
+
+
+PLAIN = {
+    op.AVG_POOL_FORWARD: Plain(for_elements(_avg_forward)),
+    op.AVG_POOL_BACKWARD: Plain(for_elements(_avg_backward), length=_inputs),
+}

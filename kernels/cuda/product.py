@@ -18,7 +18,7 @@ In shared memory the axis that is contiguous in memory stays so: nothing is tran
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part

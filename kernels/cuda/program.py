@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.counters import AGES, STALENESS_BINS
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.layout import EVERYTHING, LINE, Layout, Phase, padded
+from hogblock.kernels.cuda.layout import EVERYTHING, Layout, Phase
 from hogblock.kernels.cuda.lowering import lower_plan
-from hogblock.kernels.cuda.schedule import place_barriers, updates_last
+from hogblock.kernels.cuda.order import place_barriers, updates_last
+from hogblock.kernels.ops import LINE, padded
 
 GATHERED_VALUES = 2048  # of a tile of the gather
 COPIED = 4096  # parameters of a tile of their copy
@@ -125,15 +126,15 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     """
     size = padded(max(p.work_size for p in plans))
     layout = Layout(size, batch, shape.blocks, shape.threads)
-    losses = layout.place("losses", layout.rows + LINE)
+    losses = layout.reserve("losses", layout.rows + LINE)
     header = {job.SERVERS: 1, job.SERVER: 0} | rules.header
     copies = header.get(job.COPY_AT, -1) >= 0
     header[job.COPY_AT] = -1
     if copies:
-        header[job.COPY_AT] = layout.place("parameters", header[job.PARAMETERS])
+        header[job.COPY_AT] = layout.reserve("parameters", header[job.PARAMETERS])
     lowered = []
     for plan in plans:
-        body = updates_last(lower_plan(plan.ops, plan.reals, plan.n_forward, layout))
+        body = updates_last(lower_plan(plan, layout))
         phases = [*_before(plan, layout, header), *body]
         lowered.append(place_barriers(phases, shape.blocks))
     words, reals = _Pile(job.HEADER, np.int64), _Pile(job.HEADER_REALS, np.float32)
@@ -199,20 +200,20 @@ def _before(plan, layout: Layout, header) -> list[Phase]:
     first = plan.ops[0]
     row = np.zeros(ph.PHASE_WIDTH, np.int64)
     row[ph.PHASE] = ph.GATHER
-    row[ph.STEP] = max(1, min(128, GATHERED_VALUES // header[job.FEATURES]))
-    row[ph.TILES] = -(-layout.batch // row[ph.STEP])
+    row[ph.SPAN] = max(1, min(128, GATHERED_VALUES // header[job.FEATURES]))
+    row[ph.TILES] = -(-layout.batch // row[ph.SPAN])
     x = (int(first[op.X]), layout.rows * int(first[op.X_ROW]))
     phases = [Phase(row, _no_reals(), (), (x, INDICES))]
     if header.get(job.WEIGHTED):
         row = np.zeros(ph.PHASE_WIDTH, np.int64)
         row[ph.PHASE], row[ph.TILES] = ph.WEIGHT_SUM, 1
-        losses = layout.place("losses", 0)
+        losses = layout.reserve("losses", 0)
         target = (losses, layout.rows + LINE)
         phases.append(Phase(row, _no_reals(), (INDICES,), (target,)))
     if header[job.COPY_AT] >= 0:
         row = np.zeros(ph.PHASE_WIDTH, np.int64)
         row[ph.PHASE], row[ph.LENGTH] = ph.COPY_PARAMETERS, header[job.PARAMETERS]
-        row[ph.STEP] = COPIED
+        row[ph.SPAN] = COPIED
         row[ph.TILES] = -(-header[job.PARAMETERS] // COPIED)
         copy = (header[job.COPY_AT], header[job.PARAMETERS])
         phases.append(Phase(row, _no_reals(), (), (copy, EVERYTHING)))
@@ -233,17 +234,12 @@ def _add_phases(words: _Pile, reals: _Pile, phases: list[Phase]) -> int:
 
 
 def _forward_count(phases: list[Phase]) -> int:
-    return next(k for k, p in enumerate(phases) if p.row[ph.PHASE] == ph.LOSS)
+    return next(k for k, p in enumerate(phases) if p.row[ph.PHASE] == op.LOSS)
 
 
 def _draws(plan) -> int:
     """Random numbers that the dropouts of a plan take for a sample."""
-    rows = plan.ops[: plan.n_forward]
-    return sum(
-        int(row[op.Y_ROW if code == op.DROPOUT_FORWARD else op.OUT_PIXEL])
-        for row in rows
-        if (code := row[op.CODE]) in (op.DROPOUT_FORWARD, op.SPATIAL_DROPOUT_FORWARD)
-    )
+    return int(plan.ops[: plan.n_forward, op.MASK_ROW].sum())
 
 
 def _add_schedule(words: _Pile, schedule, header) -> None:

@@ -3,6 +3,7 @@
 from numba import cuda, float32
 from numba import int32 as int32_type
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, int64, quotient
@@ -107,7 +108,7 @@ def train(
             if table[p + ph.BARRIER] == 1:
                 team_barrier(words, own + ph.ARRIVED, blocks, passed, team.thread)
                 passed += 1
-            if table[p + ph.PHASE] == ph.LOSS:
+            if table[p + ph.PHASE] == op.LOSS:
                 weigh_step(run, team, step)
                 cuda.syncthreads()
             run_phase(run, team, step, p)

@@ -2,7 +2,7 @@
 
 from numba import float32
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32, quotient
@@ -63,7 +63,7 @@ def make_channel_sums(term):
 
 @part
 def _value(run, team, p, base, line, channel):
-    return team.work[base + line * run.table[p + op.Y_ROW] + channel]
+    return team.work[base + line * run.table[p + op.W_ROW] + channel]
 
 
 _columns = make_channel_sums(_value)
@@ -73,8 +73,9 @@ _columns = make_channel_sums(_value)
 def column_sums(run, team, step, p, rows):
     """Sums of DY over shares of its lines; a single one updates the bias."""
     table, shared = run.table, team.shared
-    parts, channels = table[p + ph.PARTS], table[p + op.Y_ROW]
-    lines = int32(rows * table[p + op.COUNT])
+    parts, channels = table[p + ph.PARTS], table[p + op.W_ROW]
+    lines = int32(rows * quotient(table[p + op.Y_ROW], channels))
+    decays = table[p + op.DECAYS] == 1
     share = quotient(lines + parts - 1, parts)
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:
@@ -99,7 +100,7 @@ def column_sums(run, team, step, p, rows):
                 elif step.numbers[job.LEARNS] == 1:
                     at = int32(at + table[p + ph.TARGET])
                     update4(
-                        run, team, step, at, quad[0], quad[1], quad[2], quad[3], False
+                        run, team, step, at, quad[0], quad[1], quad[2], quad[3], decays
                     )
                 c += 4 * team.threads
             cuda.syncthreads()

@@ -2,6 +2,7 @@
 
 from numba import float32
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.integers import int32
@@ -43,9 +44,9 @@ def update4(run, team, step, at, a, b, c, d, decays):
 def update_from_parts(run, team, step, p):
     """Parameters whose gradient lies in partial sums."""
     table = run.table
-    length, span = table[p + ph.LENGTH], table[p + ph.STEP]
+    length, span = table[p + ph.LENGTH], table[p + ph.SPAN]
     parts, size = table[p + ph.PARTS], table[p + ph.PART_SIZE]
-    target, decays = table[p + ph.TARGET], table[p + ph.DECAYS] == 1
+    target, decays = table[p + ph.TARGET], table[p + op.DECAYS] == 1
     t = first_tile(team, table, p)
     while t < table[p + ph.TILES]:
         e = int32(t * span + 4 * team.thread)

@@ -1,8 +1,8 @@
 """Geometry of an operation: the columns of the phase table that describe patches."""
 
-from hogblock.kernels import optable as op
-from hogblock.kernels.cuda.layout import padded
+from hogblock.kernels import ops as op
 from hogblock.kernels.cuda.patches import magic
+from hogblock.kernels.ops import padded
 
 
 def covers(row) -> bool:
@@ -26,7 +26,7 @@ def forward_window(row) -> dict[str, int]:
     channels, pixel = int(row[op.IN_CHANNELS]), int(row[op.IN_PIXEL])
     quads = pixel % 4 == 0
     width = padded(channels, 4) if quads else channels
-    if row[op.KIND2] == 1:
+    if row[op.DEPTHWISE] == 1:
         channels = width = 1
     lanes, end = _lanes(row, width)
     return _window(row, row[op.OUT_HEIGHT], row[op.OUT_WIDTH], lanes) | {

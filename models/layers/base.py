@@ -9,7 +9,8 @@ class Parameter(NamedTuple):
 
     Attributes
     ----------
-    name : str
+    role : {"weight", "bias", "scale"}
+        What it is to its layer; a layer has one tensor of a role.
     rows, columns : int
     decays : bool
         Whether the L2 penalty applies.
@@ -24,7 +25,7 @@ class Parameter(NamedTuple):
         Multiply-adds per weight and sample in the tensor's own gradient.
     """
 
-    name: str
+    role: str
     rows: int
     columns: int
     decays: bool
@@ -80,11 +81,11 @@ class Layer:
         """Whether the output is the input word for word, its pixels `pixel` apart."""
         return False
 
-    def forward(self, place) -> None:
-        """Emit the rows of the forward pass; `place` is a ``models.plan.Place``."""
+    def forward(self, slot) -> None:
+        """Emit the rows of the forward pass; `slot` is a ``models.slot.Slot``."""
         raise TypeError(f"{type(self).__name__} has no forward pass")
 
-    def backward(self, place) -> None:
+    def backward(self, slot) -> None:
         """Emit the rows of the backward pass."""
         raise TypeError(f"{type(self).__name__} has no backward pass")
 

@@ -4,20 +4,14 @@ from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 
-from hogblock.kernels import optable as op
-from hogblock.kernels.cpu.image_tile import ROWS
+from hogblock.kernels import ops as op
+from hogblock.kernels.ops import padded
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter, image_shape, pair_of
 from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
 from hogblock.models.layers.pooling import MaxPool2D
 from hogblock.models.layers.window import check_padding, slides, window_columns
-from hogblock.models.layout import LINE, padded
-
-INT32 = 1  # float32 words of an int32
-SLACK = 64  # float32 that vectors may read behind a packed image
-WINOGRAD_SIZE = 4096  # patches x channels that stay in the second-level cache
-LEAST_PIXELS = 16  # of an image that is worth transforming
 
 
 @dataclass(frozen=True)
@@ -116,118 +110,24 @@ class _Conv(Layer):
             return replace(self, _pool=following.window)
         return None
 
-    def _columns(self, place):
-        shape, (down, across) = place.shape, self._slides(place.shape)
-        columns = window_columns(
-            place, shape, down, across, self._channels(shape), self._pool
+    def _columns(self, slot):
+        geometry = window_columns(
+            slot, *self._slides(slot.shape), self._channels(slot.shape), self._pool
         )
-        height, width = columns["out_height"], columns["out_width"]
-        rows = (height - 1) * down.stride + down.kernel
-        line = (width - 1) * across.stride + across.kernel
-        tiles = self._winograd_tiles(shape)
-        if tiles:
-            rows, line = rows + rows % 2, line + line % 2
-        depthwise = self._share(shape) > 1
-        lanes = place.x.pixel if depthwise else shape[2]
-        weight = place.tensors[0]
-        entries = max(height * width, weight.rows, tiles) + ROWS
-        own = {
-            "kind2": int(depthwise),
-            "w": weight.offset,
-            "packed": place.scratch("packed", rows * line * lanes + SLACK),
-            "table": place.scratch("table", 2 * INT32 * entries),
-        }
-        if tiles:
-            own |= self._winograd_columns(place, tiles)
-        if self._pool != (1, 1):
-            size = (height * width + ROWS) * columns["out_pixel"]
-            own["full"] = place.scratch("full", size)
-            own |= place.index_columns()
-        return columns | own
+        return geometry | {"depthwise": int(self._share(slot.shape) > 1)}
 
-    def forward(self, place):
-        columns = self._columns(place)
-        if place.shape[2] == 1:  # see ``conv.takes_pairs``
-            pairs = (self.kernel[0] * self.kernel[1] + 1) * LINE
-            columns["turned"] = place.scratch("pairs", pairs)
-        bias = place.tensors[1].offset if self.bias else -1
-        place.emit(op.CONV_FORWARD, **columns, b=bias, **self.act.columns)
+    def forward(self, slot):
+        slot.emit(op.CONV_FORWARD, **self._columns(slot), **self.act.columns)
 
-    def backward(self, place):
-        columns = self._columns(place)
-        emit_derivative(place, self.act)
-        if place.needs_dx:
-            place.emit(
-                op.CONV_INPUT_GRADIENT, **columns | self._gradient_columns(place)
-            )
-        first, end = place.owned_rows(place.tensors[0])
-        if first < end:
-            columns["turned"] = place.scratch("sums", self._turned_size(place))
-            place.emit(op.CONV_UPDATE, **columns, first=first, count=end - first)
-        if self.bias and place.owned_rows(place.tensors[1]) == (0, 1):
-            pixel = place.y.pixel
-            place.emit(
-                op.BIAS_UPDATE,
-                b=place.tensors[1].offset,
-                y_row=pixel,
-                count=place.y.row // pixel,
-            )
-
-    def _turned_size(self, place) -> int:
-        """Of the weights with output channels first, or of one sample of dy."""
-        run = padded(self.kernel[1] * place.shape[2])
-        down, across = self._slides(place.shape)
-        pixels = 0
-        if self._winograd_tiles(place.shape):
-            pixels = (down.out + 1) * (across.out + 1)
-        return self._channels(place.shape) * max(self.kernel[0] * run, pixels)
-
-    def _winograd_tiles(self, shape) -> int:
-        """Patches that Winograd's convolution takes at once; 0 if it does not pay."""
-        channels = shape[2], self._channels(shape)
-        if (
-            self._share(shape) > 1
-            or self.kernel != (3, 3)
-            or self.strides != (1, 1)
-            or any(c % LINE for c in channels)
-            or self._pixels(shape) < LEAST_PIXELS
-        ):
-            return 0
-        return max(1, WINOGRAD_SIZE // sum(channels) // ROWS) * ROWS
-
-    def _winograd_columns(self, place, tiles):
-        n_in, n_out = place.shape[2], self._channels(place.shape)
-        size = 16 * (n_in * n_out + tiles * (n_in + n_out))
-        return {
-            "winograd": place.scratch("winograd", size),
-            "winograd_tiles": tiles,
-        }
-
-    def _gradient_columns(self, place):
-        """Work space of the input gradient, which slides over dy."""
-        shape, (down, across) = place.shape, self._slides(place.shape)
-        seen = size = wide = 1
-        for axis in (down, across):
-            wide *= axis.size + 3
-            reach = (axis.size - 1 + axis.before) // axis.stride + 1
-            size *= (axis.kernel - 1) // axis.stride + max(axis.out, reach)
-            seen *= (axis.out - 1) * axis.stride + axis.kernel + 1  # up to a pair
-        phases = down.stride * across.stride
-        entries = shape[0] * shape[1] + (phases + 1) * ROWS
-        entries = max(entries, self._winograd_tiles(shape) + ROWS)
-        depthwise = self._share(shape) > 1
-        lanes = padded(shape[2]) if depthwise else self._channels(shape)
-        turned = place.tensors[0].rows * padded(self._channels(shape))
-        if not depthwise:
-            taps = self.kernel[0] * self.kernel[1]
-            turned = taps * self._channels(shape) * padded(shape[2])
-            turned = max(turned, self._turned_size(place))
-        size = max(size * lanes, seen * shape[2], wide * lanes)
-        return {
-            "packed": place.scratch("packed_dy", size + SLACK),
-            "table": place.scratch("phases", 2 * INT32 * entries),
-            "turned": place.scratch("turned", turned),
-        }
+    def backward(self, slot):
+        columns = self._columns(slot)
+        emit_derivative(slot, self.act)
+        if slot.needs_dx:
+            slot.emit(op.CONV_INPUT_GRADIENT, **columns)
+        weight, *bias = slot.tensors
+        slot.update(op.CONV_UPDATE, weight, **columns)
+        for tensor in bias:
+            slot.update(op.BIAS_UPDATE, tensor)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from numbers import Integral
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
+from hogblock.kernels.ops import padded
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter
 from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
-from hogblock.models.layout import padded
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,13 @@ default="glorot_uniform"
             return replace(self, activation=following.act)
         return None
 
-    def forward(self, place):
-        place.emit(
-            op.DENSE_FORWARD,
-            w=place.tensors[0].offset,
-            b=place.tensors[1].offset,
-            **self.act.columns,
-        )
+    def forward(self, slot):
+        slot.emit(op.DENSE_FORWARD, **self.act.columns)
 
-    def backward(self, place):
-        weight, bias = place.tensors
-        emit_derivative(place, self.act)
-        if place.needs_dx:
-            place.emit(
-                op.DENSE_INPUT_GRADIENT,
-                w=weight.offset,
-                scratch=place.scratch("dy_t", place.y.row * place.batch_rows),
-                scratch2=place.scratch("dx_t", place.x.row * place.batch_rows),
-                scratch_row=place.batch_rows,
-            )
-        first, end = place.owned_rows(weight)
-        if first < end:
-            place.emit(op.DENSE_UPDATE, w=weight.offset, first=first, count=end - first)
-        if place.owned_rows(bias) == (0, 1):
-            place.emit(op.BIAS_UPDATE, b=bias.offset, count=1)
+    def backward(self, slot):
+        weight, bias = slot.tensors
+        emit_derivative(slot, self.act)
+        if slot.needs_dx:
+            slot.emit(op.DENSE_INPUT_GRADIENT)
+        slot.update(op.DENSE_UPDATE, weight)
+        slot.update(op.BIAS_UPDATE, bias)

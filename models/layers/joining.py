@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from numbers import Integral
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer
 from hogblock.models.layers.pointwise import can_fuse, emit_derivative
@@ -23,31 +23,31 @@ class Flatten(Layer):
     def is_view(self, shape, pixel):
         return len(shape) == 1 or shape[2] == pixel
 
-    def forward(self, place):
-        place.emit(op.COPY_CHANNELS, **self._columns(place))
+    def forward(self, slot):
+        slot.emit(op.COPY_CHANNELS, **self._columns(slot))
 
-    def backward(self, place):
-        if place.needs_dx:
-            turned = self._columns(place)
+    def backward(self, slot):
+        if slot.needs_dx:
+            turned = self._columns(slot)
             turned["in_pixel"], turned["out_pixel"] = (
                 turned["out_pixel"],
                 turned["in_pixel"],
             )
-            place.emit(
+            slot.emit(
                 op.COPY_CHANNELS,
                 **turned | {
-                    "x": place.dy, "x_row": place.y.row,
-                    "y": place.dx, "y_row": place.x.row,
+                    "x": slot.dy, "x_row": slot.y.row,
+                    "y": slot.dx, "y_row": slot.x.row,
                 },
             )  # fmt: skip
 
-    def _columns(self, place):
-        height, width, channels = place.shape
+    def _columns(self, slot):
+        height, width, channels = slot.shape
         return {
             "in_height": height,
             "in_width": width,
             "in_channels": channels,
-            "in_pixel": place.x.pixel,
+            "in_pixel": slot.x.pixel,
             "out_pixel": channels,
         }
 
@@ -88,19 +88,19 @@ class Add(Layer):
             return replace(self, _activation=following.act)
         return None
 
-    def forward(self, place):
-        place.emit(
+    def forward(self, slot):
+        slot.emit(
             op.ADD_FORWARD,
-            x2=place.x2.offset,
+            x2=slot.x2.offset,
             **self.act.columns,
         )
 
-    def backward(self, place):
-        emit_derivative(place, self.act)
-        if place.needs_dx2:
-            place.emit(op.ADD_BACKWARD, dx=place.dx2, count=place.joins_dx2)
-        if place.needs_dx and place.dx != place.dy:
-            place.emit(op.ADD_BACKWARD, count=0)
+    def backward(self, slot):
+        emit_derivative(slot, self.act)
+        if slot.needs_dx2:
+            slot.emit(op.ADD_BACKWARD, dx=slot.dx2, adds=int(slot.adds_dx2))
+        if slot.needs_dx and slot.dx != slot.dy:
+            slot.emit(op.ADD_BACKWARD, adds=0)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer, Parameter, image_shape
 from hogblock.models.layers.pointwise import can_fuse
@@ -68,39 +68,28 @@ class GroupNorm(Layer):
             return replace(self, _activation=following.act)
         return None
 
-    def _columns(self, place):
-        pixel = place.y.pixel
-        sums = place.scratch("sums", 2 * pixel * place.batch_rows)
+    def _columns(self, slot):
+        size = slot.y.pixel * slot.batch_rows
         return {
-            "w": place.tensors[0].offset,
-            "b": place.tensors[1].offset,
-            "in_height": place.shape[0],
-            "in_width": place.shape[1],
-            "out_channels": place.shape[2],
-            "out_pixel": pixel,
+            "in_height": slot.shape[0],
+            "in_width": slot.shape[1],
+            "out_channels": slot.shape[2],
+            "out_pixel": slot.y.pixel,
             "groups": self.groups,
-            "scratch": place.scratch("moments", 2 * pixel * place.batch_rows),
-            "scratch2": place.scratch("coefficients", 4 * pixel),
-            "scratch3": sums,
-            "scratch4": sums + pixel * place.batch_rows,
-            "epsilon": self.epsilon,
-        } | self.act.columns
+            "moments": slot.reserve("moments", 2 * size),
+            **self.act.columns,
+        }
 
-    def forward(self, place):
-        place.emit(op.NORM_FORWARD, **self._columns(place))
+    def forward(self, slot):
+        slot.emit(op.NORM_FORWARD, **self._columns(slot), epsilon=self.epsilon)
 
-    def backward(self, place):
-        columns = self._columns(place)
-        place.emit(op.NORM_SUMS, **columns)
-        if place.needs_dx:
-            place.emit(op.NORM_INPUT_GRADIENT, **columns)
-        parts = (columns["scratch4"], columns["scratch3"])
-        for tensor, sums in zip(place.tensors, parts, strict=True):
-            if place.owned_rows(tensor) == (0, 1):
-                place.emit(
-                    op.BIAS_UPDATE,
-                    b=tensor.offset,
-                    dy=sums,
-                    y_row=place.y.pixel,
-                    count=1,
-                )
+    def backward(self, slot):
+        size = slot.y.pixel * slot.batch_rows
+        sums, normed = slot.reserve("sums", size), slot.reserve("normed_sums", size)
+        columns = self._columns(slot) | {"sums": sums, "normed_sums": normed}
+        slot.emit(op.NORM_SUMS, **columns)
+        if slot.needs_dx:
+            slot.emit(op.NORM_INPUT_GRADIENT, **columns)
+        scale, bias = slot.tensors
+        slot.update(op.BIAS_UPDATE, scale, dy=normed, y_row=slot.y.pixel)
+        slot.update(op.BIAS_UPDATE, bias, dy=sums, y_row=slot.y.pixel)

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models.activations import IDENTITY, Activation, activation_of, leaky
 from hogblock.models.layers.base import Layer, image_shape
 
 
-def emit_derivative(place, act: Activation) -> None:
+def emit_derivative(slot, act: Activation) -> None:
     """Emit the product of DY with a fused activation's derivative, in place."""
     if act[:2] != IDENTITY[:2]:
-        place.emit(
-            op.ACTIVATION_BACKWARD, dx=place.dy, x_row=place.y.row, **act.columns
-        )
+        slot.emit(op.ACTIVATION_BACKWARD, dx=slot.dy, x_row=slot.y.row, **act.columns)
 
 
 @dataclass(frozen=True)
@@ -23,22 +21,13 @@ class Pointwise(Layer):
     def act(self) -> Activation:
         return activation_of(type(self)._name)
 
-    def forward(self, place):
-        place.emit(op.ACTIVATION_FORWARD, **self.act.columns)
+    def forward(self, slot):
+        slot.emit(op.ACTIVATION_FORWARD, **self.act.columns)
 
-    def backward(self, place):
-        if place.needs_dx:
-            of = place.x if self.act.from_input else place.y
-            place.emit(op.ACTIVATION_BACKWARD, y=of.offset, **self.act.columns)
-
-
-def can_fuse(activation: str | Activation, following: Layer) -> bool:
-    """Whether a layer that ends with `activation` can run the following one in it."""
-    return (
-        activation == "identity"
-        and isinstance(following, Pointwise)
-        and not following.act.from_input
-    )
+    def backward(self, slot):
+        if slot.needs_dx:
+            of = slot.x if self.act.from_input else slot.y
+            slot.emit(op.ACTIVATION_BACKWARD, y=of.offset, **self.act.columns)
 
 
 @dataclass(frozen=True)
@@ -50,6 +39,15 @@ class Activate(Pointwise):
     @property
     def act(self):
         return activation_of(self.activation)
+
+
+def can_fuse(activation: str | Activation, following: Layer) -> bool:
+    """Whether a layer that ends with `activation` can run the following one in it."""
+    return (
+        activation == "identity"
+        and isinstance(following, Pointwise)
+        and not following.act.from_input
+    )
 
 
 def apart(layer: Layer) -> list[Layer]:
@@ -119,14 +117,16 @@ class Dropout(Layer):
             name = type(self).__name__
             raise ValueError(f"rate={self.rate!r} of {name} must be in [0, 1)")
 
-    def forward(self, place):
-        mask = place.scratch("mask", place.y.row * place.batch_rows)
-        place.emit(op.DROPOUT_FORWARD, scratch=mask, rate=self.rate)
+    def forward(self, slot):
+        slot.emit(op.DROPOUT_FORWARD, **self._mask(slot), rate=self.rate)
 
-    def backward(self, place):
-        if place.needs_dx:
-            mask = place.scratch("mask", place.y.row * place.batch_rows)
-            place.emit(op.DROPOUT_BACKWARD, scratch=mask)
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.DROPOUT_BACKWARD, **self._mask(slot))
+
+    def _mask(self, slot):
+        row = slot.y.row
+        return {"mask": slot.reserve("mask", row * slot.batch_rows), "mask_row": row}
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,14 @@ class SpatialDropout2D(Dropout):
     def output_shape(self, shape):
         return image_shape(self, shape)
 
-    def forward(self, place):
-        place.emit(op.SPATIAL_DROPOUT_FORWARD, **self._columns(place), rate=self.rate)
+    def forward(self, slot):
+        slot.emit(op.SPATIAL_DROPOUT_FORWARD, **self._mask(slot), rate=self.rate)
 
-    def backward(self, place):
-        if place.needs_dx:
-            place.emit(op.SPATIAL_DROPOUT_BACKWARD, **self._columns(place))
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.SPATIAL_DROPOUT_BACKWARD, **self._mask(slot))
 
-    def _columns(self, place):
-        pixel = place.y.pixel
-        mask = place.scratch("mask", pixel * place.batch_rows)
-        return {"scratch": mask, "scratch_row": pixel, "out_pixel": pixel}
+    def _mask(self, slot):
+        pixel = slot.y.pixel
+        mask = slot.reserve("mask", pixel * slot.batch_rows)
+        return {"mask": mask, "mask_row": pixel, "out_pixel": pixel}

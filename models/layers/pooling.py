@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from hogblock.kernels import optable as op
+from hogblock.kernels import ops as op
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer, image_shape, pair_of
 from hogblock.models.layers.pointwise import can_fuse, emit_derivative
@@ -44,9 +44,9 @@ class _Pool(Layer):
         down, across = self._slides(shape)
         return (down.out, across.out, shape[2])
 
-    def _columns(self, place):
-        shape = place.shape
-        return window_columns(place, shape, *self._slides(shape), shape[2])
+    def _columns(self, slot):
+        shape = slot.shape
+        return window_columns(slot, *self._slides(shape), shape[2])
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,17 @@ class MaxPool2D(_Pool):
             return replace(self, _activation=following.act)
         return None
 
-    def forward(self, place):
-        place.emit(
+    def forward(self, slot):
+        slot.emit(
             op.MAX_POOL_FORWARD,
-            **self._columns(place) | place.index_columns(),
+            **self._columns(slot),
             **self.act.columns,
         )
 
-    def backward(self, place):
-        if place.needs_dx:
-            emit_derivative(place, self.act)
-            columns = self._columns(place) | place.index_columns()
-            place.emit(op.MAX_POOL_BACKWARD, **columns)
+    def backward(self, slot):
+        if slot.needs_dx:
+            emit_derivative(slot, self.act)
+            slot.emit(op.MAX_POOL_BACKWARD, **self._columns(slot))
 
 
 @dataclass(frozen=True)
@@ -121,12 +120,12 @@ class AvgPool2D(_Pool):
         For a value that is not allowed.
     """
 
-    def forward(self, place):
-        place.emit(op.AVG_POOL_FORWARD, **self._columns(place))
+    def forward(self, slot):
+        slot.emit(op.AVG_POOL_FORWARD, **self._columns(slot))
 
-    def backward(self, place):
-        if place.needs_dx:
-            place.emit(op.AVG_POOL_BACKWARD, **self._columns(place))
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.AVG_POOL_BACKWARD, **self._columns(slot))
 
 
 @dataclass(frozen=True)
@@ -136,14 +135,14 @@ class GlobalAvgPool2D(Layer):
     def output_shape(self, shape):
         return (image_shape(self, shape)[2],)
 
-    def _columns(self, place):
-        height, width, channels = place.shape
+    def _columns(self, slot):
+        height, width, channels = slot.shape
         down, across = (Slide(n, n, n, 0, 1) for n in (height, width))
-        return window_columns(place, place.shape, down, across, channels)
+        return window_columns(slot, down, across, channels)
 
-    def forward(self, place):
-        place.emit(op.AVG_POOL_FORWARD, **self._columns(place))
+    def forward(self, slot):
+        slot.emit(op.AVG_POOL_FORWARD, **self._columns(slot))
 
-    def backward(self, place):
-        if place.needs_dx:
-            place.emit(op.AVG_POOL_BACKWARD, **self._columns(place))
+    def backward(self, slot):
+        if slot.needs_dx:
+            slot.emit(op.AVG_POOL_BACKWARD, **self._columns(slot))

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from hogblock.kernels.ops import padded
 from hogblock.models.layers.base import image_shape
-from hogblock.models.layout import padded
 
 PADDINGS = ("same", "valid")
 
@@ -54,13 +54,13 @@ def check_padding(padding: str) -> None:
         raise ValueError(f"padding={padding!r} is unknown; allowed are {PADDINGS}")
 
 
-def window_columns(place, shape, down: Slide, across: Slide, channels, pool=(1, 1)):
-    """Geometry columns of the op table for a layer at `place`."""
+def window_columns(slot, down: Slide, across: Slide, channels, pool=(1, 1)):
+    """Geometry columns of the op table for a layer at `slot`."""
     return {
-        "in_height": shape[0],
-        "in_width": shape[1],
-        "in_channels": shape[2],
-        "in_pixel": place.x.pixel,
+        "in_height": slot.shape[0],
+        "in_width": slot.shape[1],
+        "in_channels": slot.shape[2],
+        "in_pixel": slot.x.pixel,
         "out_height": down.out // pool[0] * pool[0],
         "out_width": across.out // pool[1] * pool[1],
         "out_channels": channels,
