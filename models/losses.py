@@ -68,9 +68,9 @@ LOSSES: dict[str, Loss] = {
     for kind in (SoftmaxCrossEntropy, LogisticCrossEntropy, SquaredError)
 }
 
-REGRESSION_LOSSES = {
-    n for n, loss in LOSSES.items() if isinstance(loss, RegressionLoss)
-}
+REGRESSION_LOSSES = tuple(
+    name for name, loss in LOSSES.items() if isinstance(loss, RegressionLoss)
+)
 
 
 def loss_of(loss: str | Loss) -> Loss:
