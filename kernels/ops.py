@@ -354,6 +354,10 @@ LINEAR = 0  # v > 0 ? v : SLOPE * v
 TANH = 1
 LOGISTIC = 2
 FROM_INPUT = 16  # from here on the derivative is a function of the input alone
+GELU = 16  # v * logistic(2 u), u = sqrt(2 / pi) (v + 0.044715 v**3)
+
+GELU_LINEAR = 1.5957691216057308  # 2 sqrt(2 / pi)
+GELU_CUBIC = 0.044715 * GELU_LINEAR
 
 # Losses ------------------------------------------------------------------------------
 SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index

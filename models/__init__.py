@@ -1,6 +1,7 @@
 """Networks: layers, shapes, the flat parameter vector, op tables and blocks."""
 
 from hogblock.models.layers import (
+    GELU,
     Add,
     AvgPool2D,
     Conv2D,
@@ -23,6 +24,7 @@ from hogblock.models.network import Network
 from hogblock.models.ready import lenet5, resnet8, small_convnet
 
 __all__ = [
+    "GELU",
     "Add",
     "AvgPool2D",
     "Conv2D",

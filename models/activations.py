@@ -58,6 +58,7 @@ ACTIVATIONS = {
     "tanh": Activation(op.TANH),
     "relu": leaky(0.0),
     "leaky_relu": leaky(0.01),
+    "gelu": Activation(op.GELU, rises=False),
 }
 
 NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"

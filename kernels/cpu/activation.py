@@ -4,6 +4,7 @@ To add one, give it a code in ``kernels.ops``, a formula here, one in
 ``kernels.cuda.activation`` and a row in ``models.activations``.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numba.core import cgutils
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.ir import i64
+from hogblock.kernels.ops import GELU_CUBIC, GELU_LINEAR
 
 
 class Formula(NamedTuple):
@@ -57,10 +59,38 @@ def _logistic_backward(vb, y, d, slope):
     return b.fmul(d, b.fmul(y, b.fsub(vb.constant(1.0), y)))
 
 
+def _gelu_parts(vb, x):
+    """x, x**2 and z; gelu(x) is x * logistic(z).
+
+    x is cut off where logistic(z) has become 0 or 1, before its powers overflow.
+    """
+    b = vb.builder
+    x = vb.clamp(x, -14.0, 14.0)
+    square = b.fmul(x, x)
+    slope = vb.fma(square, vb.constant(GELU_CUBIC), vb.constant(GELU_LINEAR))
+    return x, square, b.fmul(x, slope)
+
+
+def _gelu(vb, x, slope):
+    _, _, z = _gelu_parts(vb, x)
+    lowest = vb.clamp(x, -14.0, math.inf)
+    return vb.builder.fmul(lowest, vb.logistic(z))
+
+
+def _gelu_backward(vb, x, d, slope):
+    b = vb.builder
+    x, square, z = _gelu_parts(vb, x)
+    value, rest = vb.logistic_pair(z)
+    steep = vb.fma(square, vb.constant(3 * GELU_CUBIC), vb.constant(GELU_LINEAR))
+    tail = b.fmul(b.fmul(x, rest), steep)  # x z' (1 - logistic(z))
+    return b.fmul(d, vb.fma(value, tail, value))
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_backward),
     op.TANH: Formula(_tanh, _tanh_backward),
     op.LOGISTIC: Formula(_logistic, _logistic_backward),
+    op.GELU: Formula(_gelu, _gelu_backward),
 }
 
 FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

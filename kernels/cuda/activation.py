@@ -9,6 +9,7 @@ from numba import float32
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda.choice import make_choice
 from hogblock.kernels.cuda.jit import part
+from hogblock.kernels.ops import GELU_CUBIC, GELU_LINEAR
 
 
 class Formula(NamedTuple):
@@ -59,10 +60,37 @@ def _logistic_derivative(y, slope):
     return float32(y * (float32(1) - y))
 
 
+@part
+def _between(x, bound):
+    """x within [-bound, bound]; NaN stays NaN."""
+    x = bound if x > bound else x
+    return -bound if x < -bound else x
+
+
+@part
+def _gelu(x, slope):
+    inside = _between(x, float32(14))  # outside it nothing changes
+    square = float32(inside * inside)
+    z = float32(inside * (float32(GELU_LINEAR) + float32(GELU_CUBIC) * square))
+    lowest = inside if x < float32(0) else x
+    return float32(lowest * _logistic(z, slope))
+
+
+@part
+def _gelu_derivative(x, slope):
+    x = _between(x, float32(14))
+    square = float32(x * x)
+    z = float32(x * (float32(GELU_LINEAR) + float32(GELU_CUBIC) * square))
+    steep = float32(float32(GELU_LINEAR) + float32(3 * GELU_CUBIC) * square)
+    rest = float32(x * _logistic(-z, slope))
+    return float32(_logistic(z, slope) * (float32(1) + rest * steep))
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_derivative),
     op.TANH: Formula(_tanh, _tanh_derivative),
     op.LOGISTIC: Formula(_logistic, _logistic_derivative),
+    op.GELU: Formula(_gelu, _gelu_derivative),
 }
 
 _FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

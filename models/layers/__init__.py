@@ -6,6 +6,7 @@ from hogblock.models.layers.dense import Dense
 from hogblock.models.layers.joining import Add, Flatten, Residual
 from hogblock.models.layers.norm import GroupNorm
 from hogblock.models.layers.pointwise import (
+    GELU,
     Dropout,
     LeakyReLU,
     ReLU,
@@ -30,6 +31,7 @@ LAYERS = (
     LeakyReLU,
     Tanh,
     Sigmoid,
+    GELU,
     Dropout,
     SpatialDropout2D,
 )

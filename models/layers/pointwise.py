@@ -100,6 +100,17 @@ class Sigmoid(Pointwise):
 
 
 @dataclass(frozen=True)
+class GELU(Pointwise):
+    """v * P(Z < v) for a standard normal Z, by its tanh form.
+
+    Hendrycks and Gimpel, "Gaussian error linear units" (2016):
+    v / 2 * (1 + tanh(sqrt(2 / pi) * (v + 0.044715 * v**3))).
+    """
+
+    _name = "gelu"
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Zero each value with probability `rate` in training, scale the rest up.
 
