@@ -42,6 +42,9 @@ class NetworkClassifierMixin(ClassifierMixin):
     def _make_targets(self, y, weights, classes):
         return ClassTargets.of(y, classes)
 
+    def _loss_of(self, targets):
+        return targets.loss
+
     def _score_outputs(self, outputs, y, sample_weight, targets):
         predicted = targets.predictions(outputs)
         if targets.kind == "multilabel":

@@ -1,5 +1,7 @@
 """Docstring parts that all estimators share (numpydoc)."""
 
+from hogblock.models.losses import REGRESSION_LOSSES
+
 PARAMETERS = """method : str or Method, default="passm+"
         How several workers share the model: "sgd", "sync", "hogwild", "assm", "passm",
         "passm+", or an instance from ``hogblock.methods`` for its options. With one
@@ -81,6 +83,11 @@ CLASS_WEIGHT = """class_weight : dict, list of dict, "balanced" or None, default
         of the training set the same sum of sample weights, and is not for
         ``partial_fit``. Multi-label y takes "balanced" or a list with a dict of the
         weights of 0 and 1 for each label; a sample's are multiplied."""
+
+LOSS = f"""loss : {{{", ".join(f'"{n}"' for n in REGRESSION_LOSSES)}}} or \
+RegressionLoss, default="squared_error"
+        What is minimised, the mean over the outputs; an object of
+        ``hogblock.models.losses`` for its options. R^2 is the score all the same."""
 
 NETWORK = """network : Network or callable
         What to train: a ``hogblock.models.Network``, or a function of the shape of a

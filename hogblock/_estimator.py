@@ -26,6 +26,7 @@ from hogblock._validation import check_weights, check_X, check_X_y, training_wei
 from hogblock._validation_set import ValidationSet, set_aside
 from hogblock._warn import warn
 from hogblock.devices import is_device_array
+from hogblock.models.losses import Loss
 from hogblock.progress import progress_bar
 from hogblock.scaling import Scaling, Standardiser
 from hogblock.settings import Settings, TrainingData
@@ -78,6 +79,10 @@ class NetworkEstimator(BaseEstimator):
     @abstractmethod
     def _make_targets(self, y, weights, classes):
         """The `ClassTargets` or `RealTargets` of y."""
+
+    @abstractmethod
+    def _loss_of(self, targets) -> Loss:
+        """What training minimises."""
 
     @abstractmethod
     def _check_y(self, y):
@@ -201,7 +206,7 @@ class NetworkEstimator(BaseEstimator):
             engine,
             network,
             len(X),
-            targets.loss,
+            self._loss_of(targets),
             standing,
             n_samples=n_samples,
             seed=int(random.randint(np.iinfo(np.int32).max)),
@@ -389,7 +394,7 @@ class NetworkEstimator(BaseEstimator):
         self.t_ = (self.t_ if keeps_params else 0) + seen
         self.n_layers_ = sum(t.role == "weight" for t in network.tensors) + 1
         self.n_outputs_ = targets.n_outputs
-        self.out_activation_ = targets.out_activation
+        self.out_activation_ = self._loss_of(targets).link
         self.n_workers_ = result.workers
         counts = {
             "staleness_": result.staleness,

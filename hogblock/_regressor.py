@@ -3,15 +3,21 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, column_or_1d
 
 from hogblock._places import put_like
 from hogblock._targets import RealTargets
 from hogblock._validation_set import ValidationSet
+from hogblock.models.losses import REGRESSION_LOSSES, RegressionLoss, loss_of
 
 
 class NetworkRegressorMixin(RegressorMixin):
     """Targets are real numbers."""
+
+    _regressor_constraints: dict = {
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), RegressionLoss],
+    }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -25,6 +31,9 @@ class NetworkRegressorMixin(RegressorMixin):
 
     def _make_targets(self, y, weights, classes):
         return RealTargets.of(y, weights, self.standardize)
+
+    def _loss_of(self, targets):
+        return loss_of(self.loss)
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
         # R^2 is the same in the network's units, where no digit is lost or overflows.

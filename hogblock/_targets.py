@@ -8,6 +8,7 @@ from scipy.special import expit, softmax
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from hogblock.models.losses import LOSSES, Loss
 from hogblock.scaling import Scaling, Standardiser
 
 
@@ -54,12 +55,8 @@ class ClassTargets:
         return 1 if self.kind == "binary" else len(self.classes)
 
     @property
-    def loss(self) -> str:
-        return "softmax" if self.kind == "multiclass" else "logistic"
-
-    @property
-    def out_activation(self) -> str:
-        return "softmax" if self.kind == "multiclass" else "logistic"
+    def loss(self) -> Loss:
+        return LOSSES["softmax" if self.kind == "multiclass" else "logistic"]
 
     def encode(self, y, name: str = "y") -> np.ndarray:
         """int32 class indices, or float32 zeros and ones of shape (n, n_outputs).
@@ -85,9 +82,9 @@ class ClassTargets:
                 f"{self.classes.tolist()[:20]}"
             )
         indices = np.searchsorted(self.classes, y)
-        if self.kind == "binary":
-            return indices.astype(np.float32)[:, None]
-        return indices.astype(np.int32)
+        if self.loss.targets == "classes":
+            return indices.astype(np.int32)
+        return indices.astype(np.float32)[:, None]
 
     def _labels(self, y, name: str) -> np.ndarray:
         """float32 zeros and ones of a multi-label indicator, which may be sparse."""
@@ -118,7 +115,7 @@ class ClassTargets:
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities of shape (n_samples, n_classes)."""
-        if self.kind == "multiclass":
+        if self.loss.link == "softmax":
             return softmax(outputs, axis=1)
         positive = expit(outputs)
         if self.kind == "multilabel":
@@ -127,7 +124,7 @@ class ClassTargets:
 
     def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Logarithm of `probabilities`, exact where those round to 0."""
-        if self.kind == "multiclass":
+        if self.loss.link == "softmax":
             top = outputs - outputs.max(axis=1, keepdims=True)
             return top - np.log(np.exp(top).sum(axis=1, keepdims=True))
         positive = -np.logaddexp(np.float32(0), -outputs)
@@ -137,7 +134,7 @@ class ClassTargets:
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Class labels, or zeros and ones for multi-label targets."""
-        if self.kind == "multiclass":
+        if self.loss.link == "softmax":
             return self.classes[outputs.argmax(axis=1)]
         positive = (outputs > 0).astype(int)
         return positive if self.kind == "multilabel" else self.classes[positive[:, 0]]
@@ -159,9 +156,6 @@ class RealTargets:
     n_outputs: int
     flat: bool
     standard: Standardiser | None
-
-    loss = "squared_error"
-    out_activation = "identity"
 
     @classmethod
     def of(cls, y, weights, standardize: bool) -> "RealTargets":

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from hogblock._targets import ClassTargets, RealTargets
+
 
 class ValidationSet(NamedTuple):
     """Samples that are scored and not trained on.
@@ -56,7 +58,7 @@ class ValidationSet(NamedTuple):
                 f"{name} has no sample of positive weight (sample and class weights "
                 "multiplied): there is nothing to score"
             )
-        if targets.loss == "squared_error" and counted == 1:
+        if isinstance(targets, RealTargets) and counted == 1:
             raise ValueError(
                 f"{name} has one sample of positive weight, and R^2 is defined for two "
                 "or more"
@@ -91,7 +93,7 @@ def set_aside(X, y, weights, targets, fraction: float, random_state):
             f"{len(X)} has a positive weight: pass X_val and y_val"
         )
     stratify = None
-    if targets.loss != "squared_error" and y.ndim == 1:
+    if isinstance(targets, ClassTargets) and y.ndim == 1:
         stratify = y[there]
     kept, held = train_test_split(
         there,

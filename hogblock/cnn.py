@@ -10,6 +10,7 @@ from hogblock._docs import (
     AUGMENTATION,
     CLASS_WEIGHT,
     DROPOUT,
+    LOSS,
     PARAMETERS,
     SCALED,
     STANDARDIZE_IMAGES,
@@ -20,10 +21,10 @@ from hogblock._regressor import NetworkRegressorMixin
 from hogblock.augmentation import Augmentation
 from hogblock.mlp import dense_layers
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
-from hogblock.models.activations import ACTIVATIONS
+from hogblock.models.activations import ACTIVATIONS, NAMES
 from hogblock.models.layers.base import pair_of
 
-_LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
+_LAYERS = f"""conv_layers : sequence of pairs, default=((16, 3), (32, 3))
         (channels, kernel_size) of the convolutions, which have "same" padding; a kernel
         size is an integer or a pair.
     pool_size : int or pair of int, default=2
@@ -31,7 +32,7 @@ _LAYERS = """conv_layers : sequence of pairs, default=((16, 3), (32, 3))
         1 is none.
     hidden_layer_sizes : int or sequence of int, default=(128,)
         Units of each dense layer between the images and the output.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"}, default="relu"
+    activation : {NAMES}, default="relu"
         Of the convolutions and the hidden layers.
     image_shape : (height, width) or (height, width, channels), default=None
         Of X that comes as flat rows (channels last); one number may be -1. With None a
@@ -158,11 +159,12 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
 class CNNRegressor(NetworkRegressorMixin, _CNN):
     __doc__ = f"""Regressor on images: convolutions, max-pooling, dense layers.
 
-    Minimises the squared error; several outputs are allowed.
+    Several outputs are allowed.
 
     Parameters
     ----------
     {_LAYERS}
+    {LOSS}
     {PARAMETERS}
     {DROPOUT}
     {AUGMENTATION}
@@ -182,6 +184,11 @@ class CNNRegressor(NetworkRegressorMixin, _CNN):
     >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
     """
 
+    _parameter_constraints: dict = {
+        **_CNN._parameter_constraints,
+        **NetworkRegressorMixin._regressor_constraints,
+    }
+
     def __init__(
         self,
         conv_layers=((16, 3), (32, 3)),
@@ -189,6 +196,7 @@ class CNNRegressor(NetworkRegressorMixin, _CNN):
         hidden_layer_sizes=(128,),
         activation="relu",
         *,
+        loss="squared_error",
         image_shape=None,
         method="passm+",
         n_jobs=None,

@@ -11,18 +11,19 @@ from hogblock._docs import (
     CLASS_WEIGHT,
     COEFS,
     DROPOUT,
+    LOSS,
     PARAMETERS,
     STANDARDIZE,
 )
 from hogblock._estimator import NetworkEstimator
 from hogblock._regressor import NetworkRegressorMixin
 from hogblock.models import Dense, Dropout, Layer, Network
-from hogblock.models.activations import ACTIVATIONS
+from hogblock.models.activations import ACTIVATIONS, NAMES
 from hogblock.scaling import Scaling, unscaled_weights
 
-_HIDDEN = """hidden_layer_sizes : int or sequence of int, default=(100,)
+_HIDDEN = f"""hidden_layer_sizes : int or sequence of int, default=(100,)
         Units of each hidden layer.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"}, default="relu"
+    activation : {NAMES}, default="relu"
         Of the hidden layers."""
 
 
@@ -136,11 +137,12 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
 class MLPRegressor(NetworkRegressorMixin, _MLP):
     __doc__ = f"""Multi-layer perceptron regressor.
 
-    Minimises the squared error; several outputs are allowed.
+    Several outputs are allowed.
 
     Parameters
     ----------
     {_HIDDEN}
+    {LOSS}
     {PARAMETERS}
     {DROPOUT}
     {STANDARDIZE.format(targets=", and of targets likewise")}
@@ -158,11 +160,17 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
     >>> MLPRegressor(random_state=0).fit(X[:300], y[:300]).score(X[300:], y[300:])
     """
 
+    _parameter_constraints: dict = {
+        **_MLP._parameter_constraints,
+        **NetworkRegressorMixin._regressor_constraints,
+    }
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        loss="squared_error",
         method="passm+",
         n_jobs=None,
         device="cpu",

@@ -5,6 +5,7 @@ from hogblock._docs import (
     ATTRIBUTES,
     AUGMENTATION,
     CLASS_WEIGHT,
+    LOSS,
     NETWORK,
     PARAMETERS,
     SCALED,
@@ -135,11 +136,12 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
 class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
     __doc__ = f"""Regressor over any network.
 
-    Minimises the squared error; several outputs are allowed.
+    Several outputs are allowed.
 
     Parameters
     ----------
     {NETWORK}
+    {LOSS}
     {PARAMETERS}
     {AUGMENTATION}
     {STANDARDIZE_IMAGES.format(targets=", and of targets likewise")}
@@ -156,10 +158,16 @@ class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
     >>> model = NetworkRegressor(Network([Dense(20, "tanh"), Dense(1)], (8,)))
     """
 
+    _parameter_constraints: dict = {
+        **_AnyNetwork._parameter_constraints,
+        **NetworkRegressorMixin._regressor_constraints,
+    }
+
     def __init__(
         self,
         network,
         *,
+        loss="squared_error",
         method="passm+",
         n_jobs=None,
         device="cpu",

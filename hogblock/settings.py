@@ -7,6 +7,7 @@ import numpy as np
 
 from hogblock.augmentation import Augmentation
 from hogblock.methods import Method, Phase
+from hogblock.models.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Settings:
     ----------
     method : Method
     workers, batch, epochs : int
-    loss : str
-        Key of ``models.plan.LOSSES``.
+    loss : Loss or str
+        See ``models.losses``.
     rate, rate_points : ndarray of float32, int
         See ``schedules.rate_table``.
     momentum : float
@@ -69,7 +70,7 @@ class Settings:
     workers: int
     batch: int
     epochs: int
-    loss: str
+    loss: Loss | str
     rate: np.ndarray
     rate_points: int
     momentum: float

@@ -11,6 +11,7 @@ from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.methods import Method, Phase
 from hogblock.models.blocks import partition
+from hogblock.models.losses import Loss
 from hogblock.models.network import Network
 from hogblock.models.plan import Plan, make_plan
 from hogblock.shared import Specification, private_arrays
@@ -72,7 +73,7 @@ def make_plans(
     method: Method,
     *,
     batch: int,
-    loss: str,
+    loss: Loss | str,
     workers: int,
     phases: list[Phase],
 ) -> tuple[list[job.Plans], int, int, int]:

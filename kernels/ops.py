@@ -96,6 +96,7 @@ OP_WIDTH = len(COLUMNS)
 SLOPE = _real("slope")  # of a LINEAR activation left of zero
 RATE = _real("rate")  # of dropout
 EPSILON = _real("epsilon")  # added to a variance
+LOSS_PARAMETER = _real("loss_parameter")  # of a loss that has one
 REAL_WIDTH = len(REALS)
 
 GEOMETRY = (
@@ -255,14 +256,17 @@ COPY_CHANNELS = operation(
 )  # fmt: skip
 
 # DY from the outputs X and the targets
-LOSS = operation("LOSS", COMPARE, reads="x", writes="dy", columns="x_width kind")
+LOSS = operation(
+    "LOSS", COMPARE, reads="x", writes="dy", columns="x_width kind loss_parameter"
+)
 
 # DX = DY W^T
 DENSE_INPUT_GRADIENT = operation(
     "DENSE_INPUT_GRADIENT", BACKWARD, reads="dy w", writes="dx",
     columns="x_width y_width",
 )  # fmt: skip
-# DX = DY * act'(Y); DX and DY may be one buffer
+# DX = DY * act'; Y is what the derivative is a function of: for an activation that is
+# FROM_INPUT its input. DX and DY may be one buffer.
 ACTIVATION_BACKWARD = operation(
     "ACTIVATION_BACKWARD", BACKWARD, reads="y dy", writes="dx", columns=ACTIVATION
 )
@@ -349,6 +353,11 @@ def encode(code: int, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarr
 LINEAR = 0  # v > 0 ? v : SLOPE * v
 TANH = 1
 LOGISTIC = 2
+FROM_INPUT = 16  # from here on the derivative is a function of the input alone
+GELU = 16  # v * logistic(2 u), u = sqrt(2 / pi) (v + 0.044715 v**3)
+
+GELU_LINEAR = 1.5957691216057308  # 2 sqrt(2 / pi)
+GELU_CUBIC = 0.044715 * GELU_LINEAR
 
 # Losses ------------------------------------------------------------------------------
 SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index

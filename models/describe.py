@@ -4,9 +4,9 @@ from math import prod
 
 from hogblock.kernels import ops as op
 from hogblock.models.activations import ACTIVATIONS
-from hogblock.models.plan import LOSSES
+from hogblock.models.losses import LOSSES
 
-LOSS_NAMES = {code: name for name, code in LOSSES.items()}
+LOSS_NAMES = {loss.code: name for name, loss in LOSSES.items()}
 
 
 def description_of(plan) -> str:
@@ -86,6 +86,7 @@ def _details(row, reals) -> str:
 
 def _activation(row, reals) -> str:
     for name, known in ACTIVATIONS.items():
-        if known.kind == row[op.KIND] and abs(known.slope - reals[op.SLOPE]) < 1e-6:
+        slope = abs(known.slope - reals[op.SLOPE])
+        if known.code == row[op.KIND] and slope < 1e-6:
             return name
     return f"slope {reals[op.SLOPE]:g}"

@@ -69,7 +69,8 @@ class _Graph:
                 joined = (source, outputs[layer.source + 1])
                 source = self.append(layer, joined, name, layer)
             else:
-                source = self.append(layer, (source,), name, layer)
+                for part in layer.parts():
+                    source = self.append(part, (source,), name, layer)
             outputs.append(source)
         return source
 

@@ -8,16 +8,15 @@ import numpy as np
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.ops import LINE, padded
+from hogblock.models.activations import check_runs
 from hogblock.models.blocks import Block, gradients_needed, whole
+from hogblock.models.losses import Loss, loss_of
 from hogblock.models.network import Network
 from hogblock.models.slot import Buffer, Slot
 from hogblock.models.summary import name_of
 
-LOSSES = {
-    "softmax": op.SOFTMAX_CROSS_ENTROPY,
-    "logistic": op.LOGISTIC_CROSS_ENTROPY,
-    "squared_error": op.SQUARED_ERROR,
-}
+ALONE = (op.ACTIVATION_FORWARD, op.ACTIVATION_BACKWARD)
+"""Operations that run an activation and nothing else."""
 
 
 class Origin(NamedTuple):
@@ -195,7 +194,7 @@ class _Builder:
         layer = name_of(self.network, stage)
         self._append(Origin(stage.name, layer, shape, stage.shape), code, columns)
 
-    def emit_loss(self, loss: str) -> None:
+    def emit_loss(self, loss: Loss) -> None:
         output, shape = self.activations[-1], self.network.output_shape
         columns = {
             "x": output.offset,
@@ -203,12 +202,15 @@ class _Builder:
             "x_width": output.width,
             "dy": self.gradients[-1],
             "y_row": output.row,
-            "kind": LOSSES[loss],
+            "kind": loss.code,
+            "loss_parameter": loss.parameter,
         }
         self._append(Origin("loss", "", shape, shape), op.LOSS, columns)
 
     def _append(self, origin: Origin, code: int, columns: dict[str, float]) -> None:
         try:
+            if code != op.LOSS and "kind" in columns:
+                check_runs(columns["kind"], inside=code not in ALONE)
             self.rows.append(op.encode(code, columns))
         except ValueError as error:
             raise ValueError(f"{origin}: {error}") from None
@@ -216,7 +218,7 @@ class _Builder:
 
 
 def make_plan(
-    network: Network, batch: int, loss: str, block: Block | None = None
+    network: Network, batch: int, loss: str | Loss, block: Block | None = None
 ) -> Plan:
     """Plan of a training step, and of a forward pass.
 
@@ -225,16 +227,18 @@ def make_plan(
     network : Network
     batch : int
         Largest minibatch.
-    loss : {"softmax", "logistic", "squared_error"}
+    loss : str or Loss
+        See ``models.losses``.
     block : Block, default=None
         What the step updates; None is everything.
 
     Raises
     ------
     ValueError
-        If the outputs are images, or if a layer emits what its operation does not
-        declare; the message names the layer.
+        If the outputs are images, for an unknown loss or activation, or if a layer
+        emits what its operation does not declare; the message names the layer.
     """
+    loss = loss_of(loss)
     if len(network.output_shape) != 1:
         raise ValueError(
             f"the network's output has shape {network.output_shape}: put Flatten() or "
@@ -258,7 +262,7 @@ def make_plan(
     )
 
 
-def _emit(builder: _Builder, loss: str) -> int:
+def _emit(builder: _Builder, loss: Loss) -> int:
     """Emit all operations; returns the number of those of the forward pass."""
     network = builder.network
     stages = range(len(network.stages))

@@ -53,24 +53,44 @@ def logistic(x):
     return np.where(x > 0, 1 / (1 + e), e / (1 + e))
 
 
+def _gelu_parts(x):
+    inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    return np.tanh(inner), np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+
+
+def gelu(x):
+    """The tanh form."""
+    return x / 2 * (1 + _gelu_parts(x)[0])
+
+
+def gelu_derivative(x):
+    """Its derivative."""
+    t, inner_slope = _gelu_parts(x)
+    return (1 + t) / 2 + x / 2 * (1 - t**2) * inner_slope
+
+
+ACTIVATIONS = {  # value and derivative in terms of x; `slope` at a kink
+    op.LINEAR: (
+        lambda x, slope: np.where(x > 0, x, slope * x),
+        lambda x, slope: np.where(x > 0, 1.0, slope),
+    ),
+    op.TANH: (lambda x, _: np.tanh(x), lambda x, _: 1 - np.tanh(x) ** 2),
+    op.LOGISTIC: (
+        lambda x, _: logistic(x),
+        lambda x, _: logistic(x) * (1 - logistic(x)),
+    ),
+    op.GELU: (lambda x, _: gelu(x), lambda x, _: gelu_derivative(x)),
+}
+
+
 def activation(x, kind, slope):
     """act(x)."""
-    x = f64(x)
-    if kind == op.TANH:
-        return np.tanh(x)
-    if kind == op.LOGISTIC:
-        return logistic(x)
-    return np.where(x > 0, x, slope * x)
+    return ACTIVATIONS[kind][0](f64(x), slope)
 
 
 def activation_derivative(x, kind, slope):
-    """act'(x), in terms of x; `slope` at a kink."""
-    x = f64(x)
-    if kind == op.TANH:
-        return 1 - np.tanh(x) ** 2
-    if kind == op.LOGISTIC:
-        return logistic(x) * (1 - logistic(x))
-    return np.where(x > 0, 1.0, slope)
+    """act'(x), in terms of x."""
+    return ACTIVATIONS[kind][1](f64(x), slope)
 
 
 # Losses: each returns sum_i w_i loss_i, and the gradient times w_i * scale ------------
@@ -184,7 +204,7 @@ def blank_square(image, top, left, side):
 def act_of(layer):
     """Kind and slope of the activation that ends a layer."""
     act = getattr(layer, "act", None)
-    return (op.LINEAR, 1.0) if act is None else (act.kind, act.slope)
+    return (op.LINEAR, 1.0) if act is None else (act.code, act.slope)
 
 
 def _kernel_of(layer, w):

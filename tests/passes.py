@@ -108,8 +108,9 @@ class Pass:
 
     def _loss(self, targets):
         return compute_loss(
-            self.plan.ops[self.plan.n_forward], self.work, targets.ctypes.data,
-            np.arange(self.rows), self.rows, NONE, F32(1 / self.rows),
+            self.plan.ops[self.plan.n_forward], self.plan.reals[self.plan.n_forward],
+            self.work, targets.ctypes.data, np.arange(self.rows), self.rows, NONE,
+            F32(1 / self.rows),
         )  # fmt: skip
 
     def _backward_rows(self):

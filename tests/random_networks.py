@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from hogblock.models import (
+    GELU,
     Add,
     AvgPool2D,
     Conv2D,
@@ -24,7 +25,15 @@ from hogblock.models import (
 from hogblock.models.activations import ACTIVATIONS
 
 SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 64, 65]
-STANDALONE = [ReLU(), Tanh(), Sigmoid(), LeakyReLU(0.2), LeakyReLU(), Dropout(0.0)]
+STANDALONE = [
+    ReLU(),
+    Tanh(),
+    Sigmoid(),
+    LeakyReLU(0.2),
+    LeakyReLU(),
+    GELU(),
+    Dropout(0.0),
+]
 
 
 def _pick_with(random):

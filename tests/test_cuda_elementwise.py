@@ -10,6 +10,7 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.lowering import ELEMENTS
 from hogblock.models import (
+    GELU,
     Conv2D,
     Dense,
     Dropout,
@@ -26,14 +27,31 @@ from hogblock.models.plan import make_plan
 pytestmark = CUDA
 
 F32 = np.float32
+ALONE = [ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), GELU()]
 
 
-@pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid()], ids=str)
+@pytest.mark.parametrize("layer", ALONE, ids=str)
 def test_activations_of_their_own(random, layer):
     """Behind the input nothing can absorb them; behind a layer its gradient does."""
     network = Network([layer, Dense(5), Dropout(0.2), layer, Dense(2)], (7,))
     for shape in ((8, 1), (4, 3)):
         check_network(network, random, shape)
+
+
+@pytest.mark.parametrize("layer", ALONE[4:], ids=str)
+def test_activations_from_inputs_of_any_size(random, layer):
+    """Nothing overflows, and both ends are what they should be."""
+    network = Network([layer], (8,))
+    params, _, targets = make_problem(network, random, 1)
+    plan = make_plan(network, 1, "squared_error")
+    x = F32([[3e38, -3e38, 1e13, -1e13, 90, -90, 0, np.nan]])
+    run = Run(network, [plan], params, x, targets, (4, 1), 1)
+    run.begin()
+    for k in range(run.forward_phases()):
+        run.phase(k)
+    (found,) = run.outputs(1)
+    np.testing.assert_allclose(found[:7], np.maximum(x[0, :7], 0), atol=1e-30)
+    assert np.isnan(found[7])
 
 
 @pytest.mark.parametrize("layer", [ReLU(), Tanh()], ids=str)

@@ -21,6 +21,7 @@ ACTIVATIONS = [
     (op.LINEAR, 0.01),
     (op.TANH, 0.0),
     (op.LOGISTIC, 0.0),
+    (op.GELU, 0.0),
 ]
 SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 65, 100]
 
@@ -113,6 +114,34 @@ def test_logistic_over_float32(aligned, everywhere):
     np.testing.assert_allclose(y[inner], expected[inner], rtol=1e-6)
 
 
+FROM_INPUT = [kind for kind, _ in ACTIVATIONS if kind >= op.FROM_INPUT]
+
+
+@pytest.mark.parametrize("kind", FROM_INPUT)
+def test_activations_from_inputs_over_float32(aligned, everywhere, kind):
+    """Small values keep their relative accuracy; the largest overflow nowhere."""
+    x = everywhere[np.abs(everywhere) < 1e30]
+    with np.errstate(over="ignore"):
+        expected = naive.activation(x, kind, 0)
+        slopes = naive.activation_derivative(np.clip(x, -1e3, 1e3), kind, 0)
+    y = act(aligned, x, kind)[0]
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-14)
+    source, ones = aligned(x), aligned(np.ones(len(x), F32))
+    activation_backward(
+        source.ctypes.data, ones.ctypes.data, len(source), ones.ctypes.data,
+        len(source), 1, len(source), kind, F32(0),
+    )  # fmt: skip
+    np.testing.assert_allclose(ones[: len(x)], slopes, rtol=3e-6, atol=4e-7)
+
+
+@pytest.mark.parametrize("kind", FROM_INPUT)
+def test_the_ends_of_activations_from_inputs(aligned, kind):
+    huge = F32([3.4e38, -3.4e38, np.inf, -np.inf, 0])
+    y = act(aligned, huge, kind)[0]
+    assert y[0] == huge[0] and y[2] == np.inf and y[4] == 0
+    np.testing.assert_allclose(y[[1, 3]], 0, atol=1e-30)
+
+
 def test_zero_and_infinities(aligned):
     x = F32([0, np.inf, -np.inf])
     assert act(aligned, x, op.TANH)[0].tolist() == [0, 1, -1]
@@ -143,7 +172,8 @@ def test_forward_and_backward(aligned, normal, kind, slope, width):
         np.testing.assert_allclose(
             y, naive.activation(x, kind, F32(slope)), rtol=1e-6, atol=2e-7
         )
-        y_in, dy_in, dx = aligned(y), aligned(dy), aligned.zeros(rows, width)
+        v = x if kind >= op.FROM_INPUT else y
+        y_in, dy_in, dx = aligned(v), aligned(dy), aligned.zeros(rows, width)
         row = y_in.shape[1]
         arguments = (row, rows, row, kind, F32(slope))
         at = [a.ctypes.data for a in (y_in, dy_in, dx)]

@@ -4,13 +4,11 @@ import naive
 import numpy as np
 import pytest
 
-from hogblock.kernels.cpu import loss as kernels
+from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.loss import KERNELS, loss_of
+from hogblock.models.losses import LOSSES
 
-KERNELS = {
-    "softmax": kernels.softmax_cross_entropy,
-    "logistic": kernels.logistic_cross_entropy,
-    "squared_error": kernels.squared_error,
-}
+NAMES = list(LOSSES)
 WIDTHS = [1, 2, 7, 16, 17, 33, 100]
 ROWS = [1, 3, 9, 65]
 F32 = np.float32
@@ -25,6 +23,15 @@ def make_targets(random, loss, samples, n_out):
     return random.standard_normal((samples, n_out), F32)
 
 
+@kernel
+def value_of(
+    code, z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
+    return loss_of(
+        code, z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+    )
+
+
 def call(aligned, loss, z, targets, indices, weights=NONE, scale=1.0):
     """Value and gradient; padding columns of z hold garbage, those of dz must be 0."""
     n_out = z.shape[1]
@@ -32,15 +39,16 @@ def call(aligned, loss, z, targets, indices, weights=NONE, scale=1.0):
     z_in[:, n_out:] = 3e4
     dz[:] = np.nan
     targets = np.ascontiguousarray(targets)
-    value = KERNELS[loss](
-        z_in.ctypes.data, dz.ctypes.data, z_in.shape[1], n_out, targets.ctypes.data,
-        np.asarray(indices, np.int64), len(z), weights, F32(scale),
+    value = value_of(
+        LOSSES[loss].code, z_in.ctypes.data, dz.ctypes.data, z_in.shape[1], n_out,
+        targets.ctypes.data, np.asarray(indices, np.int64), len(z), weights, F32(scale),
+        F32(LOSSES[loss].parameter),
     )  # fmt: skip
     assert not dz[:, n_out:].any()
     return value, dz[:, :n_out]
 
 
-@pytest.mark.parametrize("loss", KERNELS)
+@pytest.mark.parametrize("loss", NAMES)
 @pytest.mark.parametrize("n_out", WIDTHS)
 @pytest.mark.parametrize("rows", ROWS)
 def test_against_the_twin(aligned, random, normal, loss, n_out, rows):
@@ -61,7 +69,7 @@ def test_against_the_twin(aligned, random, normal, loss, n_out, rows):
             assert not dz[0].any()
 
 
-@pytest.mark.parametrize("loss", KERNELS)
+@pytest.mark.parametrize("loss", NAMES)
 @pytest.mark.parametrize("n_out", [1, 2, 5])
 def test_gradient_of_the_twin_by_differences(random, loss, n_out):
     rows, step = 4, 1e-6
@@ -97,7 +105,7 @@ def test_logistic_of_huge_logits(aligned):
     np.testing.assert_allclose(dz, [[0, 0], [-1, 1], [0, 0]], atol=1e-7)
 
 
-@pytest.mark.parametrize("loss", KERNELS)
+@pytest.mark.parametrize("loss", NAMES)
 @pytest.mark.parametrize("column", [0, 1, 4])
 def test_divergence_is_visible(aligned, loss, column):
     """A NaN in any output makes the value and its gradient NaN."""
@@ -110,12 +118,21 @@ def test_divergence_is_visible(aligned, loss, column):
     assert np.isfinite(dz[0]).all()
 
 
-@pytest.mark.parametrize("loss", KERNELS)
+@pytest.mark.parametrize("loss", NAMES)
 def test_no_rows_cost_nothing(aligned, loss):
     z = aligned.zeros(1, 3)
     targets = np.zeros((1, 3), F32)
-    value = KERNELS[loss](
+    value = KERNELS[LOSSES[loss].code](
         z.ctypes.data, z.ctypes.data, 16, 3, targets.ctypes.data,
-        np.zeros(0, np.int64), 0, NONE, F32(1),
+        np.zeros(0, np.int64), 0, NONE, F32(1), F32(1),
     )  # fmt: skip
     assert value == 0
+
+
+def test_a_code_without_a_kernel_is_no_loss(aligned):
+    z = aligned.zeros(1, 3)
+    value = value_of(
+        99, z.ctypes.data, z.ctypes.data, 16, 3, z.ctypes.data, np.arange(1), 1, NONE,
+        F32(1), F32(1),
+    )  # fmt: skip
+    assert np.isnan(value)

@@ -26,6 +26,7 @@ from hogblock.models import (
     Tanh,
 )
 from hogblock.models.activations import ACTIVATIONS
+from hogblock.models.layers.pointwise import Activate
 from hogblock.models.plan import make_plan
 
 F32 = np.float32
@@ -147,12 +148,11 @@ def test_max_pooling_after_strides_and_without_padding(random, pool, stride, pad
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_around_a_fused_max_pooling(random, activation):
-    after = {"relu": ReLU(), "tanh": Tanh(), "logistic": Sigmoid()}
-    after |= {"leaky_relu": LeakyReLU(), "identity": LeakyReLU(1.0)}
+    after = LeakyReLU(1.0) if activation == "identity" else Activate(activation)
     for pool in POOLS:
         for layers in (
             [Conv2D(17, 3, activation=activation), MaxPool2D(pool)],
-            [Conv2D(17, 3), MaxPool2D(pool), after[activation]],
+            [Conv2D(17, 3), MaxPool2D(pool), after],
             [DepthwiseConv2D(2, activation=activation), MaxPool2D(pool)],
         ):
             network = Network([Conv2D(9, 2), *layers, Flatten()], (8, 7, 2))

@@ -46,11 +46,9 @@ def test_no_double_arithmetic_at_all(dispatcher):
     assert not DOUBLE_WORK.search(code_of(dispatcher, *PURE[dispatcher]))
 
 
-LOSS = (0, 0, 16, 3, 0, INDICES, 0, np.zeros(0, F32), F32(1))
+LOSS = (0, 0, 16, 3, 0, INDICES, 0, np.zeros(0, F32), F32(1), F32(1))
 MIXED = {  # a sum or a threshold is a double on purpose, never a whole row
-    loss.softmax_cross_entropy: LOSS,
-    loss.logistic_cross_entropy: LOSS,
-    loss.squared_error: LOSS,
+    **dict.fromkeys(loss.KERNELS.values(), LOSS),
     elementwise.dropout_forward: (0, 16, 0, 16, 0, 0, 16, F32(0), np.uint32(0), 0),
 }
 

@@ -36,6 +36,7 @@ from hogblock.models.blocks import (
     whole,
 )
 from hogblock.models.graph import make_stages
+from hogblock.models.layers.pointwise import Activate
 from hogblock.models.plan import make_plan
 
 IMAGE = (6, 8, 2)
@@ -122,6 +123,29 @@ def test_what_cannot_be_fused_stays(layers):
     given = list(layers)
     assert fused(layers) == given
     assert layers == given
+
+
+FROM_INPUT = [name for name, act in ACTIVATIONS.items() if act.from_input]
+
+
+@pytest.mark.parametrize("name", FROM_INPUT)
+def test_an_activation_from_inputs_runs_as_a_stage_of_its_own(name):
+    """Its input is kept; a max-pooling stays behind it, where it does not rise."""
+    after = Activate(name)
+    for layer in (
+        Conv2D(2, 3), DepthwiseConv2D(3), GroupNorm(1), MaxPool2D(2), AvgPool2D(2)
+    ):  # fmt: skip
+        assert fused([layer, after, MaxPool2D(2)]) == [layer, after, MaxPool2D(2)]
+    layers = [Residual([CONV]), after]
+    assert [type(stage) for stage in fused(layers)][-2:] == [Add, Activate]
+    for conv in (Conv2D(2, 3, activation=name), DepthwiseConv2D(3, activation=name)):
+        stages = make_stages([conv, MaxPool2D(2)], IMAGE)
+        assert [stage.name for stage in stages] == ["0", "0", "1"]
+        assert stages[1].layer == after and stages[0].layer.act[:2] == (op.LINEAR, 1)
+    first, second = make_stages([Dense(5, name)], (3,))
+    assert second.layer == after
+    gains = [p.gain for p in first.layer.parameters((3,))]
+    assert gains == [ACTIVATIONS[name].gain] * 2
 
 
 def test_a_second_pooling_or_activation_stays():

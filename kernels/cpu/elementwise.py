@@ -6,75 +6,105 @@ padding columns are worked on too, and stay zero where it matters (every gradien
 
 import numpy as np
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hogblock.kernels.cpu.ir import VectorBuilder
+from hogblock.kernels.cpu.activation import FORMULAS, for_formula
+from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.random import hash_bits
-from hogblock.kernels.ops import LINE, LINEAR, LOGISTIC, TANH
+from hogblock.kernels.ops import LINE, LINEAR
 
 ONE = np.float32(1)
 
 
-def _make_line_function(apply):
-    """Intrinsic ``(source, out, argument)`` on the ``LINE`` float32 at an address."""
-    signature = types.void(types.int64, types.int64, types.float32)
+@intrinsic
+def exp_line(typing_context, source, out, shift):
+    """e**(x - shift) of the ``LINE`` float32 at an address."""
 
     def codegen(context, builder, sig, arguments):
         vb = VectorBuilder(builder, LINE)
-        source, out, argument = arguments
-        value = apply(vb, vb.load(vb.pointer(source)), vb.spread(argument))
+        source, out, shift = arguments
+        x = vb.load(vb.pointer(source))
+        value = vb.exp(builder.fsub(x, vb.spread(shift)))
         vb.store(value, vb.pointer(out))
         return context.get_dummy_value()
 
-    @intrinsic
-    def line(typing_context, source, out, argument):
-        return signature, codegen
-
-    return line
+    return types.void(types.int64, types.int64, types.float32), codegen
 
 
-exp_line = _make_line_function(
-    lambda vb, x, shift: vb.exp(vb.builder.fsub(x, shift))
-)  # e**(x - shift)
-tanh_line = _make_line_function(lambda vb, x, _: vb.tanh(x))
-logistic_line = _make_line_function(lambda vb, x, _: vb.logistic(x))
-leaky_line = _make_line_function(lambda vb, x, slope: vb.leaky(x, slope))
+def _for_lines(vb, width, body):
+    """Emit ``body(at)`` for each line of a row; at : its offset in float32."""
+    lines = vb.builder.sdiv(width, i64(LINE))
+    with cgutils.for_range(vb.builder, lines) as line:
+        body(vb.builder.mul(line.index, i64(LINE)))
+
+
+@intrinsic
+def _activate_row(typing_context, x, y, width, act, slope):
+    """y = act(x) on `width` float32, a multiple of ``LINE``."""
+
+    def codegen(context, builder, sig, arguments):
+        vb = VectorBuilder(builder, LINE)
+        x, y, width, act, slope = arguments
+        x, y, slope = vb.pointer(x), vb.pointer(y), vb.spread(slope)
+
+        def run(formula):
+            def write(at):
+                value = vb.load(vb.offset(x, at))
+                vb.store(formula.forward(vb, value, slope), vb.offset(y, at))
+
+            _for_lines(vb, width, write)
+
+        for_formula(vb, act, FORMULAS, run)
+        return context.get_dummy_value()
+
+    return types.void(*(types.int64,) * 4, types.float32), codegen
+
+
+@intrinsic
+def _differentiate_row(typing_context, v, dy, dx, width, act, slope):
+    """dx = dy * act' on `width` float32, a multiple of ``LINE``."""
+
+    def codegen(context, builder, sig, arguments):
+        vb = VectorBuilder(builder, LINE)
+        v, dy, dx, width, act, slope = arguments
+        v, dy, dx, slope = *map(vb.pointer, (v, dy, dx)), vb.spread(slope)
+
+        def run(formula):
+            def write(at):
+                # LLVM associates products by the order of loads: rounding hangs on it.
+                d, value = vb.load(vb.offset(dy, at)), vb.load(vb.offset(v, at))
+                product = formula.backward(vb, value, d, slope)
+                vb.store(product, vb.offset(dx, at))
+
+            _for_lines(vb, width, write)
+
+        for_formula(vb, act, FORMULAS, run)
+        return context.get_dummy_value()
+
+    return types.void(*(types.int64,) * 5, types.float32), codegen
 
 
 @kernel
-def activation_forward(x, x_row, y, y_row, rows, width, kind, slope):
+def activation_forward(x, x_row, y, y_row, rows, width, act, slope):
     """y = act(x)."""
     for i in range(rows):
-        for j in range(0, width, LINE):
-            source, out = x + 4 * (i * x_row + j), y + 4 * (i * y_row + j)
-            if kind == TANH:
-                tanh_line(source, out, slope)
-            elif kind == LOGISTIC:
-                logistic_line(source, out, slope)
-            else:
-                leaky_line(source, out, slope)
+        _activate_row(x + 4 * i * x_row, y + 4 * i * y_row, width, act, slope)
 
 
 @kernel
-def activation_backward(y, dy, y_row, dx, dx_row, rows, width, kind, slope):
-    """dx = dy * act'(x), written in terms of y = act(x); act'(0) = slope for LINEAR."""
-    if kind == LINEAR and slope == ONE and dx == dy:
+def activation_backward(v, dy, y_row, dx, dx_row, rows, width, act, slope):
+    """dx = dy * act'(x); act'(0) = slope for LINEAR.
+
+    v : act(x), or x for codes from ``ops.FROM_INPUT`` on; as far apart as dy.
+    """
+    if act == LINEAR and slope == ONE and dx == dy:
         return
     for i in range(rows):
-        a = floats(y + 4 * i * y_row, width)
-        d = floats(dy + 4 * i * y_row, width)
-        out = floats(dx + 4 * i * dx_row, width)
-        if kind == TANH:
-            for j in range(width):
-                out[j] = d[j] * (ONE - a[j] * a[j])
-        elif kind == LOGISTIC:
-            for j in range(width):
-                out[j] = d[j] * (a[j] * (ONE - a[j]))
-        else:
-            for j in range(width):
-                out[j] = d[j] if a[j] > np.float32(0) else d[j] * slope
+        at = 4 * i * y_row
+        _differentiate_row(v + at, dy + at, dx + 4 * i * dx_row, width, act, slope)
 
 
 @kernel
@@ -140,14 +170,14 @@ def spatial_dropout_backward(dy, y_row, dx, dx_row, mask, rows, pixels, pixel):
 
 
 @kernel
-def add(a, b, y, count, kind, slope):
+def add(a, b, y, count, act, slope):
     """y = act(a + b), `count` a multiple of ``LINE``; y may be one of them."""
     left, right, out = floats(a, count), floats(b, count), floats(y, count)
-    if kind == LINEAR:
+    if act == LINEAR:
         for i in range(count):
             total = left[i] + right[i]
             out[i] = total if total > np.float32(0) else total * slope
         return
     for i in range(count):
         out[i] = left[i] + right[i]
-    activation_forward(y, count, y, count, 1, count, kind, slope)
+    activation_forward(y, count, y, count, 1, count, act, slope)

@@ -24,11 +24,7 @@ from hogblock.kernels.cpu.elementwise import (
 )
 from hogblock.kernels.cpu.image_ops import IMAGE_OPERATIONS
 from hogblock.kernels.cpu.jit import kernel, part
-from hogblock.kernels.cpu.loss import (
-    logistic_cross_entropy,
-    softmax_cross_entropy,
-    squared_error,
-)
+from hogblock.kernels.cpu.loss import loss_of
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
 from hogblock.kernels.cpu.window import copy
@@ -41,20 +37,13 @@ def _address(array):
 
 
 @kernel
-def compute_loss(row, work, targets, indices, rows, weights, scale):
+def compute_loss(row, reals, work, targets, indices, rows, weights, scale):
     """Value of the loss, summed over the minibatch; writes its gradient DY."""
-    z = work + 4 * row[op.X]
-    dz = work + 4 * row[op.DY]
-    z_row, n_out = row[op.X_ROW], row[op.X_WIDTH]
-    if row[op.KIND] == op.SOFTMAX_CROSS_ENTROPY:
-        return softmax_cross_entropy(
-            z, dz, z_row, n_out, targets, indices, rows, weights, scale
-        )
-    if row[op.KIND] == op.LOGISTIC_CROSS_ENTROPY:
-        return logistic_cross_entropy(
-            z, dz, z_row, n_out, targets, indices, rows, weights, scale
-        )
-    return squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale)
+    return loss_of(
+        row[op.KIND], work + 4 * row[op.X], work + 4 * row[op.DY], row[op.X_ROW],
+        row[op.X_WIDTH], targets, indices, rows, weights, scale,
+        reals[op.LOSS_PARAMETER],
+    )  # fmt: skip
 
 
 @part

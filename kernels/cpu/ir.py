@@ -127,6 +127,27 @@ class VectorBuilder:
         power = b.shl(exponent, ir.Constant(ints, [23] * self.lanes))
         return b.fmul(value, b.bitcast(power, self.type))
 
+    def clamp(self, x, low, high):
+        """x within [low, high]; NaN stays NaN."""
+        for bound, predicate in ((low, "<"), (high, ">")):
+            limit = self.constant(bound)
+            outside = self.builder.fcmp_ordered(predicate, x, limit)
+            x = self.builder.select(outside, limit, x)
+        return x
+
+    def logistic_pair(self, x):
+        """logistic(x) and logistic(-x), both to some units in the last place.
+
+        No part of it is large, whatever the compiler multiplies it by first.
+        """
+        b, one = self.builder, self.constant(1.0)
+        e = self.exp(b.fneg(self._intrinsic("fabs", x)))
+        larger = b.fdiv(one, b.fadd(one, e))
+        smaller = b.fmul(e, larger)
+        positive = b.fcmp_ordered(">", x, self.constant(0.0))
+        pair = (larger, smaller), (smaller, larger)
+        return tuple(b.select(positive, *both) for both in pair)
+
     def logistic(self, x):
         """1 / (1 + e**-x)."""
         one = self.constant(1.0)

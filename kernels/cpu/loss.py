@@ -3,12 +3,19 @@
 Shapes: z and dz [rows, z_row] (addresses); targets of sample ``indices[i]``; sample
 weights float32 [n_samples] or empty. dz is multiplied by w_i * scale, padding columns
 get zero. Each returns sum_i w_i loss_i as a float64.
+
+To add one, give it a code in ``kernels.ops``, a kernel here, one in
+``kernels.cuda.loss`` and a class in ``models.losses``.
 """
 
 import math
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.elementwise import exp_line
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import floats, ints
@@ -19,7 +26,9 @@ ONE = np.float32(1)
 
 
 @kernel
-def softmax_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+def softmax_cross_entropy(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
     """loss_i = -log softmax(z_i)[target_i]; targets: address of int32 class indices."""
     total = 0.0
     for i in range(rows):
@@ -49,7 +58,9 @@ def softmax_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, 
 
 
 @kernel
-def logistic_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+def logistic_cross_entropy(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
     """loss_i = sum_j of the cross-entropy of logistic(z_ij).
 
     Binary (n_out = 1) and multi-label classification; targets float32 [n, n_out].
@@ -76,7 +87,9 @@ def logistic_cross_entropy(z, dz, z_row, n_out, targets, indices, rows, weights,
 
 
 @kernel
-def squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
+def squared_error(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
     """loss_i = mean_j (z_ij - t_ij)^2 / 2; targets float32 [n, n_out].
 
     The gradient is z - t, not (z - t) / n_out: scikit-learn's convention.
@@ -98,3 +111,50 @@ def squared_error(z, dz, z_row, n_out, targets, indices, rows, weights, scale):
             out[j] = ZERO
         total += np.float64(weight * loss) * 0.5 / n_out
     return total
+
+
+KERNELS = {
+    op.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
+    op.LOGISTIC_CROSS_ENTROPY: logistic_cross_entropy,
+    op.SQUARED_ERROR: squared_error,
+}
+
+
+@intrinsic
+def loss_of(
+    typing_context, code, z, dz, z_row, n_out, targets, indices, rows, weights, scale,
+    parameter,
+):  # fmt: skip
+    """The loss with this code; NaN for a code without a kernel, which no plan has."""
+    arguments = (
+        z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+    )  # fmt: skip
+    functions = {k: typing_context.resolve_value_type(f) for k, f in KERNELS.items()}
+    signatures = {
+        k: typing_context.resolve_function_type(f, arguments, {})
+        for k, f in functions.items()
+    }
+
+    def codegen(context, builder, sig, values):
+        done = builder.append_basic_block("done")
+        unknown = builder.append_basic_block("unknown")
+        switch = builder.switch(values[0], unknown)
+        results = {unknown: ir.Constant(ir.DoubleType(), math.nan)}
+        for k, function in functions.items():
+            branch = builder.append_basic_block(f"loss{k}")
+            switch.add_case(ir.Constant(values[0].type, k), branch)
+            builder.position_at_end(branch)
+            call = context.get_function(function, signatures[k])
+            result = call(builder, values[1:])
+            context.add_linking_libs(getattr(call, "libs", ()))
+            results[builder.block] = result
+            builder.branch(done)
+        builder.position_at_end(unknown)
+        builder.branch(done)
+        builder.position_at_end(done)
+        value = builder.phi(ir.DoubleType())
+        for block, result in results.items():
+            value.add_incoming(result, block)
+        return value
+
+    return types.float64(code, *arguments), codegen

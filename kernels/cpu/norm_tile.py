@@ -11,10 +11,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hogblock.kernels import ops as op
+from hogblock.kernels.cpu.activation import FUSED, for_formula
 from hogblock.kernels.cpu.host import REDUCTION_CHAINS
 from hogblock.kernels.cpu.ir import VectorBuilder, i64, outlined
-from hogblock.kernels.cpu.tile import for_activation
 from hogblock.kernels.ops import LINE
 
 _INT = types.int64
@@ -73,34 +72,15 @@ def _make(name, n_words, with_slope, emit, n_lines):
     return signature, codegen
 
 
-def _derivative(vb, kind):
-    """act'(x) in terms of y = act(x), times d: ``formula(y, d, slope)``."""
-    builder, one = vb.builder, vb.constant(1.0)
-
-    def linear(y, d, slope):
-        rises = builder.fcmp_ordered(">", y, vb.constant(0.0))
-        return builder.select(rises, d, builder.fmul(d, slope))
-
-    def tanh(y, d, slope):
-        return builder.fmul(d, builder.fsub(one, builder.fmul(y, y)))
-
-    def logistic(y, d, slope):
-        return builder.fmul(d, builder.fmul(y, builder.fsub(one, y)))
-
-    formulas = {op.TANH: tanh, op.LOGISTIC: logistic, op.LINEAR: linear}
-    return formulas[kind]
-
-
-def _for_derivative(vb, kind, slope, emit):
+def _for_derivative(vb, act, slope, emit):
     """Emit ``emit(derivative)`` for each activation, and a switch between them."""
     wide = vb.spread(slope)
-    codes = iter((op.TANH, op.LOGISTIC, op.LINEAR))
-
-    def emit_next(_):
-        formula = _derivative(vb, next(codes))
-        emit(lambda y, d: formula(y, d, wide))
-
-    for_activation(vb, kind, slope, emit_next)
+    for_formula(
+        vb,
+        act,
+        FUSED,
+        lambda formula: emit(lambda y, d: formula.backward(vb, y, d, wide)),
+    )
 
 
 def _sum(vb, x, count, step, out):

@@ -188,8 +188,9 @@ def train_step(worker, plans, data, rules, ticket):
         counter += draws_of(ops[k], rows)
     worker.state[DROPOUT_COUNTER] = counter
     loss = compute_loss(
-        ops[n_forward], work, data.targets, indices, rows, data.weights, scale
-    )
+        ops[n_forward], reals[n_forward], work, data.targets, indices, rows,
+        data.weights, scale,
+    )  # fmt: skip
     fused = rules.write == WRITE_PLAIN
     gradient = worker.gradient
     if rules.write == WRITE_MEAN:

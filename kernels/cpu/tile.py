@@ -8,8 +8,7 @@ float32. The strides choose the operand's transpose, and the two levels of the K
 let the same tile serve dense layers (outer count 1) and convolutions. What happens to
 the accumulators is the tile's epilogue:
 
-- `activate`: out = act(acc), see ``ops``: v > 0 ? v : slope * v (identity 1,
-  ReLU 0, leaky ReLU between), tanh, logistic;
+- `activate`: out = act(acc), see ``activation``;
 - `momentum`: the gradient g updates momentum u and weights w at once and is never
   written to memory (METHOD.md section 2):
   g = acc + decay * w ; u = m * u + g ; w -= along_g * g + along_u * u.
@@ -19,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from hogblock.kernels import ops as op
+from hogblock.kernels.cpu.activation import FUSED, for_formula
 from hogblock.kernels.cpu.host import PREFETCH_AHEAD, TILE
 from hogblock.kernels.cpu.ir import F32, I64, VectorBuilder, i64
 from hogblock.kernels.ops import LINE
@@ -141,30 +140,6 @@ def _for_valid_rows(vb, tile_rows, rows, write_row):
     builder.position_at_end(end)
 
 
-def for_activation(vb, act, slope, emit):
-    """Emit ``emit(formula)`` once for each activation, and a switch between them."""
-    builder = vb.builder
-    slope = vb.spread(slope)
-    formulas = {
-        op.TANH: vb.tanh,
-        op.LOGISTIC: vb.logistic,
-        op.LINEAR: lambda v: vb.leaky(v, slope),
-    }
-    done = builder.append_basic_block("activated")
-    choose = builder.block
-    branches = {}
-    for code, formula in formulas.items():
-        branches[code] = builder.append_basic_block(f"act{code}")
-        builder.position_at_end(branches[code])
-        emit(formula)
-        builder.branch(done)
-    builder.position_at_end(choose)
-    switch = builder.switch(act, branches[op.LINEAR])
-    switch.add_case(i64(op.TANH), branches[op.TANH])
-    switch.add_case(i64(op.LOGISTIC), branches[op.LOGISTIC])
-    builder.position_at_end(done)
-
-
 _OPERANDS = (
     (types.int64, types.int64, types.int64, types.int64)  # a, row, outer, inner
     + (types.int64, types.int64, types.int64)  # b, outer, inner
@@ -200,15 +175,18 @@ def make_activate_tile(shape, vectors):
         acc = _accumulate_rows(vb, (shape.rows, vectors), *operands)
         out = vb.pointer(out)
 
+        slope = vb.spread(slope)
+
         def write_all(formula):
             def write_row(i):
                 line = vb.offset(out, builder.mul(i64(i), out_row))
                 for j in range(vectors):
-                    vb.store(formula(acc[i][j]), vb.offset(line, j * vb.lanes))
+                    value = formula.forward(vb, acc[i][j], slope)
+                    vb.store(value, vb.offset(line, j * vb.lanes))
 
             _for_valid_rows(vb, shape.rows, operands[-1], write_row)
 
-        for_activation(vb, act, slope, write_all)
+        for_formula(vb, act, FUSED, write_all)
         return context.get_dummy_value()
 
     @intrinsic

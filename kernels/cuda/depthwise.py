@@ -4,7 +4,7 @@ from numba import float32
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.activation import activated
+from hogblock.kernels.cuda.activation import fused_forward
 from hogblock.kernels.cuda.elementwise import for_elements
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
@@ -41,7 +41,7 @@ def _forward(run, team, p, e):
     if table[p + op.B] >= 0:
         total = float32(total + read(team.reads, table[p + op.B] + channel))
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
-    team.work[table[p + ph.OUT] + e] = activated(total, table[p + op.KIND], slope)
+    team.work[table[p + ph.OUT] + e] = fused_forward(table[p + op.KIND], total, slope)
 
 
 @part

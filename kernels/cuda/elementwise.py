@@ -7,7 +7,7 @@ from numba import float32
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.activation import activated, derivative
+from hogblock.kernels.cuda.activation import derivative, forward, fused_forward
 from hogblock.kernels.cuda.integers import int32, quotient, uint32
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.plain import Plain
@@ -43,14 +43,14 @@ def _activation_forward(run, team, p, e):
     table, work = run.table, team.work
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
     value = work[table[p + op.X] + e]
-    work[table[p + op.Y] + e] = activated(value, table[p + op.KIND], slope)
+    work[table[p + op.Y] + e] = forward(table[p + op.KIND], value, slope)
 
 
 @part
 def _activation_backward(run, team, p, e):
     table, work = run.table, team.work
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
-    factor = derivative(work[table[p + op.Y] + e], table[p + op.KIND], slope)
+    factor = derivative(table[p + op.KIND], work[table[p + op.Y] + e], slope)
     work[table[p + op.DX] + e] = work[table[p + op.DY] + e] * factor
 
 
@@ -59,7 +59,7 @@ def _add_forward(run, team, p, e):
     table, work = run.table, team.work
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
     total = float32(work[table[p + op.X] + e] + work[table[p + op.X2] + e])
-    work[table[p + op.Y] + e] = activated(total, table[p + op.KIND], slope)
+    work[table[p + op.Y] + e] = fused_forward(table[p + op.KIND], total, slope)
 
 
 @part

@@ -5,7 +5,7 @@ from numba import float32
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.activation import activated, derivative
+from hogblock.kernels.cuda.activation import fused_derivative, fused_forward
 from hogblock.kernels.cuda.integers import int32
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import load4, read4, store4
@@ -28,10 +28,10 @@ def store_outputs(run, team, step, p, m, n, a, b, c, d, k_part):
     store4(
         team.work,
         int32(table[p + ph.OUT] + m * table[p + ph.OUT_ROW] + n),
-        activated(a, kind, slope),
-        activated(b, kind, slope),
-        activated(c, kind, slope),
-        activated(d, kind, slope),
+        fused_forward(kind, a, slope),
+        fused_forward(kind, b, slope),
+        fused_forward(kind, c, slope),
+        fused_forward(kind, d, slope),
     )
 
 
@@ -44,10 +44,10 @@ def store_input_gradient(run, team, step, p, m, n, a, b, c, d, k_part):
         kind = table[p + ph.ACT_KIND]
         slope = run.reals[table[p + ph.REALS] + ph.ACT_SLOPE]
         y = load4(team.work, int32(table[p + ph.ACT_Y] + at))
-        a = float32(a * derivative(y[0], kind, slope))
-        b = float32(b * derivative(y[1], kind, slope))
-        c = float32(c * derivative(y[2], kind, slope))
-        d = float32(d * derivative(y[3], kind, slope))
+        a = float32(a * fused_derivative(kind, y[0], slope))
+        b = float32(b * fused_derivative(kind, y[1], slope))
+        c = float32(c * fused_derivative(kind, y[2], slope))
+        d = float32(d * fused_derivative(kind, y[3], slope))
     store4(team.work, int32(table[p + ph.OUT] + at), a, b, c, d)
 
 

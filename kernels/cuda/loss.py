@@ -7,16 +7,20 @@ from numba import float32
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
+from hogblock.kernels.cuda.choice import make_choice
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import float_of
 from hogblock.kernels.cuda.team import first_tile, sum_over_threads
 
+# Each gives the loss of one sample, whose targets are those of sample `index`, and
+# writes DZ, its gradient times `factor`.
+
 
 @part
-def _softmax(team, z, dz, n_out, label, factor):
-    """Loss of one sample; DZ = factor * (softmax(Z) - target)."""
+def _softmax(run, team, z, dz, n_out, index, factor, parameter):
     work = team.work
+    label = run.targets[index]
     top = work[z]
     for j in range(1, n_out):
         value = work[z + j]
@@ -34,8 +38,8 @@ def _softmax(team, z, dz, n_out, label, factor):
 
 
 @part
-def _logistic(run, team, z, dz, n_out, target, factor):
-    work = team.work
+def _logistic(run, team, z, dz, n_out, index, factor, parameter):
+    work, target = team.work, index * n_out
     loss = float32(0)
     for j in range(n_out):
         v = work[z + j]
@@ -50,8 +54,8 @@ def _logistic(run, team, z, dz, n_out, target, factor):
 
 
 @part
-def _squared(run, team, z, dz, n_out, target, factor):
-    work = team.work
+def _squared(run, team, z, dz, n_out, index, factor, parameter):
+    work, target = team.work, index * n_out
     loss = float32(0)
     for j in range(n_out):
         difference = float32(work[z + j] - float_of(run.targets[target + j]))
@@ -60,12 +64,20 @@ def _squared(run, team, z, dz, n_out, target, factor):
     return float32(loss * float32(0.5) / float32(n_out))
 
 
+KERNELS = {
+    op.SOFTMAX_CROSS_ENTROPY: _softmax,
+    op.LOGISTIC_CROSS_ENTROPY: _logistic,
+    op.SQUARED_ERROR: _squared,
+}
+_loss_of = make_choice(KERNELS)
+
+
 @part
 def loss_gradient(run, team, step, p, rows):
     """DY, and each sample's weighted loss."""
     table, work = run.table, team.work
     row, n_out = table[p + op.X_ROW], table[p + op.X_WIDTH]
-    kind = table[p + op.KIND]
+    parameter = run.reals[table[p + ph.REALS] + op.LOSS_PARAMETER]
     indices = int32(table[job.INDICES_AT] + team.number * table[job.BATCH])
     scale = float32(0)
     if step.values[job.WEIGHTS] > float32(0):
@@ -83,13 +95,9 @@ def loss_gradient(run, team, step, p, rows):
             if table[job.WEIGHTED] == 1:
                 weight = run.weights[index]
             factor = float32(weight * scale)
-            if kind == op.SOFTMAX_CROSS_ENTROPY:
-                label = run.targets[index]
-                loss = _softmax(team, z, dz, n_out, label, factor)
-            elif kind == op.LOGISTIC_CROSS_ENTROPY:
-                loss = _logistic(run, team, z, dz, n_out, index * n_out, factor)
-            else:
-                loss = _squared(run, team, z, dz, n_out, index * n_out, factor)
+            loss = _loss_of(
+                table[p + op.KIND], run, team, z, dz, n_out, index, factor, parameter
+            )
             for j in range(n_out, row):
                 work[dz + j] = float32(0)
             work[table[job.LOSSES_AT] + i] = float32(weight * loss)

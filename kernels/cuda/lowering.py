@@ -160,6 +160,7 @@ def _fuse_derivative(lowering: Lowering, row, reals) -> bool:
     last, before = done[-1], done[-1].row
     fits = (
         before[ph.PHASE] == ph.PRODUCT_INPUT
+        and row[op.KIND] < op.FROM_INPUT
         and before[ph.OUT] == row[op.DY]
         and before[ph.ACT_Y] < 0
         and before[op.X_ROW] == row[op.Y_ROW]

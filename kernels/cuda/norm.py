@@ -6,7 +6,7 @@ from numba import float32
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.activation import activated, derivative
+from hogblock.kernels.cuda.activation import fused_derivative, fused_forward
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import read
@@ -43,7 +43,9 @@ def _d(run, team, p, sample, line, channel):
     table = run.table
     at = int32(sample * table[p + op.Y_ROW] + line * table[p + op.OUT_PIXEL] + channel)
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
-    factor = derivative(team.work[table[p + op.Y] + at], table[p + op.KIND], slope)
+    factor = fused_derivative(
+        table[p + op.KIND], team.work[table[p + op.Y] + at], slope
+    )
     return float32(team.work[table[p + op.DY] + at] * factor)
 
 
@@ -119,7 +121,7 @@ def norm_forward(run, team, p, rows):
             x = _x(run, team, p, sample, line, c)
             y = float32((x - work[at]) * scale + read(team.reads, table[p + op.B] + c))
             target = table[p + op.Y] + sample * table[p + op.Y_ROW] + e
-            work[target] = activated(y, table[p + op.KIND], slope)
+            work[target] = fused_forward(table[p + op.KIND], y, slope)
             e += team.threads
         cuda.syncthreads()
         sample += team.blocks

@@ -8,7 +8,7 @@ from numba import float32
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
-from hogblock.kernels.cuda.activation import activated
+from hogblock.kernels.cuda.activation import fused_forward
 from hogblock.kernels.cuda.elementwise import for_elements
 from hogblock.kernels.cuda.integers import int32, quotient
 from hogblock.kernels.cuda.jit import part
@@ -58,7 +58,7 @@ def _max_forward(run, team, p, e):
             v += 1
         u += 1
     slope = run.reals[table[p + ph.REALS] + op.SLOPE]
-    work[table[p + op.Y] + e] = activated(best, table[p + op.KIND], slope)
+    work[table[p + op.Y] + e] = fused_forward(table[p + op.KIND], best, slope)
     work[table[p + ph.POSITIONS] + e] = float32(position)
 
 

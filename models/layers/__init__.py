@@ -8,6 +8,7 @@ from hogblock.models.layers.dense import Dense
 from hogblock.models.layers.joining import Add, Flatten, Residual
 from hogblock.models.layers.norm import GroupNorm
 from hogblock.models.layers.pointwise import (
+    GELU,
     Dropout,
     LeakyReLU,
     ReLU,
@@ -18,6 +19,7 @@ from hogblock.models.layers.pointwise import (
 from hogblock.models.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 
 __all__ = [
+    "GELU",
     "Add",
     "AvgPool2D",
     "Conv2D",

@@ -69,6 +69,10 @@ class Layer:
         """Work outside the parameters' own gradients."""
         return Cost()
 
+    def parts(self) -> "list[Layer]":
+        """The layers that run one after another for this one."""
+        return [self]
+
     def absorb(self, following: "Layer") -> "Layer | None":
         """One layer that does the work of this and the following one, if there is."""
         return None

@@ -6,10 +6,10 @@ from numbers import Integral
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.ops import padded
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter, image_shape, pair_of
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
 from hogblock.models.layers.pooling import MaxPool2D
 from hogblock.models.layers.window import check_padding, slides, window_columns
 
@@ -94,12 +94,15 @@ class _Conv(Layer):
         backward = pixels * -(-taps // strides) * lanes * channels // self._share(shape)
         return Cost(forward=forward, input_gradient=backward)
 
+    def parts(self):
+        return apart(self)
+
     def absorb(self, following):
-        if self.activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self.activation, following):
             return replace(self, activation=following.act)
-        # Every activation rises, so the largest value is the same before it.
         if (
             isinstance(following, MaxPool2D)
+            and self.act.rises  # so the largest value is the same before it
             and self._pool == (1, 1)
             and following.window == following.strides != (1, 1)
             and following.padding == "valid"
@@ -114,12 +117,7 @@ class _Conv(Layer):
         return geometry | {"depthwise": int(self._share(slot.shape) > 1)}
 
     def forward(self, slot):
-        slot.emit(
-            op.CONV_FORWARD,
-            **self._columns(slot),
-            kind=self.act.kind,
-            slope=self.act.slope,
-        )
+        slot.emit(op.CONV_FORWARD, **self._columns(slot), **self.act.columns)
 
     def backward(self, slot):
         columns = self._columns(slot)
@@ -146,8 +144,8 @@ class Conv2D(_Conv):
     padding : {"same", "valid"}, default="same"
         "same" pads with zeros so that the output has ceil(size / stride) pixels along
         each axis; "valid" does not pad.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"} or Activation, \
-default="identity"
+    activation : str or Activation, default="identity"
+        A name in ``hogblock.models.activations.ACTIVATIONS``.
     bias : bool, default=True
     initialiser : {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}, \
 default="glorot_uniform"

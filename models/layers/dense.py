@@ -5,10 +5,10 @@ from numbers import Integral
 
 from hogblock.kernels import ops as op
 from hogblock.kernels.ops import padded
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
 from hogblock.models.layers.base import Cost, Layer, Parameter
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Dense(Layer):
     ----------
     units : int
         Outputs, at least 1.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu"} or Activation, \
-default="identity"
+    activation : str or Activation, default="identity"
+        A name in ``hogblock.models.activations.ACTIVATIONS``.
     initialiser : {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}, \
 default="glorot_uniform"
         The rule of the weights; it is scikit-learn's rule by default.
@@ -66,13 +66,16 @@ default="glorot_uniform"
         work = shape[0] * padded(self.units)
         return Cost(forward=work, input_gradient=work)
 
+    def parts(self):
+        return apart(self)
+
     def absorb(self, following):
-        if self.activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self.activation, following):
             return replace(self, activation=following.act)
         return None
 
     def forward(self, slot):
-        slot.emit(op.DENSE_FORWARD, kind=self.act.kind, slope=self.act.slope)
+        slot.emit(op.DENSE_FORWARD, **self.act.columns)
 
     def backward(self, slot):
         weight, bias = slot.tensors

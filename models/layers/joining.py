@@ -6,9 +6,9 @@ from math import prod
 from numbers import Integral
 
 from hogblock.kernels import ops as op
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import can_fuse, emit_derivative
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Add(Layer):
         return activation_of(self._activation)
 
     def absorb(self, following):
-        if self._activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self._activation, following):
             return replace(self, _activation=following.act)
         return None
 
@@ -92,8 +92,7 @@ class Add(Layer):
         slot.emit(
             op.ADD_FORWARD,
             x2=slot.x2.offset,
-            kind=self.act.kind,
-            slope=self.act.slope,
+            **self.act.columns,
         )
 
     def backward(self, slot):

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral
 
 from hogblock.kernels import ops as op
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer, Parameter, image_shape
-from hogblock.models.layers.pointwise import Pointwise, activation_of
+from hogblock.models.layers.pointwise import can_fuse
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class GroupNorm(Layer):
         return activation_of(self._activation)
 
     def absorb(self, following):
-        if self._activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self._activation, following):
             return replace(self, _activation=following.act)
         return None
 
@@ -77,8 +77,7 @@ class GroupNorm(Layer):
             "out_pixel": slot.y.pixel,
             "groups": self.groups,
             "moments": slot.reserve("moments", 2 * size),
-            "kind": self.act.kind,
-            "slope": self.act.slope,
+            **self.act.columns,
         }
 
     def forward(self, slot):

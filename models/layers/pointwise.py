@@ -1,39 +1,16 @@
 """Layers that work on each value alone: activations and dropout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hogblock.kernels import ops as op
-from hogblock.models.activations import ACTIVATIONS, Activation, leaky
+from hogblock.models.activations import IDENTITY, Activation, activation_of, leaky
 from hogblock.models.layers.base import Layer, image_shape
 
 
-def activation_of(activation: str | Activation) -> Activation:
-    """An activation by name; raises ValueError for an unknown one.
-
-    Derivatives are taken from outputs, and max-pooling runs before the activation: none
-    may fall.
-    """
-    if isinstance(activation, Activation):
-        if not activation.slope >= 0:
-            raise ValueError(f"the slope of {activation} must be >= 0")
-        return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation={activation!r} is unknown; allowed are {sorted(ACTIVATIONS)}"
-        )
-    return ACTIVATIONS[activation]
-
-
 def emit_derivative(slot, act: Activation) -> None:
-    """Emit the product of DY with an activation's derivative, in slot."""
-    if (act.kind, act.slope) != (op.LINEAR, 1.0):
-        slot.emit(
-            op.ACTIVATION_BACKWARD,
-            dx=slot.dy,
-            x_row=slot.y.row,
-            kind=act.kind,
-            slope=act.slope,
-        )
+    """Emit the product of DY with a fused activation's derivative, in place."""
+    if act[:2] != IDENTITY[:2]:
+        slot.emit(op.ACTIVATION_BACKWARD, dx=slot.dy, x_row=slot.y.row, **act.columns)
 
 
 @dataclass(frozen=True)
@@ -45,11 +22,40 @@ class Pointwise(Layer):
         return activation_of(type(self)._name)
 
     def forward(self, slot):
-        slot.emit(op.ACTIVATION_FORWARD, kind=self.act.kind, slope=self.act.slope)
+        slot.emit(op.ACTIVATION_FORWARD, **self.act.columns)
 
     def backward(self, slot):
         if slot.needs_dx:
-            slot.emit(op.ACTIVATION_BACKWARD, kind=self.act.kind, slope=self.act.slope)
+            of = slot.x if self.act.from_input else slot.y
+            slot.emit(op.ACTIVATION_BACKWARD, y=of.offset, **self.act.columns)
+
+
+@dataclass(frozen=True)
+class Activate(Pointwise):
+    """Any activation."""
+
+    activation: str | Activation
+
+    @property
+    def act(self):
+        return activation_of(self.activation)
+
+
+def can_fuse(activation: str | Activation, following: Layer) -> bool:
+    """Whether a layer that ends with `activation` can run the following one in it."""
+    return (
+        activation == "identity"
+        and isinstance(following, Pointwise)
+        and not following.act.from_input
+    )
+
+
+def apart(layer: Layer) -> list[Layer]:
+    """A layer and its activation, if that has to run as a stage of its own."""
+    if not layer.act.from_input:
+        return [layer]
+    plain = IDENTITY._replace(gain=layer.act.gain)
+    return [replace(layer, activation=plain), Activate(layer.activation)]
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,17 @@ class Sigmoid(Pointwise):
     """1 / (1 + e**-v)."""
 
     _name = "logistic"
+
+
+@dataclass(frozen=True)
+class GELU(Pointwise):
+    """v * P(Z < v) for a standard normal Z, by its tanh form.
+
+    Hendrycks and Gimpel, "Gaussian error linear units" (2016):
+    v / 2 * (1 + tanh(sqrt(2 / pi) * (v + 0.044715 * v**3))).
+    """
+
+    _name = "gelu"
 
 
 @dataclass(frozen=True)

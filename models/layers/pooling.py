@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from hogblock.kernels import ops as op
-from hogblock.models.activations import Activation
+from hogblock.models.activations import Activation, activation_of
 from hogblock.models.layers.base import Layer, image_shape, pair_of
-from hogblock.models.layers.pointwise import Pointwise, activation_of, emit_derivative
+from hogblock.models.layers.pointwise import can_fuse, emit_derivative
 from hogblock.models.layers.window import (
     Slide,
     check_padding,
@@ -83,7 +83,7 @@ class MaxPool2D(_Pool):
         return activation_of(self._activation)
 
     def absorb(self, following):
-        if self._activation == "identity" and isinstance(following, Pointwise):
+        if can_fuse(self._activation, following):
             return replace(self, _activation=following.act)
         return None
 
@@ -91,8 +91,7 @@ class MaxPool2D(_Pool):
         slot.emit(
             op.MAX_POOL_FORWARD,
             **self._columns(slot),
-            kind=self.act.kind,
-            slope=self.act.slope,
+            **self.act.columns,
         )
 
     def backward(self, slot):

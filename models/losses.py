@@ -1,0 +1,93 @@
+"""Losses: what a plan, the targets and the predictions need to know of each.
+
+Values and gradients are kernels in ``kernels.cpu.loss`` and ``kernels.cuda.loss``. To
+add one, write both, give it a code in ``kernels.ops``, and a class here.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hogblock.kernels import ops as op
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What all losses share.
+
+    A sample's loss is the sum over the outputs of a classifier, and the mean over those
+    of a regressor, whose gradient is that of the sum all the same: scikit-learn's
+    convention.
+    """
+
+    name: ClassVar[str]
+    code: ClassVar[int]
+    """In the op table."""
+    link: ClassVar[str]
+    """What makes predictions of outputs: "identity", "logistic" or "softmax"."""
+    targets: ClassVar[str] = "columns"
+    """"classes": int32, an index a sample; "columns": float32, a column an output."""
+
+    @property
+    def parameter(self) -> float:
+        """Its real parameter, if it has one."""
+        return 0.0
+
+
+class SoftmaxCrossEntropy(Loss):
+    """-log softmax(z)[t], for one of several classes."""
+
+    name = "softmax"
+    code = op.SOFTMAX_CROSS_ENTROPY
+    link = "softmax"
+    targets = "classes"
+
+
+class LogisticCrossEntropy(Loss):
+    """Cross-entropy of logistic(z), for two classes and for several labels."""
+
+    name = "logistic"
+    code = op.LOGISTIC_CROSS_ENTROPY
+    link = "logistic"
+
+
+class RegressionLoss(Loss):
+    """A loss of real targets."""
+
+    link = "identity"
+
+
+class SquaredError(RegressionLoss):
+    """(z - t)**2 / 2."""
+
+    name = "squared_error"
+    code = op.SQUARED_ERROR
+
+
+LOSSES: dict[str, Loss] = {
+    kind.name: kind()
+    for kind in (SoftmaxCrossEntropy, LogisticCrossEntropy, SquaredError)
+}
+
+REGRESSION_LOSSES = tuple(
+    name for name, loss in LOSSES.items() if isinstance(loss, RegressionLoss)
+)
+
+
+def loss_of(loss: str | Loss) -> Loss:
+    """A loss by name, or as it is.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or code.
+    """
+    if isinstance(loss, Loss):
+        if loss.code not in {known.code for known in LOSSES.values()}:
+            raise ValueError(
+                f"{loss} has the unknown code {loss.code}; allowed are the losses "
+                f"{sorted(LOSSES)}"
+            )
+        return loss
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise ValueError(f"loss={loss!r} is unknown; allowed are {sorted(LOSSES)}")
+    return LOSSES[loss]
