@@ -59,15 +59,15 @@ def dense_forward(x, x_row, w, b, y, w_row, batch, n_in, act, slope):
 
 @kernel
 def dense_weight_update(
-    x, x_row, dy, dy_row, zeros, w, u, w_row, batch, n_in, n_out, step, decays
+    x, x_row, dy, dy_row, zeros, w, u, w_row, batch, n_in, n_out, coefficients, decays
 ):  # fmt: skip
     """Momentum step on w[n_in, n_out] with the gradient x^T dy, which is never stored.
 
-    step : float32 [4] = m, decay, along_g, along_u (see the tile's epilogue);
+    coefficients : float32 [4]: m, decay, along_g, along_u (see the tile's epilogue);
     decays : whether the decay applies.
     """
-    m, along_g, along_u = step[0], step[2], step[3]
-    decay = step[1] if decays else np.float32(0)
+    m, along_g, along_u = coefficients[0], coefficients[2], coefficients[3]
+    decay = coefficients[1] if decays else np.float32(0)
     for i in range(0, n_in, ROWS):
         j = 0
         while j < n_out:

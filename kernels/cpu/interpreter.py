@@ -203,7 +203,9 @@ def small_gradient(row, work, zeros, rows, g, image_op):
 
 
 @kernel
-def update_op(row, work, params, momentum, gradient, zeros, rows, step, image_op):
+def update_op(
+    row, work, params, momentum, gradient, zeros, rows, coefficients, image_op
+):
     """Update a parameter tensor in place, its gradient never leaving the registers.
 
     Biases, scales and convolutions are small: their gradient goes through `gradient`.
@@ -216,12 +218,14 @@ def update_op(row, work, params, momentum, gradient, zeros, rows, step, image_op
             x, row[op.X_ROW], dy, y_row, zeros,
             np.int64(params.ctypes.data) + 4 * start,
             np.int64(momentum.ctypes.data) + 4 * start,
-            y_row, rows, row[op.COUNT], y_row, step, row[op.DECAYS] == 1,
+            y_row, rows, row[op.COUNT], y_row, coefficients, row[op.DECAYS] == 1,
         )  # fmt: skip
     else:
         start, size = small_tensor(row)
         part = slice(start, start + size)
         small_gradient(row, work, zeros, rows, gradient[part], image_op)
         decays = row[op.DECAYS] == 1
-        momentum_step(gradient[part], params[part], momentum[part], step, decays)
+        momentum_step(
+            gradient[part], params[part], momentum[part], coefficients, decays
+        )
         subtract(params[part], gradient[part])

@@ -1,7 +1,7 @@
 """Updates that are not fused with a weight gradient: from a gradient vector.
 
 Arrays are float32 slices of equal length: weights w, momentum u, gradient or step g.
-``step`` is float32 [4] = m, decay, along_g, along_u, as in the tile's epilogue.
+``coefficients`` are float32 [4]: m, decay, along_g, along_u, as in the tile's epilogue.
 """
 
 import numpy as np
@@ -30,10 +30,10 @@ def column_sums(dy, dy_row, rows, out):
 
 
 @kernel
-def momentum_step(g, w, u, step, decays):
+def momentum_step(g, w, u, coefficients, decays):
     """Turn the gradient g in place into the step to subtract, and update u."""
-    m, along_g, along_u = step[0], step[2], step[3]
-    decay = step[1] if decays else np.float32(0)
+    m, along_g, along_u = coefficients[0], coefficients[2], coefficients[3]
+    decay = coefficients[1] if decays else np.float32(0)
     for i in range(g.size):
         gradient = g[i] + decay * w[i]
         momentum = m * u[i] + gradient

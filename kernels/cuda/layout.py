@@ -18,7 +18,7 @@ class Layout:
         float32 words so far.
     batch : int
     blocks, threads : int
-        Of a team, and of a block.
+        Thread blocks of a team, threads of a thread block.
     shared : int
         float32 of shared memory that the phases so far need.
     """

@@ -46,8 +46,9 @@ class Cost(NamedTuple):
 class Layer:
     """What every layer answers. Shapes are of one sample.
 
-    To add a layer, write its class in this package and its kernels in
-    ``hogblock.kernels``; the interpreter there runs the rows that it emits.
+    To add a layer, declare its operations in ``kernels.ops``, write its class in this
+    package and list it there, and write its kernels, each with a row in the tables of
+    its file: OPERATIONS in ``kernels.cpu``, PLAIN in ``kernels.cuda``.
     """
 
     reads_raw_images = False
