@@ -25,7 +25,7 @@ from passes import random_biases, round_kernels
 
 from hogblock import Augmentation, CNNClassifier, Cuda, MLPClassifier
 from hogblock.datasets import load_digits_images
-from hogblock.kernels.cuda import job, launch, lowering
+from hogblock.kernels.cuda import job, launch, products
 from hogblock.kernels.cuda.program import Rules, Shape, make_program
 from hogblock.models import (
     AvgPool2D,
@@ -70,12 +70,12 @@ NETWORKS = {
 @contextmanager
 def tiles_of_a_team():
     """Take the tiles that a card's blocks would have."""
-    chosen = lowering.choose_tile, lowering.choose_split
+    chosen = products.choose_tile, products.choose_split
     for name, choose in zip(("choose_tile", "choose_split"), chosen, strict=True):
         team = partial(lambda f, m, n, k, *_: f(m, n, k, BLOCKS, THREADS), choose)
-        setattr(lowering, name, team)
+        setattr(products, name, team)
     yield
-    lowering.choose_tile, lowering.choose_split = chosen
+    products.choose_tile, products.choose_split = chosen
 
 
 def _launch(self, name, blocks, threads, shared, arguments, stream=0):
