@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hogblock import engine, methods, schedules
+from hogblock import methods, schedules
+from hogblock.engines.cpu import engine
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
 
 N, FEATURES, CLASSES, BATCH = 203, 13, 5, 16
