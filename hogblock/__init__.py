@@ -11,14 +11,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Augmentation": "hogblock.augmentation",
-    "CNNClassifier": "hogblock.cnn",
-    "CNNRegressor": "hogblock.cnn",
-    "Cuda": "hogblock.devices",
+    "CNNClassifier": "hogblock.estimators.cnn",
+    "CNNRegressor": "hogblock.estimators.cnn",
+    "Cuda": "hogblock.engines.devices",
     "DeviceUnavailableError": "hogblock.errors",
-    "MLPClassifier": "hogblock.mlp",
-    "MLPRegressor": "hogblock.mlp",
-    "NetworkClassifier": "hogblock.network",
-    "NetworkRegressor": "hogblock.network",
+    "MLPClassifier": "hogblock.estimators.mlp",
+    "MLPRegressor": "hogblock.estimators.mlp",
+    "NetworkClassifier": "hogblock.estimators.network",
+    "NetworkRegressor": "hogblock.estimators.network",
 }
 _MODULES = ("datasets", "kernels", "methods", "models", "report", "schedules")
 

@@ -25,8 +25,9 @@ import pytest
 from hypothesis import settings
 from ptx import cuda_compilers
 
-from hogblock import datasets, pool
+from hogblock import datasets
 from hogblock.datasets import load_digits_images
+from hogblock.engines.cpu import pool
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.kernels.ops import LINE, padded
 

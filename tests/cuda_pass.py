@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from passes import assert_same_gradient, masks_of, random_biases, round_kernels
 
-from hogblock.cuda.arrays import Arrays
-from hogblock.cuda.availability import check_available
-from hogblock.devices import Cuda, simulated
+from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.cuda.availability import check_available
+from hogblock.engines.devices import Cuda, simulated
 from hogblock.errors import DeviceUnavailableError
 from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job

@@ -8,18 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from hogblock import engine, schedules
-from hogblock.cuda import engine as cuda_engine
-from hogblock.cuda import servers as cuda_servers
-from hogblock.cuda.timing import Pace
-from hogblock.devices import Cuda
+from hogblock import schedules
+from hogblock.engines.cpu import engine
+from hogblock.engines.cpu.shared import private_arrays
+from hogblock.engines.cpu.task import arguments_of
+from hogblock.engines.cuda import engine as cuda_engine
+from hogblock.engines.cuda import servers as cuda_servers
+from hogblock.engines.cuda.timing import Pace
+from hogblock.engines.devices import Cuda
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.methods import SGD
 from hogblock.models import Dense, Dropout, Network
-from hogblock.settings import Settings, TrainingData
-from hogblock.shared import private_arrays
-from hogblock.task import arguments_of
+from hogblock.training.settings import Settings, TrainingData
 
 N, FEATURES, CLASSES, BATCH = 22, 5, 3, 5
 BATCHES = 5  # the last has two samples

@@ -48,9 +48,9 @@ class Engines:
 
     def install(self, monkeypatch):
         """Watch the engines; blocks of few threads, which are faster."""
-        from hogblock.cuda import engine, predict, servers
+        from hogblock.engines.cuda import engine, predict, servers
 
-        monkeypatch.setattr("hogblock.cuda.memory.SIMULATED_THREADS", 2)
+        monkeypatch.setattr("hogblock.engines.cuda.memory.SIMULATED_THREADS", 2)
         train, usable, outputs_of = (
             engine.train,
             engine.usable_workers,
@@ -106,9 +106,12 @@ class FakeDriver:
 
     def install(self, monkeypatch):
         """Put this in the place of CuPy, with numba-cuda there and no simulator."""
-        monkeypatch.setattr("hogblock.cuda.availability.simulated", lambda: False)
         monkeypatch.setattr(
-            "hogblock.cuda.availability.find_spec", lambda name: SimpleNamespace()
+            "hogblock.engines.cuda.availability.simulated", lambda: False
+        )
+        monkeypatch.setattr(
+            "hogblock.engines.cuda.availability.find_spec",
+            lambda name: SimpleNamespace(),
         )
         cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=self))
         monkeypatch.setitem(sys.modules, "cupy", cupy)

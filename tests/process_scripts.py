@@ -17,7 +17,8 @@ import numpy as np
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
-from hogblock import MLPClassifier, pool
+from hogblock import MLPClassifier
+from hogblock.engines.cpu import pool
 
 JOIN_SECONDS = 30
 

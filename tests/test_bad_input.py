@@ -43,7 +43,10 @@ WRONG = [
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch):
     """No worker is asked for and no memory reserved."""
-    for name in ("hogblock.pool.acquire", "hogblock.engine.Segment"):
+    for name in (
+        "hogblock.engines.cpu.pool.acquire",
+        "hogblock.engines.cpu.engine.Segment",
+    ):
         monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
 
 

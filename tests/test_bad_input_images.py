@@ -13,8 +13,8 @@ from hogblock import (
     CNNRegressor,
     NetworkClassifier,
     NetworkRegressor,
-    pool,
 )
+from hogblock.engines.cpu import pool
 from hogblock.models import Conv2D, Dense, Flatten, Network, lenet5
 
 RNG = np.random.default_rng(0)
@@ -35,7 +35,10 @@ def nothing_starts(monkeypatch):
     """No worker is asked for, no memory reserved; none was there, none is left."""
     pool.close()
     before = set(os.listdir("/dev/shm"))
-    for name in ("hogblock.pool.acquire", "hogblock.engine.Segment"):
+    for name in (
+        "hogblock.engines.cpu.pool.acquire",
+        "hogblock.engines.cpu.engine.Segment",
+    ):
         monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
     yield
     assert pool.running() == []

@@ -22,8 +22,8 @@ from hogblock import (
     cli,
     datasets,
 )
-from hogblock._data import DIALECT, IMAGE_SETS, Data, load, split, task_of
-from hogblock._train import MODELS, save
+from hogblock.cli.data import DIALECT, IMAGE_SETS, Data, load, split, task_of
+from hogblock.cli.train import MODELS, save
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

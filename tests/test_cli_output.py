@@ -7,7 +7,8 @@ import sys
 import pytest
 
 import hogblock
-from hogblock import MLPClassifier, _train, cli
+from hogblock import MLPClassifier, cli
+from hogblock.cli import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -83,7 +84,7 @@ def test_a_stream_is_not_there(here, monkeypatch, capsys, stream, closed):
 
 def test_results_are_saved_before_they_are_printed(here, monkeypatch):
     seen = []
-    monkeypatch.setattr(_train, "put", lambda text: seen.append((text, results(here))))
+    monkeypatch.setattr(train, "put", lambda text: seen.append((text, results(here))))
     assert cli.main([*QUICK]) == 0
     [(text, files)] = seen
     assert files == RESULTS and "end of training" in text
@@ -97,7 +98,7 @@ def test_what_cannot_be_saved_is_printed(here, monkeypatch, capsys):
     def write(path, write):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_train, "save", write)
+    monkeypatch.setattr(train, "save", write)
     assert cli.main([*QUICK]) == 2
     captured = capsys.readouterr()
     assert "test accuracy" in captured.out and "No space left" in captured.err

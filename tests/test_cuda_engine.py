@@ -17,7 +17,7 @@ from hogblock.models import (
     Network,
     Residual,
 )
-from hogblock.settings import TrainingData
+from hogblock.training.settings import TrainingData
 
 pytestmark = pytest.mark.usefixtures("simulator")
 

@@ -19,7 +19,7 @@ from hogblock import (
     MLPRegressor,
     NetworkClassifier,
 )
-from hogblock.cuda.card import Card
+from hogblock.engines.cuda.card import Card
 from hogblock.methods import Hogwild
 from hogblock.models import Conv2D, Dense, Flatten, GlobalAvgPool2D, GroupNorm, Network
 from hogblock.schedules import Adaptive
@@ -179,7 +179,9 @@ def test_partial_fit_and_warm_start_go_on():
     ids=["MLP", "regression", "CNN", "network"],
 )
 def test_predictions_of_both_places_are_equal(monkeypatch, model, x, y):
-    monkeypatch.setattr("hogblock.cuda.predict.CHUNK", 5)  # several, and a short one
+    monkeypatch.setattr(
+        "hogblock.engines.cuda.predict.CHUNK", 5
+    )  # several, and a short one
     model = clone(model).set_params(max_iter=1, **PLAN).fit(x, y)
     model.set_params(device=LARGE)
     for name in ("predict", "predict_proba", "predict_log_proba"):

@@ -12,7 +12,7 @@ import pytest
 from cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, assert_close, fit
 
 from hogblock import Cuda
-from hogblock.cuda.engine import usable_workers
+from hogblock.engines.cuda.engine import usable_workers
 from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
 from hogblock.models import Dense, Network
 
@@ -91,7 +91,7 @@ def test_layered_steps(monkeypatch, method, workers):
 def test_layered_graphs_of_many_steps(monkeypatch):
     """Minibatches behind one another, so many that they make a graph of their own."""
     runs.pace(monkeypatch, 64)
-    monkeypatch.setattr("hogblock.cuda.launches.STEPS_A_GRAPH", 2)
+    monkeypatch.setattr("hogblock.engines.cuda.launches.STEPS_A_GRAPH", 2)
     chosen = runs.settings(PASSM(), 2)
     found = fit(chosen, device=LAYERED)
     again = Replay(chosen)

@@ -9,17 +9,17 @@ from cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, fit
 from fake_cuda import DeviceArray
 
 from hogblock import Cuda, MLPClassifier
-from hogblock.cuda import engine, memory, rules
-from hogblock.cuda.card import Card
-from hogblock.cuda.timing import FIRST_STEPS, SECONDS_AT_ONCE, Pace
-from hogblock.devices import simulated
+from hogblock.engines.cuda import engine, memory, rules
+from hogblock.engines.cuda.card import Card
+from hogblock.engines.cuda.timing import FIRST_STEPS, SECONDS_AT_ONCE, Pace
+from hogblock.engines.devices import simulated
 from hogblock.errors import DeviceMemoryError, WorkerError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import Launcher
 from hogblock.kernels.cuda.program import Shape
 from hogblock.methods import Hogwild
 from hogblock.models import Conv2D, Dense, GlobalAvgPool2D, GroupNorm, Network
-from hogblock.settings import TrainingData
+from hogblock.training.settings import TrainingData
 
 pytestmark = pytest.mark.usefixtures("simulator")
 

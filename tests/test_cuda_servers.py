@@ -13,9 +13,9 @@ from cuda_runs import BATCHES, DATA, NETWORK, Replay, Watch, assert_close, fit
 from fake_cuda import DeviceArray
 
 from hogblock import Cuda, MLPClassifier, MLPRegressor
-from hogblock.cuda import servers
-from hogblock.cuda.arrays import Arrays
-from hogblock.cuda.card import Card
+from hogblock.engines.cuda import servers
+from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.cuda.card import Card
 from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
 from hogblock.methods import PASSM, PASSMPlus

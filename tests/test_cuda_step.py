@@ -8,11 +8,12 @@ import pytest
 from cuda_pass import CARD, CUDA, Run, make_problem
 
 from hogblock import methods
-from hogblock.cuda.arrays import Arrays
-from hogblock.cuda.predict import outputs_of
-from hogblock.cuda.rules import program_of
-from hogblock.devices import Cuda
-from hogblock.engine import Settings, TrainingData
+from hogblock.engines.cpu.engine import Settings, TrainingData
+from hogblock.engines.cpu.task import make_plans
+from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.cuda.predict import outputs_of
+from hogblock.engines.cuda.rules import program_of
+from hogblock.engines.devices import Cuda
 from hogblock.kernels.counters import STALENESS_BINS
 from hogblock.kernels.cpu.draw import choose_plan
 from hogblock.kernels.cpu.job import DRAWN, STATE_WIDTH
@@ -21,8 +22,7 @@ from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.program import Shape
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, MaxPool2D, Network
 from hogblock.models.plan import make_plan
-from hogblock.scaling import Scaling
-from hogblock.task import make_plans
+from hogblock.training.scaling import Scaling
 
 pytestmark = CUDA
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hogblock import Cuda
-from hogblock.cuda import arrays, card, launches, memory, servers, timing
-from hogblock.cuda.arrays import Arrays
-from hogblock.cuda.rules import program_of
+from hogblock.engines.cuda import arrays, card, launches, memory, servers, timing
+from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.cuda.rules import program_of
 from hogblock.kernels.cuda.program import Shape
 
 

@@ -5,11 +5,11 @@ import pytest
 from fake_cuda import DeviceArray, Engines
 
 from hogblock import CNNClassifier, Cuda, MLPClassifier, MLPRegressor, NetworkClassifier
-from hogblock.cuda import moments
-from hogblock.cuda.arrays import Arrays, SimulatedArray
-from hogblock.devices import is_device_array
+from hogblock.engines.cuda import moments
+from hogblock.engines.cuda.arrays import Arrays, SimulatedArray
+from hogblock.engines.devices import is_device_array
 from hogblock.models import Conv2D, Dense, Flatten, MaxPool2D, Network
-from hogblock.scaling import Standardiser
+from hogblock.training.scaling import Standardiser
 
 N = 30
 RANDOM = np.random.default_rng(0)

@@ -13,8 +13,8 @@ from sklearn.base import clone
 
 import hogblock
 from hogblock import Cuda, DeviceUnavailableError, MLPClassifier, cli
-from hogblock.cuda import availability
-from hogblock.devices import is_device_array, place_of, resolve
+from hogblock.engines.cuda import availability
+from hogblock.engines.devices import is_device_array, place_of, resolve
 from hogblock.methods import ASSM, PASSM, Hogwild
 
 X = np.random.default_rng(0).normal(size=(60, 4))

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from test_engine_methods import BATCHES, ROWS, N, make_data, settings, start
 
-from hogblock import MLPClassifier, MLPRegressor, engine, methods
+from hogblock import MLPClassifier, MLPRegressor, methods
+from hogblock.engines.cpu import engine
+from hogblock.engines.cpu.shared import private_arrays
+from hogblock.engines.cpu.task import arguments_of
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import WRITE_PLAIN
 from hogblock.kernels.cpu.step import _count_update
-from hogblock.shared import private_arrays
-from hogblock.task import arguments_of
 
 pytestmark = [
     pytest.mark.timeout(60),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from random_networks import decaying_the_other_way
 
-from hogblock import engine, methods, schedules
+from hogblock import methods, schedules
+from hogblock.engines.cpu import engine
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
 
 N, FEATURES, CLASSES, BATCH = 203, 13, 5, 16

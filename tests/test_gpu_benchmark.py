@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ptx import compile_elsewhere, ptxas
 
-from hogblock import engine
+from hogblock.engines.cpu import engine
 from hogblock.kernels.cpu.warmup import warm_up
 
 ROOT = Path(__file__).parent.parent

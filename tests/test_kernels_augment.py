@@ -7,8 +7,9 @@ import naive
 import numpy as np
 import pytest
 
-from hogblock import Augmentation, CNNClassifier, engine, methods, schedules
+from hogblock import Augmentation, CNNClassifier, methods, schedules
 from hogblock.datasets import load_digits_images
+from hogblock.engines.cpu import engine
 from hogblock.kernels.cpu.augment import (
     DRAWS,
     augment_rows,

@@ -9,7 +9,9 @@ import pytest
 from passes import assert_padding_is_zero, random_biases
 from random_networks import random_image_network, random_network
 
-from hogblock import engine, methods, schedules
+from hogblock import methods, schedules
+from hogblock.engines.cpu import engine
+from hogblock.engines.cpu.predict import outputs_of
 from hogblock.models import (
     Conv2D,
     Dense,
@@ -22,8 +24,7 @@ from hogblock.models import (
     Residual,
     Sigmoid,
 )
-from hogblock.predict import outputs_of
-from hogblock.scaling import Scaling
+from hogblock.training.scaling import Scaling
 
 F32 = np.float32
 NONE = np.zeros(0, F32)

@@ -18,7 +18,7 @@ import joblib, numba, numpy as np
 from sklearn.base import clone
 import multiprocessing.shared_memory, joblib.externals.loky
 {before}
-import hogblock, hogblock.engine
+import hogblock, hogblock.engines.cpu.engine
 from hogblock.models import lenet5
 model = joblib.load(sys.argv[1])
 x = np.zeros((200, 64), np.float32)
@@ -37,7 +37,7 @@ for name, attempt in tries.items():
         attempt()
     except ImportError as error:
         print(name, error, sep=": ")
-from hogblock import pool
+from hogblock.engines.cpu import pool
 assert pool.running() == []
 """
 TRIES = ["fit", "workers", "partial", "raw", "images", "predict"]

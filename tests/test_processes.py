@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hogblock import MLPClassifier, pool
+from hogblock import MLPClassifier
+from hogblock.engines.cpu import pool
 from hogblock.errors import SharedMemoryError, WorkerError
 
 pytestmark = pytest.mark.timeout(60)
@@ -130,7 +131,7 @@ def test_too_little_shared_memory_says_how_much_was_needed(data, monkeypatch):
 
 
 def test_a_daemonic_process_trains_alone(data, monkeypatch):
-    from hogblock import engine
+    from hogblock.engines.cpu import engine
 
     class Daemon:
         daemon = True
@@ -143,7 +144,8 @@ def test_a_daemonic_process_trains_alone(data, monkeypatch):
 SCRIPT = """
 import sys, threading, os, time
 import numpy as np
-from hogblock import MLPClassifier, pool
+from hogblock import MLPClassifier
+from hogblock.engines.cpu import pool
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3000, 20)).astype(np.float32)
 y = (x[:, 0] > 0).astype(int)

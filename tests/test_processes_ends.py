@@ -130,7 +130,7 @@ def test_workers_of_killed_and_of_orphaned_processes_leave(script):
     assert orphans
     time.sleep(LEAVE_SECONDS)
     words = [" ".join(psutil.Process(p).cmdline()) for p in run.alive()]
-    assert not [w for w in words if "hogblock._bootstrap" in w]
+    assert not [w for w in words if "hogblock.engines.cpu.bootstrap" in w]
 
 
 def test_a_program_that_detached_itself_trains_to_the_end(script, tmp_path):

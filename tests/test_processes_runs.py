@@ -15,7 +15,8 @@ import psutil
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from hogblock import MLPClassifier, pool
+from hogblock import MLPClassifier
+from hogblock.engines.cpu import engine, pool, shared, system
 from hogblock.errors import WorkerError
 
 pytestmark = pytest.mark.timeout(60)
@@ -163,8 +164,8 @@ def interrupted_at(count, work):
 
     Lines of the modules that start, own and end processes and memory count.
     """
-    names = ("pool", "engine", "shared", "_system")
-    files = tuple(f"hogblock{os.sep}{name}.py" for name in names)
+    modules = (pool, engine, shared, system)
+    files = tuple(module.__file__ for module in modules)
     left = count
 
     def in_function(frame, event, _):
@@ -175,7 +176,7 @@ def interrupted_at(count, work):
         return in_function
 
     def at_call(frame, *_):
-        return in_function if frame.f_code.co_filename.endswith(files) else None
+        return in_function if frame.f_code.co_filename in files else None
 
     before = sys.gettrace()
     sys.settrace(at_call)

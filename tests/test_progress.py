@@ -10,10 +10,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hogblock import MLPClassifier, progress
+from hogblock import MLPClassifier
 from hogblock.kernels.cpu import warmup
 from hogblock.kernels.say import say
-from hogblock.progress import progress_bar
+from hogblock.training import progress
+from hogblock.training.progress import progress_bar
 
 
 class Terminal(io.StringIO):

@@ -5,7 +5,7 @@ import pytest
 
 from hogblock import CNNClassifier, NetworkClassifier
 from hogblock.models import Dense, Flatten, Network
-from hogblock.scaling import LARGEST, Scaling, Standardiser, unscaled_weights
+from hogblock.training.scaling import LARGEST, Scaling, Standardiser, unscaled_weights
 
 NONE = np.zeros(0, np.float32)
 F32 = np.float32

@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
+from hogblock.engines.cpu.shared import Segment
 from hogblock.errors import SharedMemoryError
-from hogblock.shared import Segment
 
 SPECIFICATION = {"params": ((3 * 2**18,), "f4")}
 SIZE = r"needs 3\.0 MiB of shared memory"
@@ -90,7 +90,7 @@ def test_no_failure_makes_the_tracker_complain():
     script = f"""
 import resource
 from hogblock.errors import SharedMemoryError
-from hogblock.shared import Segment
+from hogblock.engines.cpu.shared import Segment
 Segment({SPECIFICATION}).release()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))

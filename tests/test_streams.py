@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hogblock import CNNClassifier, MLPClassifier, MLPRegressor
-from hogblock.scaling import ENOUGH
+from hogblock.training.scaling import ENOUGH
 
 RANDOM = np.random.default_rng(0)
 Z = RANDOM.normal(size=(600, 3))

@@ -32,6 +32,7 @@ import numpy as np
 from numba import njit
 from sides import surroundings
 
+from hogblock.engines.cpu.task import private_floats
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.lowering import lower_plans
@@ -39,7 +40,6 @@ from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.tile import ROWS, WIDE, activate_wide
 from hogblock.models import Conv2D, Flatten, Network
 from hogblock.models.plan import make_plan
-from hogblock.task import private_floats
 
 BATCH = 64
 REPEATS = 9

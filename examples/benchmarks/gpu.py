@@ -73,7 +73,9 @@ def lacking():
 
 def has_engine():
     """Whether hogblock's engine for cards is there."""
-    return bool(find_spec("hogblock.cuda") and find_spec("hogblock.cuda.engine"))
+    return bool(
+        find_spec("hogblock.engines.cuda") and find_spec("hogblock.engines.cuda.engine")
+    )
 
 
 def predicted(rates):
@@ -95,7 +97,9 @@ def reason_to_skip(job, options):
     if options.dry_run and job.side == "torch-graph":
         return "a CUDA graph needs a card"
     if job.script == cases.HOGBLOCK and not has_engine():
-        return "this version of hogblock has no engine for cards (hogblock.cuda)"
+        return (
+            "this version of hogblock has no engine for cards (hogblock.engines.cuda)"
+        )
     if job.part == "target" and not (options.dry_run or have_fashion_mnist()):
         return "Fashion-MNIST is not there, see --data"
     return None

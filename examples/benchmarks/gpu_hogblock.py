@@ -23,7 +23,7 @@ from problems import MOMENTUM
 use_checkout()
 
 from hogblock import methods  # noqa: E402
-from hogblock.settings import Settings, TrainingData  # noqa: E402
+from hogblock.training.settings import Settings, TrainingData  # noqa: E402
 
 LR = 0.01
 SEED = 0
@@ -39,7 +39,7 @@ METHODS = {
 
 def cuda_device(blocks, simulated):
     """Build hogblock's description of the card."""
-    from hogblock.devices import Cuda
+    from hogblock.engines.devices import Cuda
 
     own = {"threads": SIMULATED_THREADS} if simulated else {}
     return Cuda(blocks_per_worker=blocks, **own)
@@ -56,8 +56,8 @@ class CudaEngine:
     """
 
     def __init__(self, blocks, simulated):
-        from hogblock.cuda import engine
-        from hogblock.cuda.arrays import Arrays
+        from hogblock.engines.cuda import engine
+        from hogblock.engines.cuda.arrays import Arrays
 
         self.engine, self.device = engine, cuda_device(blocks, simulated)
         self.to_device = Arrays(self.device).to_device

@@ -8,11 +8,11 @@ from checkout import use_checkout
 
 use_checkout()
 
-from hogblock.devices import simulated  # noqa: E402
+from hogblock.engines.devices import simulated  # noqa: E402
 from hogblock.kernels import ops as op  # noqa: E402
 from hogblock.methods import SGD  # noqa: E402
 from hogblock.models.plan import make_plan  # noqa: E402
-from hogblock.settings import Settings, TrainingData  # noqa: E402
+from hogblock.training.settings import Settings, TrainingData  # noqa: E402
 
 LAUNCHES = 20  # of a phase, behind one another in a CUDA graph
 REPEATS = 5
@@ -63,10 +63,10 @@ class Step:
     """
 
     def __init__(self, network, batch, device):
-        from hogblock.cuda.engine import check_shared, shape_of
-        from hogblock.cuda.launches import BEGIN_STEP
-        from hogblock.cuda.memory import Memory
-        from hogblock.cuda.rules import program_of
+        from hogblock.engines.cuda.engine import check_shared, shape_of
+        from hogblock.engines.cuda.launches import BEGIN_STEP
+        from hogblock.engines.cuda.memory import Memory
+        from hogblock.engines.cuda.rules import program_of
         from hogblock.kernels.cuda import job
         from hogblock.kernels.cuda import phases as ph
 
@@ -91,7 +91,7 @@ class Step:
         self._idle = 0.0 if simulated() else self._seconds_of_nothing()
 
     def _put(self, place, stream=None):
-        from hogblock.cuda.launches import RUN_PHASE
+        from hogblock.engines.cuda.launches import RUN_PHASE
 
         memory, blocks = self.memory, self._blocks
         memory.launch("one_phase", blocks, 0, place, RUN_PHASE, stream=stream)

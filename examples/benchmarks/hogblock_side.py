@@ -19,7 +19,8 @@ from sides import (
     training_set,
 )
 
-from hogblock import engine, methods, pool
+from hogblock import methods
+from hogblock.engines.cpu import engine, pool
 
 RUNS = {
     "sgd-1": (methods.SGD(), 1),

@@ -1,0 +1,223 @@
+"""``hogblock train``: trains a model, saves it with a report, and prints that."""
+
+import argparse
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hogblock.cli.data import BUILT_IN, DIALECT, IMAGE_SETS, Data, load, prepare, split
+from hogblock.cli.output import OutputError, note, put
+
+READY_NETWORKS = ("small_convnet", "lenet5", "resnet8")
+MODELS = ("mlp", "cnn", *READY_NETWORKS)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Tell the parser of the command what there is to say."""
+    add = parser.add_argument
+    add(
+        "data",
+        help=f"{', '.join(BUILT_IN)}, or a file: .csv, .tsv, .txt (also packed: .gz, "
+        ".bz2, .xz, .zip), .parquet, .npz (X, y)",
+    )
+    add("--task", choices=("classification", "regression", "auto"), default="auto")
+    add("--test-fraction", type=_fraction, default=0.2, help="default: 0.2")
+    add("--out", type=Path, default=Path("hogblock-run"), help="folder of the results")
+    add("--quiet", action="store_true", help="no progress")
+    add("--no-plot", dest="plot", action="store_false", help="no training.png")
+    table = parser.add_argument_group("table (default: found out)")
+    table.add_argument("--target", metavar="COLUMN", help="default: the last")
+    table.add_argument("--sep", type=_separator, help="a character, tab or space")
+    table.add_argument("--decimal", choices=(".", ","))
+    table.add_argument("--encoding", help="such as utf-8, latin-1")
+    table.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether the first line holds names",
+    )
+    table.add_argument(
+        "--strict",
+        action="store_true",
+        default=None,
+        help="refuse words and missing values; default: encode them, fill them in",
+    )
+    model = parser.add_argument_group("model (defaults: those of the estimator)")
+    model.add_argument(
+        "--model", choices=MODELS, default="mlp", help="default: mlp; others: of images"
+    )
+    for flag, name, kind, text in _model_options():
+        model.add_argument(
+            flag, dest=name, type=kind, help=text, default=argparse.SUPPRESS
+        )
+    model.add_argument(
+        "--early-stopping", action="store_true", default=argparse.SUPPRESS
+    )
+
+
+def _model_options() -> tuple[tuple[str, str, Callable[[str], Any], str], ...]:
+    """Options that are an estimator's parameters: flag, parameter, type, help."""
+    return (
+        ("--hidden", "hidden_layer_sizes", _sizes, "units, such as 256,128 (mlp, cnn)"),
+        ("--activation", "activation", str, "relu, tanh, logistic, ... (mlp, cnn)"),
+        ("--method", "method", str, "sgd, sync, hogwild, assm, passm, passm+"),
+        ("--jobs", "n_jobs", int, "worker processes, or teams of a GPU; -1: all"),
+        ("--device", "device", _device, "cpu, auto, cuda, cuda:1, or cuda:0,cuda:1"),
+        ("--epochs", "max_iter", int, "at most"),
+        ("--batch-size", "batch_size", int, "samples a minibatch"),
+        ("--learning-rate", "learning_rate", str, "constant, cosine, step, ..."),
+        ("--learning-rate-init", "learning_rate_init", float, "initial rate"),
+        ("--alpha", "alpha", float, "L2 penalty"),
+        ("--dropout", "dropout", float, "share of the hidden units (mlp, cnn)"),
+        ("--momentum", "momentum", float, "in [0, 1)"),
+        ("--seed", "random_state", int, "of the split and the training"),
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of whole numbers such as 256,128"
+        ) from None
+
+
+def _device(text: str) -> str | list[str]:
+    return text.split(",") if "," in text else text
+
+
+def _separator(text: str) -> str:
+    named = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
+    if len(named) != 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a character, tab or space")
+    return named
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return value
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a model, save it, and print how it went."""
+    from hogblock.report import format_report, training_report
+
+    wanted = {name: getattr(options, name) for name in ("task", "target", "strict")}
+    wanted |= {name: getattr(options, name) for name in DIALECT}
+    data = load(options.data, wanted)
+    model = _make_model(options, data)
+    if options.model != "mlp":
+        data = _as_images(options, data)
+    if data.X_test is None:
+        data = split(data, options.test_fraction, model.random_state)
+    data = prepare(data)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model.fit(data.X, data.y)
+    report = training_report(model, data.X_test, data.y_test)
+    report |= {"data": options.data, "model": options.model}
+    if data.about is not None:
+        report["table"] = data.about
+    report["parameters"] = {
+        name: options.model if name == "network" else value
+        for name, value in model.get_params().items()
+    }
+    lines = [format_report(report)]
+    try:
+        for path in _save_all(options, data, model, report):
+            lines.append(f"saved {path}")
+    except BaseException:  # what is known is told; why something is missing comes after
+        with contextlib.suppress(OutputError):
+            put("\n".join(lines))
+        raise
+    put("\n".join(lines))
+
+
+def _save_all(options, data: Data, model, report: dict) -> Iterator[Path]:
+    """Save what there is to keep; yields the files."""
+    import joblib
+
+    saved = model
+    if data.preparation is not None:
+        from sklearn.pipeline import Pipeline
+
+        saved = Pipeline([*data.preparation.steps, ("model", model)])
+    text = json.dumps(report, indent=2)
+    out = options.out
+    yield save(out / "model.joblib", lambda path: joblib.dump(saved, path))
+    yield save(out / "report.json", lambda path: path.write_text(text))
+    if not options.plot:
+        return
+    from hogblock.report import plot_training
+
+    try:
+        yield save(out / "training.png", lambda path: plot_training(model, path))
+    except ImportError as error:
+        note("no training.png", error)
+
+
+def _make_model(options: argparse.Namespace, data: Data):
+    """The estimator that the options ask for, not fitted."""
+    import hogblock
+
+    family = {"mlp": "MLP", "cnn": "CNN"}.get(options.model, "Network")
+    task = "Classifier" if data.task == "classification" else "Regressor"
+    ready = (_ready_network(options.model),) if family == "Network" else ()
+    model = getattr(hogblock, family + task)(*ready, verbose=not options.quiet)
+    given, known = vars(options), model.get_params()
+    for flag, name, *_ in _model_options():
+        if name in given and name not in known:
+            raise ValueError(
+                f"{flag} is not for --model {options.model}, which has a fixed form"
+            )
+    return model.set_params(**{k: v for k, v in given.items() if k in known})
+
+
+def _ready_network(name: str) -> Callable:
+    """The function that makes the network of this name."""
+    from hogblock import models
+
+    return getattr(models, name)
+
+
+def _as_images(options: argparse.Namespace, data: Data) -> Data:
+    """The same data with X of shape (n_samples, height, width, channels)."""
+    shape = data.image_shape
+    if shape is None:
+        raise ValueError(
+            f"--model {options.model} needs images, and {options.data} holds rows of "
+            f"features: take {', '.join(IMAGE_SETS)}, digits, or an .npz file with X "
+            "of shape (n, height, width) or (n, height, width, channels)"
+        )
+
+    if options.model != "cnn":
+        try:
+            _ready_network(options.model)(shape)
+        except ValueError as error:
+            raise ValueError(
+                f"--model {options.model} takes no images of shape {shape}: {error}"
+            ) from error
+
+    def images(X):
+        return None if X is None else X.reshape(-1, *shape)
+
+    return data._replace(X=images(data.X), X_test=images(data.X_test))
+
+
+def save(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Write a file so that a reader sees the old one or the whole new one."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

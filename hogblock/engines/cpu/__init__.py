@@ -1,0 +1,1 @@
+"""The engine of the host: worker processes on shared memory."""

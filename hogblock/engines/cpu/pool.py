@@ -1,0 +1,371 @@
+"""Worker processes: owned by a run from its start to its end, then kept for the next.
+
+They are children of this process but not of `multiprocessing`, whose exit would wait
+for them, and they are started, handed over and ended where Ctrl-C cannot cut in.
+"""
+
+import atexit
+import itertools
+import os
+import subprocess
+import threading
+import time
+import weakref
+from multiprocessing import parent_process, spawn, util
+from multiprocessing.connection import Pipe, wait
+
+from joblib import cpu_count
+
+from hogblock.engines.cpu import bootstrap
+from hogblock.engines.cpu.system import (
+    Identity,
+    fill_standard_descriptors,
+    interrupts_blocked,
+    uninterrupted,
+)
+from hogblock.errors import WorkerError
+from hogblock.kernels.cpu.warmup import cache_state, warm_up
+
+START_SECONDS = 120.0
+LEAVE_SECONDS = 2.0
+TURN_SECONDS = 0.01
+
+_ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1"
+    for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA")
+}
+
+
+class WorkerHandle:
+    """A worker process as the parent sees it.
+
+    Attributes
+    ----------
+    connection : Connection
+        At its end of file when the worker is gone: nobody else holds the other end.
+    process : subprocess.Popen
+    waiting : bool
+        The worker has nothing to do and waits for a task.
+    """
+
+    def __init__(self, ancestor: Identity | None):
+        self.waiting = False
+        fill_standard_descriptors()
+        self.connection, theirs = Pipe()
+        descriptor = theirs.fileno()
+        arguments = bootstrap.command(descriptor, ancestor)
+        try:
+            with theirs, interrupts_blocked():
+                self.process = subprocess.Popen(
+                    [spawn.get_executable(), *arguments],
+                    env=os.environ | _ONE_THREAD,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[descriptor],
+                )
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def send(self, message) -> None:
+        """Send a task, or a word about it.
+
+        Raises
+        ------
+        WorkerError
+            If the process died.
+        """
+        self.waiting = False
+        try:
+            self.connection.send(message)
+        except OSError:
+            raise self.death() from None
+
+    def receive(self, timeout: float | None) -> tuple | None:
+        """Next message, or None after `timeout` seconds.
+
+        Raises
+        ------
+        WorkerError
+            If the process died or reports an error.
+        """
+        if not wait([self.connection], timeout):
+            return None
+        with uninterrupted():  # a message is read whole, and never forgotten
+            try:
+                kind, text = self.connection.recv()
+            except (EOFError, OSError):
+                raise self.death() from None
+            self.waiting = kind in ("ready", "done")
+        if kind == "error":
+            raise WorkerError(f"worker process {self.process.pid} failed:\n{text}")
+        return kind, text
+
+    def expect(self, deadline: float | None) -> None:
+        """Receive the next message before a time of ``time.monotonic()``.
+
+        None waits as long as the process lives.
+
+        Raises
+        ------
+        WorkerError
+            If none comes, or as `receive` does.
+        """
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if self.receive(left) is None:
+            raise WorkerError(
+                f"worker process {self.process.pid} did not answer within "
+                f"{START_SECONDS:.0f} s"
+            )
+
+    def death(self) -> WorkerError:
+        """The error that tells how the process ended."""
+        self.end(time.monotonic() + LEAVE_SECONDS)
+        code = self.process.returncode
+        hint = " (killed, perhaps for want of memory)" if code == -9 else ""
+        return WorkerError(
+            f"worker process {self.process.pid} died with exit code {code}{hint}"
+        )
+
+    def end(self, deadline: float) -> None:
+        """Say farewell; kill the process if it has not left by the deadline."""
+        self.connection.close()
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def forget(self) -> None:
+        """Let go, in a fork: the process belongs to the parent."""
+        self.connection.close()
+        self.process.returncode = 0
+        self.waiting = False
+
+
+class _Pool:
+    """Workers of this process. All of it is read and changed under its lock."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.idle: list[WorkerHandle] = []
+        self.leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+        self.ancestor: Identity | None = None
+        self.keeps = True
+        self._registered = False
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """All of them, idle or owned by a run."""
+        return [*self.idle, *(w for lease in self.leases for w in lease.workers)]
+
+    def admit(self, lease: "Lease") -> bool:
+        """Whether it is the lease's turn: first come, first served, a core a worker.
+
+        A run that needs more than there are has its turn when nobody else holds any. A
+        run within a run of the same thread cannot wait for it.
+        """
+        with self.lock:
+            self.leases.add(lease)
+            held = [other for other in self.leases if other.admitted]
+            within = any(other.thread is lease.thread for other in held)
+            ahead = any(
+                other.number < lease.number
+                for other in self.leases
+                if not other.admitted
+            )
+            total = lease.count + sum(other.count for other in held)
+            fits = not held or total <= cpu_count()
+            lease.admitted = within or (fits and not ahead)
+            return lease.admitted
+
+    def take(self, lease: "Lease") -> None:
+        """Give idle workers to the lease, and start those that are missing.
+
+        Raises
+        ------
+        WorkerError
+            If no process can be started.
+        """
+        with self.lock:
+            ancestor = self._living_ancestor()
+            while len(lease.workers) < lease.count and self.idle:
+                worker = self.idle.pop(0)
+                if worker.process.poll() is None:
+                    lease.workers.append(worker)
+                else:
+                    worker.connection.close()
+            try:
+                while len(lease.workers) < lease.count:
+                    self._end_at_exit()
+                    lease.workers.append(WorkerHandle(ancestor))
+            except OSError as error:
+                raise WorkerError(
+                    f"no worker process could be started ({error.strerror}): use a "
+                    "smaller n_jobs, or raise the limits on processes, open files and "
+                    "memory (ulimit -u, -n, -v)"
+                ) from error
+
+    def give_back(self, lease: "Lease") -> list[WorkerHandle]:
+        """Keep those of a lease's workers that wait for work; returns the others.
+
+        What is returned has been told to leave.
+        """
+        with self.lock:
+            self.leases.discard(lease)
+            workers, lease.workers = lease.workers, []
+            keeps = self.keeps and (parent_process() is None or _ancestor())
+            kept = [w for w in workers if w.waiting and keeps]
+            self.idle.extend(kept)
+            return _dismiss([w for w in workers if w not in kept])
+
+    def empty(self) -> list[WorkerHandle]:
+        """Tell all idle workers to leave, and return them."""
+        with self.lock:
+            workers, self.idle = self.idle, []
+            return _dismiss(workers)
+
+    def _living_ancestor(self) -> Identity | None:
+        """Who started this process through `multiprocessing`, for workers to watch.
+
+        A program that had detached itself from him before its first run goes on alone.
+
+        Raises
+        ------
+        WorkerError
+            If he was there in an earlier run: nobody waits for results any more.
+        """
+        now = _ancestor()
+        if self.ancestor is None:
+            self.ancestor = now
+        elif now != self.ancestor:
+            raise WorkerError(
+                f"process {self.ancestor.pid}, which started this one, is gone: no "
+                "worker processes are started any more"
+            )
+        return now
+
+    def _end_at_exit(self) -> None:
+        # In a child, multiprocessing's own exit is the only one that runs.
+        if not self._registered:
+            self._registered = True
+            util.Finalize(None, _leave, exitpriority=10)
+
+
+_pool = _Pool()
+_numbers = itertools.count()
+
+
+class Lease:
+    """Workers of one run, a context manager: entering it waits for its turn.
+
+    Workers that are not waiting for work at the end are ended, the others kept.
+    """
+
+    def __init__(self, count: int):
+        self.count = count
+        self.workers: list[WorkerHandle] = []
+        self.number = next(_numbers)
+        self.thread = threading.current_thread()
+        self.admitted = False
+        self._pool = _pool
+
+    def __enter__(self) -> list[WorkerHandle]:
+        try:
+            while not self._admitted():
+                time.sleep(TURN_SECONDS)
+            with uninterrupted():
+                self._pool.take(self)
+            deadline = answer_deadline()
+            for worker in self.workers:
+                if not worker.waiting:
+                    worker.expect(deadline)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self.workers
+
+    def _admitted(self) -> bool:
+        with uninterrupted():
+            return self._pool.admit(self)
+
+    def __exit__(self, *_) -> None:
+        if self._pool is _pool:  # else in a fork, which has none of them
+            with uninterrupted():
+                _end(self._pool.give_back(self))
+
+
+def acquire(count: int) -> Lease:
+    """`count` workers for one run: ``with acquire(2) as workers``.
+
+    Waits while other threads' runs hold the cores that it needs.
+
+    Raises
+    ------
+    WorkerError
+        On entering, if a process does not come up.
+    """
+    warm_up()
+    return Lease(count)
+
+
+def answer_deadline() -> float | None:
+    """Until when workers have to be ready for what comes next, see `expect`.
+
+    Those that have to compile kernels, for want of a cache, take as long as it takes.
+    """
+    return time.monotonic() + START_SECONDS if cache_state().complete else None
+
+
+def running() -> list[WorkerHandle]:
+    """Workers of this process, idle or in a run."""
+    with _pool.lock:
+        return _pool.workers
+
+
+def close() -> None:
+    """End all workers that no run owns; the next fit starts new ones."""
+    with uninterrupted():
+        _end(_pool.empty())
+
+
+def _ancestor() -> Identity | None:
+    """The living process that started this one through `multiprocessing`."""
+    starter = parent_process()
+    return Identity.of(starter.pid) if starter is not None else None
+
+
+def _dismiss(workers: list[WorkerHandle]) -> list[WorkerHandle]:
+    for worker in workers:
+        worker.connection.close()
+    return workers
+
+
+def _end(workers: list[WorkerHandle]) -> None:
+    deadline = time.monotonic() + LEAVE_SECONDS
+    for worker in workers:
+        worker.end(deadline)
+
+
+def _leave() -> None:
+    """End the idle workers, and from now on each with its run."""
+    _pool.keeps = False
+    close()
+
+
+def _forget() -> None:
+    """In a fork: the workers belong to the parent."""
+    global _pool
+    for worker in _pool.workers:
+        worker.forget()
+    _pool = _Pool()
+
+
+# A fork waits until nothing is half started, so that it inherits no unknown ends.
+if hasattr(os, "register_at_fork"):  # not on Windows, where kernels say that they fail
+    os.register_at_fork(
+        before=lambda: _pool.lock.acquire(),
+        after_in_parent=lambda: _pool.lock.release(),
+        after_in_child=_forget,
+    )
+atexit.register(_leave)

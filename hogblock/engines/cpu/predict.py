@@ -1,0 +1,82 @@
+"""Outputs of a network for many samples, by the training kernels."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from hogblock.engines.cpu.task import STORAGE, private_floats
+from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
+from hogblock.kernels.cpu.image_ops import image_op_of
+from hogblock.kernels.cpu.job import Data
+from hogblock.kernels.cpu.lowering import lower_plans
+from hogblock.kernels.cpu.run import run_forward
+from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.models.network import Network
+from hogblock.models.plan import make_plan
+from hogblock.training.scaling import Scaling
+
+CHUNK = 128
+SAMPLES_A_THREAD = 4096
+
+
+def outputs_of(
+    network: Network,
+    params: np.ndarray,
+    x: np.ndarray,
+    inputs: Scaling,
+    threads: int = 1,
+) -> np.ndarray:
+    """Raw outputs (before softmax or logistic).
+
+    Parameters
+    ----------
+    network : Network
+    params : ndarray of shape (network.size,), float32
+    x : ndarray of shape (n_samples, n_features), float32, float64 or uint8, C order
+    inputs : Scaling
+    threads : int, default=1
+        Used only if there is enough work for each.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs), float32
+    """
+    warm_up(images=len(network.input_shape) == 3)
+    x = inputs.storable(x)
+    n_samples = len(x)
+    chunk = min(CHUNK, n_samples)
+    lowered = lower_plans([make_plan(network, chunk, "squared_error")])
+    plan = lowered.plans[0]
+    own = private_floats(params=network.size)["params"]  # kernels want a cache line
+    own[:] = params
+    data = Data(
+        x=x.ctypes.data,
+        storage=STORAGE[x.dtype],
+        n_features=x.shape[1],
+        **inputs.for_kernels(),
+        targets=0,
+        weights=np.zeros(0, np.float32),
+        n_samples=n_samples,
+        batch=chunk,
+        batches=1,
+        shuffle=0,
+        order_key=0,
+        augment=np.zeros(AUGMENT_WIDTH, np.int64),
+    )
+    out = np.empty((n_samples, network.output_shape[0]), np.float32)
+
+    def run(first, end):
+        space = private_floats(work=lowered.work_size, zeros=lowered.zeros_size)
+        run_forward(
+            plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
+            end, out, image_op_of(plan.ops),
+        )  # fmt: skip
+
+    parts = max(1, min(threads, n_samples // SAMPLES_A_THREAD))
+    if parts == 1:
+        run(0, n_samples)
+        return out
+    bounds = np.linspace(0, n_samples, parts + 1).astype(int)
+    with ThreadPoolExecutor(parts) as executor:
+        list(executor.map(run, bounds[:-1].tolist(), bounds[1:].tolist()))
+    return out

@@ -1,0 +1,191 @@
+"""The face of a classifier over any network."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import column_or_1d
+
+from hogblock.engines.locations import on_host, put_like
+from hogblock.estimators.class_weight import ClassWeights, refuse_balanced_chunks
+from hogblock.estimators.targets import ClassTargets
+from hogblock.estimators.validation_set import ValidationSet
+
+
+class NetworkClassifierMixin(ClassifierMixin):
+    """Targets are classes."""
+
+    _classifier_constraints: dict = {
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels, or label positions of multi-label targets."""
+        return self._targets.classes
+
+    def _check_y(self, y):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return y
+
+    def _class_weights(self, y, weights, targets):
+        if self.class_weight is None:
+            return None
+        return ClassWeights.of(self.class_weight, targets, y, weights)
+
+    def _make_targets(self, y, weights, classes):
+        return ClassTargets.of(y, classes)
+
+    def _loss_of(self, targets):
+        return targets.loss
+
+    def _score_outputs(self, outputs, y, sample_weight, targets):
+        predicted = targets.predictions(outputs)
+        if targets.kind == "multilabel":
+            y = targets.encode(y)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32, float64 and uint8 are trained on as they are. An array on a CUDA
+            device stays there; see `device`.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, or a multi-label indicator of zeros and ones, which may be sparse.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero. The larger they are, the less `alpha` counts,
+            but for those above 1e20 or all under 1e-20: these are divided by their
+            mean.
+        X_val, y_val : array-like, default=None
+            Validation set: its score is recorded every epoch, and is what
+            `early_stopping` goes by.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set in its score; class weights count there as
+            sample weights do.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, and if training diverges.
+        SharedMemoryError, WorkerError
+            With nothing left behind.
+        """
+        validation = ValidationSet(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, incremental=False)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch over X and y, from where the model is.
+
+        Momentum is carried over from call to call; if the number of workers changes,
+        as the mean of the workers that have any.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed at the first call unless y is a
+            multi-label indicator.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, a network or scaling other than before, `early_stopping`,
+            ``class_weight="balanced"``, and if training diverges.
+        """
+        refuse_balanced_chunks(self.class_weight)
+        classes = on_host(classes)
+        multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        if not self.__sklearn_is_fitted__():
+            if classes is None and not multilabel:
+                raise ValueError(
+                    "classes must be passed on the first call to partial_fit."
+                )
+        elif classes is not None and not np.array_equal(
+            np.unique(classes), self.classes_
+        ):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on the last call to "
+                f"partial_fit, was: {self.classes_!r}"
+            )
+        nothing = ValidationSet(None, None, None)
+        return self._fit(
+            X, y, sample_weight, nothing, incremental=True, classes=classes
+        )
+
+    def predict(self, X):
+        """Class of each sample, or zeros and ones of shape (n_samples, n_labels).
+
+        They lie on the device of X if that is an array on a CUDA device and the labels
+        are numbers; labels that are text are NumPy's.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return put_like(X, self._targets.predictions(outputs))
+
+    def predict_proba(self, X):
+        """Probability of each class, of shape (n_samples, n_classes), where X lies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return put_like(X, self._targets.probabilities(outputs))
+
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`, of shape (n_samples, n_classes), where X lies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        """
+        outputs = self._outputs(X)
+        return put_like(X, self._targets.log_probabilities(outputs))
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return self._score(X, y, sample_weight)

@@ -1,0 +1,82 @@
+"""Validation of samples, targets and weights, in scikit-learn's words."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from hogblock.engines.devices import is_device_array
+from hogblock.engines.locations import on_host
+
+STORED_TYPES = (np.float64, np.float32, np.uint8)
+"""X of these types is trained on as it is; all others become the first."""
+
+SAFE_WEIGHTS = 1e-20, 1e20
+"""Sums of weights of this size, and of their products with losses, are float32."""
+
+
+def check_X(estimator, X):
+    """X as a fitted estimator takes it, where it lies."""
+    return _check(estimator, X, reset=False)
+
+
+def check_X_y(estimator, X, y, *, reset: bool):
+    """X where it lies, and y on the host, where its classes are found; not sparse."""
+    X, y = _check(estimator, X, on_host(y), reset=reset, multi_output=True)
+    return X, y.toarray() if issparse(y) else y
+
+
+def _check(estimator, X, *y, **options):
+    if is_device_array(X):
+        from hogblock.engines.cuda.validation import check_device_array
+
+        return check_device_array(estimator, X, *y, **options)
+    return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
+
+
+def check_weights(weights, y, name: str = "sample_weight") -> np.ndarray:
+    """Sample weights on the host, one for each of y, float64."""
+    weights = on_host(weights)
+    if not np.asarray(weights).any():
+        raise ValueError(f"{name} is zero everywhere; at least one must be positive")
+    try:
+        return _check_sample_weight(
+            weights, y, dtype=np.float64, ensure_non_negative=True
+        )
+    except ValueError as error:
+        raise ValueError(str(error).replace("sample_weight", name)) from None
+
+
+def training_weights(weights, by_class=None, y=None) -> np.ndarray:
+    """Weights as the kernels read them: float32 of shape (n_samples,), or (0,).
+
+    Weights out of the range of `SAFE_WEIGHTS` are divided by the mean of the positive
+    ones, so that `alpha` counts as without weights. All others stay as they are:
+    their size says how much `alpha` counts.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,) or None
+    by_class : ClassWeights, default=None
+        Factors on them, for the targets y.
+
+    Raises
+    ------
+    ValueError
+        If one is not finite, or none is positive.
+    """
+    if by_class is not None:
+        with np.errstate(over="ignore"):  # refused next
+            weights = by_class.factors(y) * (1 if weights is None else weights)
+    if weights is None:
+        return np.zeros(0, np.float32)
+    for right, what in (
+        (np.isfinite(weights).all(), "not finite"),
+        (weights.any(), "zero everywhere; at least one must be positive"),
+    ):
+        if not right:
+            raise ValueError(f"sample_weight times class_weight is {what}")
+    largest = weights.max()
+    if not SAFE_WEIGHTS[0] <= largest <= SAFE_WEIGHTS[1]:
+        weights = weights / largest  # their sum is a float64 then
+        weights /= weights[weights > 0].mean()
+    return np.ascontiguousarray(weights, np.float32)

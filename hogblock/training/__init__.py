@@ -1,0 +1,1 @@
+"""A run, whichever engine trains: settings, scaling, progress, its end."""
