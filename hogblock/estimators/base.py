@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
-from hogblock._warn import warn
 from hogblock.engines.devices import is_device_array
 from hogblock.engines.locations import check_places, current, on_host, opened
 from hogblock.engines.registry import engine_for, outputs_of
@@ -31,6 +30,7 @@ from hogblock.estimators.validation import (
     training_weights,
 )
 from hogblock.estimators.validation_set import ValidationSet, set_aside
+from hogblock.kernels.warn import warn
 from hogblock.training.progress import progress_bar
 from hogblock.training.scaling import Scaling, Standardiser
 from hogblock.training.settings import Settings, TrainingData

@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import column_or_1d
 
 from hogblock.engines.locations import on_host, put_like
 from hogblock.estimators.class_weight import ClassWeights, refuse_balanced_chunks
 from hogblock.estimators.targets import ClassTargets
+from hogblock.estimators.validation import flattened
 from hogblock.estimators.validation_set import ValidationSet
 
 
@@ -30,9 +30,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         return self._targets.classes
 
     def _check_y(self, y):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y
+        return flattened(y)
 
     def _class_weights(self, y, weights, targets):
         if self.class_weight is None:

@@ -3,10 +3,11 @@
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
 from hogblock.engines.locations import put_like
 from hogblock.estimators.targets import RealTargets
+from hogblock.estimators.validation import flattened
 from hogblock.estimators.validation_set import ValidationSet
 
 
@@ -19,9 +20,7 @@ class NetworkRegressorMixin(RegressorMixin):
         return tags
 
     def _check_y(self, y):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y.astype(np.float64)
+        return flattened(y).astype(np.float64)
 
     def _make_targets(self, y, weights, classes):
         return RealTargets.of(y, weights, self.standardize)

@@ -2,10 +2,12 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from hogblock.engines.devices import is_device_array
 from hogblock.engines.locations import on_host
+from hogblock.kernels.warn import warn
 
 STORED_TYPES = (np.float64, np.float32, np.uint8)
 """X of these types is trained on as it is; all others become the first."""
@@ -31,6 +33,18 @@ def _check(estimator, X, *y, **options):
 
         return check_device_array(estimator, X, *y, **options)
     return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
+
+
+def flattened(y: np.ndarray) -> np.ndarray:
+    """y, as one dimension if it has a single column, in scikit-learn's words."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the "
+        "shape of y to (n_samples,), for example using ravel().",
+        DataConversionWarning,
+    )
+    return y.ravel()
 
 
 def check_weights(weights, y, name: str = "sample_weight") -> np.ndarray:

@@ -10,7 +10,6 @@ from multiprocessing import current_process
 
 import numpy as np
 
-from hogblock._warn import warn
 from hogblock.engines.cpu import pool
 from hogblock.engines.cpu.shared import Segment, private_arrays
 from hogblock.engines.cpu.task import (
@@ -25,6 +24,7 @@ from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.job import WRITE_MEAN
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
+from hogblock.kernels.warn import warn
 from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.training.scaling import Scaling
