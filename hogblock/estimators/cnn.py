@@ -16,7 +16,7 @@ from hogblock.estimators.docs import (
     SCALED,
     STANDARDIZE_IMAGES,
 )
-from hogblock.estimators.images import ImageInput
+from hogblock.estimators.inputs import ImageInput, ShapedImages
 from hogblock.estimators.mlp import dense_layers
 from hogblock.estimators.regressor import NetworkRegressorMixin
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
@@ -61,6 +61,10 @@ class _CNN(ImageInput, NetworkEstimator):
         "activation",
         "image_shape",
     )
+
+    @property
+    def _form(self):
+        return ShapedImages(self.image_shape)
 
     def _make_network(self, shape, n_outputs):
         layers, size = [], shape[:2]

@@ -6,12 +6,14 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from hogblock.engines.locations import put_like
+from hogblock.estimators.face import NetworkMixin
+from hogblock.estimators.problem import Given
 from hogblock.estimators.targets import RealTargets
 from hogblock.estimators.validation import flattened
-from hogblock.estimators.validation_set import ValidationSet
+from hogblock.estimators.validation_set import NO_VALIDATION
 
 
-class NetworkRegressorMixin(RegressorMixin):
+class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
     """Targets are real numbers."""
 
     def __sklearn_tags__(self):
@@ -29,49 +31,6 @@ class NetworkRegressorMixin(RegressorMixin):
         # R^2 is the same in the network's units, where no digit is lost or overflows.
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         return float(r2_score(targets.scaled(y), outputs, sample_weight=sample_weight))
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train on X and y.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are. An array on a CUDA
-            device stays there; see `device`.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Not negative, not all zero. The larger they are, the less `alpha` counts,
-            but for those above 1e20 or all under 1e-20: these are divided by their
-            mean.
-        X_val, y_val : array-like, default=None
-            Validation set: its R^2 is recorded every epoch, and is what
-            `early_stopping` goes by.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set in its score.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For bad input, and if training diverges.
-        SharedMemoryError, WorkerError
-            With nothing left behind.
-        """
-        validation = ValidationSet(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -96,8 +55,7 @@ class NetworkRegressorMixin(RegressorMixin):
             For bad input, a network or scaling other than before, `early_stopping`, and
             if training diverges.
         """
-        nothing = ValidationSet(None, None, None)
-        return self._fit(X, y, sample_weight, nothing, incremental=True)
+        return self._fit(Given(X, y, sample_weight, NO_VALIDATION), incremental=True)
 
     def predict(self, X):
         """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
@@ -111,18 +69,3 @@ class NetworkRegressorMixin(RegressorMixin):
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.predictions(outputs))
-
-    def score(self, X, y, sample_weight=None):
-        """R^2 of `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        return self._score(X, y, sample_weight)
