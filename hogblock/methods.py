@@ -15,6 +15,19 @@ from hogblock.kernels.cpu.job import (
     WRITE_PLAIN,
 )
 
+__all__ = [
+    "ASSM",
+    "METHODS",
+    "PASSM",
+    "SGD",
+    "Hogwild",
+    "Method",
+    "PASSMPlus",
+    "Phase",
+    "Sync",
+    "resolve",
+]
+
 
 class Phase(NamedTuple):
     """From shared step `start` on, a worker takes the `turns` one after another.

@@ -45,3 +45,6 @@ __all__ = [
     "resnet8",
     "small_convnet",
 ]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # the public one, for pickles and documents

@@ -42,6 +42,8 @@ class Cuda:
     >>> model = MLPClassifier(device=Cuda(0, writes="store"))
     """
 
+    __module__ = "hogblock"
+
     index: int = 0
     blocks_per_worker: int | None = None
     writes: str = "add"

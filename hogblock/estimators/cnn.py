@@ -90,6 +90,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
 
 class CNNClassifier(NetworkClassifierMixin, _CNN):
+    __module__ = "hogblock"
     __doc__ = f"""Classifier of images: convolutions, max-pooling, dense layers.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
@@ -160,6 +161,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
 
 
 class CNNRegressor(NetworkRegressorMixin, _CNN):
+    __module__ = "hogblock"
     __doc__ = f"""Regressor on images: convolutions, max-pooling, dense layers.
 
     Minimises the squared error; several outputs are allowed.

@@ -70,6 +70,7 @@ def dense_layers(estimator, n_outputs: int) -> list[Layer]:
 
 
 class MLPClassifier(NetworkClassifierMixin, _MLP):
+    __module__ = "hogblock"
     __doc__ = f"""Multi-layer perceptron classifier.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
@@ -134,6 +135,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
 
 
 class MLPRegressor(NetworkRegressorMixin, _MLP):
+    __module__ = "hogblock"
     __doc__ = f"""Multi-layer perceptron regressor.
 
     Minimises the squared error; several outputs are allowed.

@@ -54,6 +54,7 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
 
 
 class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
+    __module__ = "hogblock"
     __doc__ = f"""Classifier over any network.
 
     Minimises the cross-entropy: softmax for several classes, logistic (one output) for
@@ -116,6 +117,7 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
 
 
 class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
+    __module__ = "hogblock"
     __doc__ = f"""Regressor over any network.
 
     Minimises the squared error; several outputs are allowed.

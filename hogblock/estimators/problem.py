@@ -68,7 +68,7 @@ def problem_of(estimator, given: Given, standing: Standing) -> Problem:
         For bad input, or targets that are not those of the model that trains on.
     """
     X, y, weights, shape = _checked_samples(estimator, given, standing)
-    held = _checked_validation(estimator, given.validation, shape)
+    held = _checked_validation(estimator, given.validation, X, shape)
     targets = (
         estimator._targets
         if standing.goes_on
@@ -106,18 +106,21 @@ def _checked_samples(estimator, given: Given, standing: Standing):
     return X, y, weights, shape
 
 
-def _checked_validation(estimator, given: ValidationSet, shape) -> ValidationSet | None:
-    """A valid validation set, or None; samples of X have `shape`."""
+def _checked_validation(
+    estimator, given: ValidationSet, X, shape
+) -> ValidationSet | None:
+    """A valid validation set, or None; X is valid, and its samples have `shape`."""
     given.check_complete()
     if given.X is None:
         return None
     form = estimator._form
     form.check_sample_shape(given.X, shape, "X_val")
-    X, y = check_X_y(estimator, form.rows(given.X), given.y, reset=False)
+    X_val, y_val = check_X_y(estimator, form.rows(given.X), given.y, reset=False)
+    form.check_scale(X_val, form.scale(X), "X_val")
     weights = given.weights
     if weights is not None:
-        weights = check_weights(weights, y, "sample_weight_val")
-    return ValidationSet(X, estimator._check_y(y), weights)
+        weights = check_weights(weights, y_val, "sample_weight_val")
+    return ValidationSet(X_val, estimator._check_y(y_val), weights)
 
 
 def _scorable(held: ValidationSet, targets, by_class) -> ValidationSet:
