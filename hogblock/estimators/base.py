@@ -19,7 +19,7 @@ from hogblock.estimators.inputs import Rows
 from hogblock.estimators.problem import Given, problem_of
 from hogblock.estimators.run import run, warn_if_unfinished
 from hogblock.estimators.start import start_of
-from hogblock.estimators.validation import check_X
+from hogblock.estimators.validation import check_X, features_restored_on_failure
 
 AUTO_BATCH = 64
 
@@ -101,10 +101,11 @@ class NetworkEstimator(BaseEstimator):
     def _fit_by(self, engine: Engine, given: Given, incremental: bool):
         """Train; the fitted attributes are set only if all went well."""
         standing = standing_of(self, incremental)
-        problem = problem_of(self, given, standing)
-        start = start_of(self, problem, standing)
-        outcome = run(self, engine, problem, start)
-        vars(self).update(fitted_attributes(self, engine, problem, start, outcome))
+        with features_restored_on_failure(self):
+            problem = problem_of(self, given, standing)
+            start = start_of(self, problem, standing)
+            outcome = run(self, engine, problem, start)
+            vars(self).update(fitted_attributes(self, engine, problem, start, outcome))
         warn_if_unfinished(self, outcome, incremental)
         return self
 

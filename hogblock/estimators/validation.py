@@ -1,5 +1,7 @@
 """Validation of samples, targets and weights, in scikit-learn's words."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import DataConversionWarning
@@ -14,6 +16,24 @@ STORED_TYPES = (np.float64, np.float32, np.uint8)
 
 SAFE_WEIGHTS = 1e-20, 1e20
 """Sums of weights of this size, and of their products with losses, are float32."""
+
+
+FEATURES = ("n_features_in_", "feature_names_in_")
+"""What scikit-learn's validation of X notes in an estimator, before anything else."""
+
+
+@contextmanager
+def features_restored_on_failure(estimator):
+    """`FEATURES` are those of the fit before, or none, if there is an exception."""
+    before = {name: vars(estimator).get(name) for name in FEATURES}
+    try:
+        yield
+    except BaseException:
+        for name, value in before.items():
+            vars(estimator).pop(name, None)
+            if value is not None:
+                setattr(estimator, name, value)
+        raise
 
 
 def check_X(estimator, X):
