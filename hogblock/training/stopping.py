@@ -48,6 +48,8 @@ class Monitor:
         Penalty part of the loss from the parameters.
     score : callable or None
         Validation score from the parameters.
+    report : callable
+        Takes a line about each epoch.
     losses, scores : list of float
     best_loss : float, default=inf
         At first that of the calls before.
