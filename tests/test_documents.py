@@ -1,4 +1,4 @@
-"""What texts name: every Markdown file, section and source file exists."""
+"""Files and sections that texts name exist, and what the pages count is so."""
 
 import re
 import shutil
@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from hogblock import models
+from hogblock.models.blocks import partition, step_cost, whole
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("kernels", "models", "hogblock", "tests", "examples")
@@ -131,3 +134,30 @@ def test_what_is_missing_is_named(tree, name, text, fault):
     name, text, fault = (each.format(md="md") for each in (name, text, fault))
     (tree / name).touch()
     assert faults(name, text, tree) == [f"{name}: {fault}"]
+
+
+NETWORKS = {
+    "784-256-128-10": models.Network(
+        [models.Dense(256, "relu"), models.Dense(128, "relu"), models.Dense(10)], (784,)
+    ),
+    "`small_convnet`": models.small_convnet((28, 28, 1), 10),
+    "`lenet5`": models.lenet5((28, 28, 1), 10),
+    "`resnet8`": models.resnet8((32, 32, 3), 10),
+}
+
+
+def costs(network, workers):
+    """Cost of each worker's block over that of a full step."""
+    full = step_cost(network, whole(network))
+    return [step_cost(network, block) / full for block in partition(network, workers)]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_costs_of_partial_steps_are_those_of_the_page(name):
+    two, four = (costs(NETWORKS[name], workers) for workers in (2, 4))
+    own = [sum(1 / c for c in each) / len(each) for each in (two, four)]
+    both = [sum(2 / (1 + c) for c in each) / len(each) for each in (two, four)]
+    row = [name, ", ".join(f"{c:.2f}" for c in two)]
+    row += [" / ".join(f"{gain:.2f}" for gain in gains) for gains in (own, both)]
+    page = (ROOT / "docs/method.md").read_text()
+    assert f"| {' | '.join(row)} |" in page.splitlines()
