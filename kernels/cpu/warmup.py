@@ -85,7 +85,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
 
 @contextlib.contextmanager
 def _one_compiler(path: str | None):
-    """Let one process at a time write the cache: Numba's index has no lock (R13)."""
+    """Let one process at a time write the cache: Numba's index has no lock."""
     try:
         import fcntl
 
