@@ -1,4 +1,4 @@
-"""Methods: known answers, equivalences, and what a run counts (METHOD.md section 5)."""
+"""Methods: known answers, equivalences, and what a run counts."""
 
 from itertools import pairwise
 
@@ -200,7 +200,7 @@ def test_momentum_off_is_plain_gradient_descent(network, data):
 
 @pytest.mark.parametrize("write", [methods.Hogwild(atomic=True), methods.PASSM()])
 def test_no_update_is_lost_with_atomics_or_disjoint_blocks(write):
-    """METHOD.md check 8, on a linear problem whose updates do not depend on weights.
+    """Counted on a linear problem whose updates do not depend on the weights.
 
     One output, targets far away and a tiny rate: the gradient of the bias is the same
     at every step, so the bias counts the updates that arrived.
