@@ -12,8 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods, schedules
 from hogblock._warn import warn
-from hogblock.engines.devices import is_device_array
-from hogblock.engines.locations import check_places, current, on_host, opened
+from hogblock.engines.locations import (
+    check_locations,
+    current,
+    is_device_array,
+    on_host,
+    opened,
+)
 from hogblock.engines.registry import engine_for, outputs_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import (
@@ -32,6 +37,7 @@ from hogblock.estimators.validation import (
 )
 from hogblock.estimators.validation_set import ValidationSet, set_aside
 from hogblock.training.progress import progress_bar
+from hogblock.training.run_plan import count_batches
 from hogblock.training.scaling import Scaling, Standardiser
 from hogblock.training.settings import Settings, TrainingData
 from hogblock.training.stopping import Progress, gate_of
@@ -127,9 +133,9 @@ class NetworkEstimator(BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         engine = engine_for(self.device, methods.resolve(self.method), X)
-        check_places(
+        check_locations(
             X,
-            engine.devices,
+            engine.location,
             y=y,
             sample_weight=sample_weight,
             X_val=validation.X,
@@ -218,7 +224,7 @@ class NetworkEstimator(BaseEstimator):
         followed = self._follow(
             network, inputs, held, targets, data, settings, standing
         )
-        batches = -(-len(X) // settings.batch)
+        batches = count_batches(len(X), settings.batch)
         momentum = standing.momentum(settings, engine.workers_of(settings))
         with progress_bar(self.verbose, settings.epochs, batches) as bar:
             followed.report = bar.describe
@@ -297,7 +303,7 @@ class NetworkEstimator(BaseEstimator):
         method = methods.resolve(self.method)
         schedule = schedules.resolve(self.learning_rate)
         batch = self._batch_size(n_rows)
-        batches = -(-n_rows // batch)
+        batches = count_batches(n_rows, batch)
         workers = engine.usable_workers(network, method, self.n_jobs, batches)
         passes = workers if method.epochs == "worker" else 1
         rate, points = schedules.rate_table(
@@ -347,7 +353,7 @@ class NetworkEstimator(BaseEstimator):
         """The `Progress` of a run."""
         schedule = schedules.resolve(self.learning_rate)
         total = data.weights.sum() if data.weights.size else len(data.x)
-        batches = -(-len(data.x) // settings.batch)
+        batches = count_batches(len(data.x), settings.batch)
 
         def penalty(params):
             squares = sum(
