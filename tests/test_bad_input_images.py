@@ -37,7 +37,7 @@ def nothing_starts(monkeypatch):
     before = set(os.listdir("/dev/shm"))
     for name in (
         "hogblock.engines.cpu.pool.acquire",
-        "hogblock.engines.cpu.engine.Segment",
+        "hogblock.engines.cpu.training.Segment",
     ):
         monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
     yield

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from cuda_pass import CUDA, rules_of
+from cuda_pass import CUDA, inputs_of
 from random_networks import random_image_network, random_network
 
 from hogblock.kernels import optable as op
@@ -29,8 +29,8 @@ def program(seed):
     parts = partition(network, min(3, len(network.tensors)))
     plans = [make_plan(network, batch, "softmax", b) for b in (None, *parts)]
     x = np.zeros((batch, *network.input_shape), np.float32)
-    rules = rules_of(network, x, batch, weighted=seed % 3 == 0, copy_at=seed % 5 - 1)
-    made = make_program(plans, Shape(1, blocks, threads), batch, rules)
+    inputs = inputs_of(network, x, batch, weighted=seed % 3 == 0, copy_at=seed % 5 - 1)
+    made = make_program(plans, Shape(1, blocks, threads), batch, inputs)
     return network, parts, blocks, batch, made
 
 

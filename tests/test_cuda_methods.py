@@ -15,6 +15,7 @@ from hogblock import Cuda
 from hogblock.engines.cuda.engine import usable_workers
 from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
 from hogblock.models import Dense, Network
+from hogblock.training.run_plan import run_plan
 
 pytestmark = pytest.mark.usefixtures("simulator")
 
@@ -126,8 +127,8 @@ def test_passm_writes_each_block_by_its_owner_only():
     found = fit(only_first)
     np.testing.assert_array_equal(found.updates_per_block, [1, 0])
     changed = np.flatnonzero(found.params != runs.start())
-    first, second = runs.engine._make_tasks(NETWORK, runs.DATA, chosen, BATCHES)[0]
-    ranges = [task.plans.tensors[1] for task in (first, second)]
+    plan = run_plan(NETWORK, runs.DATA, chosen)
+    ranges = [own.tensors for own in plan.plans[1:]]
     inside = [[(s, s + n) for s, n, _ in part if n] for part in ranges]
     assert changed.size
     assert all(any(a <= k < b for a, b in inside[0]) for k in changed)

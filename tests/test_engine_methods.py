@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hogblock import methods, schedules
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import training
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
+from hogblock.training.settings import Settings, TrainingData
 
 N, FEATURES, CLASSES, BATCH = 203, 13, 5, 16
 BATCHES = -(-N // BATCH)
@@ -36,7 +37,7 @@ def make_data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(N, FEATURES)).astype(np.float32)
     y = (x[:, :CLASSES] + 0.1 * rng.normal(size=(N, CLASSES))).argmax(1)
-    return engine.TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
+    return TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def settings(method, workers=1, epochs=3, rate=0.05, **changes):
         alpha=1e-3,
         seed=3,
     )
-    return engine.Settings(**(values | changes))
+    return Settings(**(values | changes))
 
 
 def start(network):
@@ -89,7 +90,7 @@ def start(network):
 
 
 def fit(network, data, *args, **kwargs):
-    return engine.train(network, data, settings(*args, **kwargs), start(network))
+    return training.train(network, data, settings(*args, **kwargs), start(network))
 
 
 def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(
@@ -208,9 +209,9 @@ def test_no_update_is_lost_with_atomics_or_disjoint_blocks(write):
     n = 4096
     x = np.zeros((n, 3), np.float32)
     targets = np.full((n, 1), 1024.0, np.float32)
-    data = engine.TrainingData(x, targets, NONE, NONE, NONE)
+    data = TrainingData(x, targets, NONE, NONE, NONE)
     network = Network([Dense(1)], (3,))
-    result = engine.train(
+    result = training.train(
         network,
         data,
         settings(
@@ -245,7 +246,7 @@ def test_dropout_run_is_reproducible_and_differs_from_none(data):
 def test_held_run_hands_out_every_epochs_snapshot(network, data):
     for workers in (1, 2):
         seen = []
-        engine.train(
+        training.train(
             network,
             data,
             settings(methods.PASSMPlus(), workers, gate="held"),
@@ -266,7 +267,7 @@ def test_stopping_early_keeps_the_snapshot_of_that_epoch(network, data):
             kept.append(epoch.params)
             return epoch.index == 1
 
-        result = engine.train(
+        result = training.train(
             network, data, settings(methods.Hogwild(), workers, gate="held", epochs=9),
             start(network), stop,
         )  # fmt: skip
@@ -281,7 +282,7 @@ def test_parent_changes_the_rate_between_epochs(network, data):
         seen.append(epoch.params)
         epoch.rate_factor = 0.0
 
-    engine.train(
+    training.train(
         network, data, settings(methods.SGD(), momentum=0.0), start(network), freeze
     )
     assert not np.array_equal(seen[0], start(network))
@@ -290,7 +291,7 @@ def test_parent_changes_the_rate_between_epochs(network, data):
 
 def test_params_of_the_caller_are_left_alone(network, data):
     params = start(network)
-    engine.train(network, data, settings(methods.SGD()), params)
+    training.train(network, data, settings(methods.SGD()), params)
     np.testing.assert_array_equal(params, start(network))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ptx import compile_elsewhere, ptxas
 
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import engine, training
 from hogblock.kernels.cpu.warmup import warm_up
 
 ROOT = Path(__file__).parent.parent
@@ -118,7 +118,7 @@ class Processors:
     """hogblock's engine for processors in the place of the one for cards."""
 
     to_device = staticmethod(np.asarray)
-    train = staticmethod(engine.train)
+    train = staticmethod(training.train)
 
     def usable_workers(self, network, method, workers, batches):
         return engine.usable_workers(network, method, workers)

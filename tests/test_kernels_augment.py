@@ -9,7 +9,7 @@ import pytest
 
 from hogblock import Augmentation, CNNClassifier, methods, schedules
 from hogblock.datasets import load_digits_images
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import training
 from hogblock.kernels.cpu.augment import (
     DRAWS,
     augment_rows,
@@ -26,6 +26,8 @@ from hogblock.models import (
     SpatialDropout2D,
 )
 from hogblock.models.layout import padded
+from hogblock.training.run_plan import run_plan
+from hogblock.training.settings import Settings, TrainingData
 
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 2), (3, 5), (7, 7), (11, 13), (28, 28)]
 CHANNELS = [1, 3]
@@ -250,7 +252,7 @@ def settings(how, *, samples=1, batch=1, epochs=1, rate=1.0, **changes):
         seed=0,
         augmentation=how,
     )
-    return engine.Settings(**(values | changes))
+    return Settings(**(values | changes))
 
 
 def seen_by_one_step(image, how, seed, *, shift=NONE, scale=NONE, first=()):
@@ -260,9 +262,9 @@ def seen_by_one_step(image, how, seed, *, shift=NONE, scale=NONE, first=()):
     """
     network = Network([*first, Flatten(), Dense(1)], image.shape)
     one = np.ones((1, 1), F32)
-    data = engine.TrainingData(image.reshape(1, -1), one, NONE, shift, scale)
+    data = TrainingData(image.reshape(1, -1), one, NONE, shift, scale)
     start = np.zeros(network.size, F32)
-    result = engine.train(network, data, settings(how, seed=seed), start)
+    result = training.train(network, data, settings(how, seed=seed), start)
     return network.tensors[0].view(result.params).reshape(image.shape)
 
 
@@ -320,11 +322,11 @@ def test_every_sample_of_every_minibatch_is_drawn_anew():
     network = Network([Flatten(), Dense(1)], image.shape)
     samples, epochs, rate = 7, 200, 2.0**-40
     x = np.repeat(image.reshape(1, -1), samples, axis=0)
-    data = engine.TrainingData(x, np.ones((samples, 1), F32), NONE, NONE, NONE)
+    data = TrainingData(x, np.ones((samples, 1), F32), NONE, NONE, NONE)
     run = settings(
         Augmentation(pad=1), samples=samples, batch=samples, epochs=epochs, rate=rate
     )
-    result = engine.train(network, data, run, np.zeros(network.size, F32))
+    result = training.train(network, data, run, np.zeros(network.size, F32))
     times = network.tensors[0].view(result.params).ravel() / rate * samples
     counts = Counter(dict(enumerate(times.round().astype(int).tolist())))
     np.testing.assert_allclose(times, list(counts.values()), atol=0.01)
@@ -338,10 +340,10 @@ def test_workers_draw_apart(aligned):
     how = Augmentation(pad=1, flip=True)
     run = settings(how, samples=9, method=methods.Hogwild(), workers=3)
     x = np.zeros((9, 16), F32)
-    data = engine.TrainingData(x, x[:, :1].copy(), NONE, NONE, NONE)
-    tasks, _ = engine._make_tasks(network, data, run, 9)
+    data = TrainingData(x, x[:, :1].copy(), NONE, NONE, NONE)
+    keys = run_plan(network, data, run).worker_keys
     images = many(numbered(4, 4, 1), 50)
-    drawn = [augment(aligned, images, how, key=task.key) for task in tasks]
+    drawn = [augment(aligned, images, how, key=int(key)) for key in keys]
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert (drawn[a] == drawn[b]).all(axis=(1, 2, 3)).mean() < 0.3
 
@@ -391,13 +393,13 @@ def test_images_are_left_as_they_are(digits, monkeypatch, dtype, n_jobs):
     """The caller's, and those that the workers share."""
     x = digits.data.astype(dtype)
     shared = []
-    release = engine.Segment.release
+    release = training.Segment.release
 
     def look(segment):
         shared.append(segment.arrays["x"].copy())
         release(segment)
 
-    monkeypatch.setattr(engine.Segment, "release", look)
+    monkeypatch.setattr(training.Segment, "release", look)
     model = CNNClassifier(
         **SMALL, **PLANNED, max_iter=2, augmentation=HOW, n_jobs=n_jobs,
         standardize=False, learning_rate_init=1e-3,

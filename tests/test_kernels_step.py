@@ -10,7 +10,7 @@ from passes import assert_padding_is_zero, random_biases
 from random_networks import random_image_network, random_network
 
 from hogblock import methods, schedules
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import training
 from hogblock.engines.cpu.predict import outputs_of
 from hogblock.models import (
     Conv2D,
@@ -25,6 +25,7 @@ from hogblock.models import (
     Sigmoid,
 )
 from hogblock.training.scaling import Scaling
+from hogblock.training.settings import Settings, TrainingData
 
 F32 = np.float32
 NONE = np.zeros(0, F32)
@@ -52,13 +53,13 @@ def run(network, params, x, targets, loss, *, weights=NONE, batch=None, epochs=1
     table, points = schedules.rate_table(
         schedules.Schedule(), rate, 0.5, epochs=epochs, batches=batches, samples=len(x)
     )
-    settings = engine.Settings(
+    settings = Settings(
         method=methods.SGD(), workers=1, batch=batch, epochs=epochs, loss=loss,
         rate=table, rate_points=points, momentum=momentum, nesterov=nesterov,
         shuffle=shuffle, alpha=alpha, seed=5,
     )  # fmt: skip
-    data = engine.TrainingData(x, targets, weights, NONE, NONE)
-    return engine.train(network, data, settings, params, momentum=start)
+    data = TrainingData(x, targets, weights, NONE, NONE)
+    return training.train(network, data, settings, params, momentum=start)
 
 
 def assert_same_gradient(found, expected):

@@ -32,7 +32,7 @@ import numpy as np
 from numba import njit
 from sides import surroundings
 
-from hogblock.engines.cpu.task import private_floats
+from hogblock.engines.cpu.memory import private_floats
 from hogblock.kernels import optable as op
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.memory import call_operation

@@ -56,10 +56,11 @@ class CudaEngine:
     """
 
     def __init__(self, blocks, simulated):
-        from hogblock.engines.cuda import engine
+        from hogblock.engines.cuda import engine, training
         from hogblock.engines.cuda.arrays import Arrays
 
-        self.engine, self.device = engine, cuda_device(blocks, simulated)
+        self.engine, self.training = engine, training
+        self.device = cuda_device(blocks, simulated)
         self.to_device = Arrays(self.device).to_device
 
     def usable_workers(self, network, method, workers, batches):
@@ -68,7 +69,7 @@ class CudaEngine:
 
     def train(self, *arguments):
         """Train; returns a ``Result``."""
-        return self.engine.train(*arguments, device=self.device)
+        return self.training.train(*arguments, device=self.device)
 
 
 class Side:

@@ -12,6 +12,7 @@ from hogblock.engines.devices import simulated  # noqa: E402
 from hogblock.kernels import optable as op  # noqa: E402
 from hogblock.methods import SGD  # noqa: E402
 from hogblock.models.plan import make_plan  # noqa: E402
+from hogblock.training.run_plan import run_plan  # noqa: E402
 from hogblock.training.settings import Settings, TrainingData  # noqa: E402
 
 LAUNCHES = 20  # of a phase, behind one another in a CUDA graph
@@ -63,16 +64,17 @@ class Step:
     """
 
     def __init__(self, network, batch, device):
-        from hogblock.engines.cuda.engine import check_shared, shape_of
         from hogblock.engines.cuda.launches import BEGIN_STEP
         from hogblock.engines.cuda.memory import Memory
-        from hogblock.engines.cuda.rules import program_of
+        from hogblock.engines.cuda.pack import program_of
+        from hogblock.engines.cuda.training import check_shared, shape_of
         from hogblock.kernels.cuda import job
         from hogblock.kernels.cuda import phases as ph
 
         data, settings = _problem(network, batch)
-        shape = shape_of(network, settings, device, persistent=False)
-        program = program_of(network, data, settings, shape, device, static=True)
+        run = run_plan(network, data, settings)
+        shape = shape_of(run, device, persistent=False)
+        program = program_of(run, shape, device, static=True)
         check_shared(program, device)
         params = network.initialise(np.random.RandomState(0))
         self.memory = Memory(device, program, data, params)

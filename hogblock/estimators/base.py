@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods
-from hogblock.engines.locations import check_places, current, on_host, opened
-from hogblock.engines.registry import Engine, engine_for, outputs_of
+from hogblock.engines.base import Engine
+from hogblock.engines.locations import check_locations, current, on_host, opened
+from hogblock.engines.registry import engine_for, outputs_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import standing_of
 from hogblock.estimators.fitted import fitted_attributes
@@ -83,9 +84,9 @@ class NetworkEstimator(BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True")
         X, validation = given.X, given.validation
         engine = engine_for(self.device, methods.resolve(self.method), X)
-        check_places(
+        check_locations(
             X,
-            engine.devices,
+            engine.location,
             y=given.y,
             sample_weight=given.weights,
             X_val=validation.X,

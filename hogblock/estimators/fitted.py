@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hogblock.engines.registry import Engine
+from hogblock.engines.base import Engine
 from hogblock.estimators.continued import Carried, Standing, values_of
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.run import Outcome

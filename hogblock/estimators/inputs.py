@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from hogblock.engines.devices import is_device_array
+from hogblock.engines.locations import is_device_array
 from hogblock.models import Network
 
 

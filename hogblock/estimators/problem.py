@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hogblock.engines.devices import is_device_array
+from hogblock.engines.locations import is_device_array
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.repeats import merge_repeats
 from hogblock.estimators.validation import check_weights, check_X_y, training_weights

@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from hogblock import methods, schedules
-from hogblock.engines.registry import Engine, outputs_of
+from hogblock.engines.base import Engine
+from hogblock.engines.registry import outputs_of
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
 from hogblock.kernels.warn import warn
 from hogblock.training.progress import progress_bar
+from hogblock.training.run_plan import count_batches
 from hogblock.training.settings import Result, Settings, TrainingData
 from hogblock.training.stopping import Monitor, gate_of
 
@@ -45,7 +47,7 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
     settings = settings_of(estimator, engine, problem, start)
     if standing.planned >= estimator.max_iter and not settings.rate.any():
         _warn_of_rest(estimator)
-    batches = -(-len(problem.X) // settings.batch)
+    batches = count_batches(len(problem.X), settings.batch)
     monitor = _monitor_of(estimator, problem, start, batches)
     momentum = standing.momentum(settings, engine.workers_of(settings))
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
@@ -65,7 +67,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
     schedule = schedules.resolve(estimator.learning_rate)
     epochs = 1 if standing.incremental else estimator.max_iter
     batch = estimator._batch_size(len(problem.X))
-    batches = -(-len(problem.X) // batch)
+    batches = count_batches(len(problem.X), batch)
     workers = engine.usable_workers(start.network, method, estimator.n_jobs, batches)
     passes = workers if method.epochs == "worker" else 1
     rate, points = schedules.rate_table(

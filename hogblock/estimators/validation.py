@@ -7,8 +7,8 @@ from scipy.sparse import issparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from hogblock.engines.devices import is_device_array
-from hogblock.engines.locations import on_host
+from hogblock.engines.cuda.validation import check_device_array
+from hogblock.engines.locations import is_device_array, on_host
 from hogblock.kernels.warn import warn
 
 STORED_TYPES = (np.float64, np.float32, np.uint8)
@@ -49,8 +49,6 @@ def check_X_y(estimator, X, y, *, reset: bool):
 
 def _check(estimator, X, *y, **options):
     if is_device_array(X):
-        from hogblock.engines.cuda.validation import check_device_array
-
         return check_device_array(estimator, X, *y, **options)
     return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
 

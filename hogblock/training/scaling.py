@@ -75,7 +75,7 @@ class Scaling(NamedTuple):
         return x.astype(np.float64) if (moved | beyond).any() else x
 
     def for_kernels(self) -> dict[str, np.ndarray]:
-        """The fields of ``kernels.cpu.job.Data``, for rows of every type."""
+        """The fields of ``kernels.cpu.job.Samples``, for rows of every type."""
         shift, scale = self.in_singles()
         doubles = (np.asarray(each, np.float64) for each in self)
         return dict(zip(("shift64", "scale64"), doubles, strict=True)) | {

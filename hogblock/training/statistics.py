@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.engines.cpu.task import STORAGE
-from hogblock.engines.devices import is_device_array
-from hogblock.engines.locations import on_host
+from hogblock.engines.cuda.moments import device_moments
+from hogblock.engines.locations import is_device_array, on_host
 from hogblock.kernels.cpu.moments import column_moments
+from hogblock.training.storage import STORAGE
 
 SQUARES = 1e140
 """Sums of squares of larger values, or of smaller ones than the inverse, may leave
@@ -97,8 +97,6 @@ class Statistics(NamedTuple):
 def _sums(x, weights, origin) -> tuple[float, np.ndarray]:
     """Sum of weights, and the sums of `column_moments`."""
     if is_device_array(x):
-        from hogblock.engines.cuda.moments import device_moments
-
         return device_moments(x, weights, origin)
     sums = np.empty((4, x.shape[1]))
     total = column_moments(
