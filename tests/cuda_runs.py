@@ -20,7 +20,7 @@ from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.methods import SGD
 from hogblock.models import Dense, Dropout, Network
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import Settings, TrainingData
 
 N, FEATURES, CLASSES, BATCH = 22, 5, 3, 5
@@ -134,9 +134,9 @@ class Replay:
     def __init__(self, chosen, *, network=NETWORK, data=DATA, servers=1):
         self.workers = chosen.workers
         everybody = replace(chosen, workers=servers * chosen.workers)
-        keys = run_plan(network, data, everybody).worker_keys
+        keys = make_run_plan(network, data, everybody).worker_keys
         parts = chosen.workers if servers == 1 else servers
-        plan = run_plan(network, data, replace(chosen, workers=parts))
+        plan = make_run_plan(network, data, replace(chosen, workers=parts))
         tasks, specification = tasks_of(plan), shared_specification(plan)
         self.total = plan.steps
         self.arrays, self._arguments = [], []

@@ -15,7 +15,7 @@ from hogblock import Cuda
 from hogblock.engines.cuda.engine import usable_workers
 from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
 from hogblock.models import Dense, Network
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 
 pytestmark = pytest.mark.usefixtures("simulator")
 
@@ -127,7 +127,7 @@ def test_passm_writes_each_block_by_its_owner_only():
     found = fit(only_first)
     np.testing.assert_array_equal(found.updates_per_block, [1, 0])
     changed = np.flatnonzero(found.params != runs.start())
-    plan = run_plan(NETWORK, runs.DATA, chosen)
+    plan = make_run_plan(NETWORK, runs.DATA, chosen)
     ranges = [own.tensors for own in plan.plans[1:]]
     inside = [[(s, s + n) for s, n, _ in part if n] for part in ranges]
     assert changed.size

@@ -20,7 +20,7 @@ from hogblock.kernels.cuda.launch import Launcher
 from hogblock.kernels.cuda.program import Shape
 from hogblock.methods import Hogwild
 from hogblock.models import Conv2D, Dense, GlobalAvgPool2D, GroupNorm, Network
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import TrainingData
 
 pytestmark = pytest.mark.usefixtures("simulator")
@@ -238,7 +238,7 @@ def card(monkeypatch):
 
 
 def shape_of(workers, device, persistent=True, sharing=1, network=NETWORK):
-    plan = run_plan(network, runs.DATA, runs.settings(Hogwild()))
+    plan = make_run_plan(network, runs.DATA, runs.settings(Hogwild()))
     plan = replace(plan, settings=replace(plan.settings, workers=workers))
     return training.shape_of(plan, device, persistent, sharing)
 
@@ -326,7 +326,9 @@ def test_too_little_memory(monkeypatch, there):
         *[runs.NONE] * 3,
     )
     chosen = runs.settings(Hogwild(), 2, epochs=1)
-    program = pack.program_of(run_plan(NETWORK, data, chosen), Shape(2, 1, 8), CARD)
+    program = pack.program_of(
+        make_run_plan(NETWORK, data, chosen), Shape(2, 1, 8), CARD
+    )
     if there:  # all but X has room
         memory._check_room(arrays, program, data, NETWORK.size)
         return

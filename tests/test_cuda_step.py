@@ -21,7 +21,7 @@ from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.program import Shape
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, MaxPool2D, Network
 from hogblock.models.plan import make_plan
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.scaling import Scaling
 from hogblock.training.settings import Settings, TrainingData
 
@@ -115,7 +115,7 @@ def test_plans_are_those_of_a_cpu(random, method):
         shuffle=True, alpha=0.0, seed=3,
     )  # fmt: skip
     data = TrainingData(x, targets, *[np.zeros(0, F32)] * 3)
-    plan = run_plan(NETWORK, data, settings)
+    plan = make_run_plan(NETWORK, data, settings)
     program = program_of(plan, Shape(teams, 1, 4), Cuda(), static=True)
     run = Run(NETWORK, None, params, x, targets, (4, 1), batch, teams=teams,
               program=program)  # fmt: skip

@@ -16,7 +16,7 @@ from hogblock.engines.cpu.pack import arguments_of, shared_specification, tasks_
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import WRITE_PLAIN
 from hogblock.kernels.cpu.step import _count_update
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -187,7 +187,7 @@ def test_ctrl_c_in_the_first_epoch_reports_what_was_trained(n_jobs):
 def test_a_step_counts_the_ages_of_what_it_read_and_of_what_it_wrote(data):
     """The first of two workers of `passm`, while the other one writes three times."""
     chosen = settings(methods.PASSM(), 2)
-    plan = run_plan(ROWS, data, chosen)
+    plan = make_run_plan(ROWS, data, chosen)
     arrays = private_arrays(shared_specification(plan))
     arrays |= {"x": data.x, "targets": data.targets, "weights": data.weights}
     worker, plans, *_ = arguments_of(tasks_of(plan)[0], arrays)

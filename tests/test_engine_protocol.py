@@ -10,7 +10,9 @@ from fake_cuda import DeviceArray
 from hogblock import MLPClassifier
 from hogblock.engines import registry
 from hogblock.engines.base import Engine
-from hogblock.methods import METHODS, Method
+from hogblock.engines.cpu.pack import write_code
+from hogblock.kernels.cpu import job
+from hogblock.methods import METHODS, Hogwild
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 4)).astype(np.float32)
@@ -112,4 +114,12 @@ def test_traits_say_what_a_method_needs():
         "locks": ["assm"],
         "owns_blocks": ["passm", "passm+"],
     }
-    assert Method.name == ""
+
+
+def test_workers_of_the_host_write_by_the_traits():
+    codes = {name: write_code(method()) for name, method in METHODS.items()}
+    assert codes == dict.fromkeys(METHODS, job.WRITE_PLAIN) | {
+        "sync": job.WRITE_MEAN,
+        "assm": job.WRITE_LOCKED,
+    }
+    assert write_code(Hogwild(atomic=True)) == job.WRITE_ATOMIC

@@ -26,7 +26,7 @@ from hogblock.models import (
     SpatialDropout2D,
 )
 from hogblock.models.layout import padded
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import Settings, TrainingData
 
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 2), (3, 5), (7, 7), (11, 13), (28, 28)]
@@ -341,7 +341,7 @@ def test_workers_draw_apart(aligned):
     run = settings(how, samples=9, method=methods.Hogwild(), workers=3)
     x = np.zeros((9, 16), F32)
     data = TrainingData(x, x[:, :1].copy(), NONE, NONE, NONE)
-    keys = run_plan(network, data, run).worker_keys
+    keys = make_run_plan(network, data, run).worker_keys
     images = many(numbered(4, 4, 1), 50)
     drawn = [augment(aligned, images, how, key=int(key)) for key in keys]
     for a, b in ((0, 1), (0, 2), (1, 2)):

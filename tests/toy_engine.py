@@ -7,7 +7,7 @@ import naive
 import numpy as np
 
 from hogblock.engines.base import Engine
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import Epoch, Result
 
 
@@ -33,7 +33,7 @@ class ToyEngine(Engine):
         return 1
 
     def train(self, network, data, settings, params, on_epoch, momentum, progress):
-        run, start = run_plan(network, data, settings), time.perf_counter()
+        run, start = make_run_plan(network, data, settings), time.perf_counter()
         x, targets = data.scaling.scaled(data.x), data.targets
         params = params.astype(float)
         velocity = np.zeros(network.size) if momentum is None else momentum[0]

@@ -12,7 +12,7 @@ from hogblock.engines.devices import simulated  # noqa: E402
 from hogblock.kernels import optable as op  # noqa: E402
 from hogblock.methods import SGD  # noqa: E402
 from hogblock.models.plan import make_plan  # noqa: E402
-from hogblock.training.run_plan import run_plan  # noqa: E402
+from hogblock.training.run_plan import make_run_plan  # noqa: E402
 from hogblock.training.settings import Settings, TrainingData  # noqa: E402
 
 LAUNCHES = 20  # of a phase, behind one another in a CUDA graph
@@ -72,7 +72,7 @@ class Step:
         from hogblock.kernels.cuda import phases as ph
 
         data, settings = _problem(network, batch)
-        run = run_plan(network, data, settings)
+        run = make_run_plan(network, data, settings)
         shape = shape_of(run, device, persistent=False)
         program = program_of(run, shape, device, static=True)
         check_shared(program, device)

@@ -119,7 +119,7 @@ class RunPlan:
         return [0, *(1 + block for block in self.own_blocks(owner))]
 
 
-def run_plan(
+def make_run_plan(
     network: Network,
     data: TrainingData,
     settings: Settings,

@@ -48,13 +48,13 @@ def write_code(method: Method) -> int:
     return job.WRITE_ATOMIC if method.atomic else job.WRITE_PLAIN
 
 
-def tasks_of(run: RunPlan) -> list[Task]:
+def tasks_of(run_plan: RunPlan) -> list[Task]:
     """The tasks of all workers."""
-    settings = run.settings
+    settings = run_plan.settings
     rule = {
         "write": write_code(settings.method),
-        "copy_read": int(run.copy_read),
-        "own_epochs": int(run.own_epochs),
+        "copy_read": int(run_plan.copy_read),
+        "own_epochs": int(run_plan.own_epochs),
         "rate": settings.rate,
         "rate_points": settings.rate_points,
         "m": np.float32(settings.momentum),
@@ -62,36 +62,36 @@ def tasks_of(run: RunPlan) -> list[Task]:
         "decay": np.float32(settings.alpha),
     }
     samples = {
-        **run.scaling,
-        "storage": run.storage,
-        "n_features": run.n_features,
-        "n_samples": run.n_samples,
+        **run_plan.scaling,
+        "storage": run_plan.storage,
+        "n_features": run_plan.n_features,
+        "n_samples": run_plan.n_samples,
         "batch": settings.batch,
-        "batches": run.batches,
+        "batches": run_plan.batches,
         "shuffle": int(settings.shuffle),
-        "order_key": run.order_key,
-        "augment": run.augment,
+        "order_key": run_plan.order_key,
+        "augment": run_plan.augment,
     }
     return [
         Task(
             rank=rank,
-            workers=run.workers,
-            plans=_plans_of(run, rank),
+            workers=run_plan.workers,
+            plans=_plans_of(run_plan, rank),
             samples=samples,
             rule=rule,
-            work_size=max(plan.work_size for plan in run.plans),
-            zeros_size=run.plans[0].zeros_size,
-            blocks=len(run.blocks),
-            key=int(run.worker_keys[rank]),
+            work_size=max(plan.work_size for plan in run_plan.plans),
+            zeros_size=run_plan.plans[0].zeros_size,
+            blocks=len(run_plan.blocks),
+            key=int(run_plan.worker_keys[rank]),
         )
-        for rank in range(run.workers)
+        for rank in range(run_plan.workers)
     ]
 
 
-def _plans_of(run: RunPlan, rank: int) -> job.Plans:
+def _plans_of(run_plan: RunPlan, rank: int) -> job.Plans:
     """A worker's plans, of different lengths, behind one another."""
-    numbers = run.plans_of(rank)
-    chosen = [run.plans[number] for number in numbers]
+    numbers = run_plan.plans_of(rank)
+    chosen = [run_plan.plans[number] for number in numbers]
     longest = max(len(p.ops) for p in chosen)
     tensors = max(len(p.tensors) for p in chosen)
     ops = np.zeros((len(chosen), longest, op.OP_WIDTH), np.int64)
@@ -101,8 +101,10 @@ def _plans_of(run: RunPlan, rank: int) -> job.Plans:
         ops[k, : len(plan.ops)] = plan.ops
         reals[k, : len(plan.ops)] = plan.reals
         ranges[k, : len(plan.tensors)] = plan.tensors
-    bags = np.zeros((len(run.bags), max(len(b.plans) for b in run.bags)), np.int64)
-    for row, bag in zip(bags, run.bags, strict=True):
+    bags = np.zeros(
+        (len(run_plan.bags), max(len(b.plans) for b in run_plan.bags)), np.int64
+    )
+    for row, bag in zip(bags, run_plan.bags, strict=True):
         row[: len(bag.plans)] = bag.plans
     return job.Plans(
         ops=ops,
@@ -110,27 +112,31 @@ def _plans_of(run: RunPlan, rank: int) -> job.Plans:
         n_forward=np.array([p.n_forward for p in chosen], np.int64),
         n_ops=np.array([len(p.ops) for p in chosen], np.int64),
         tensors=ranges,
-        writes=run.writes[numbers],
-        stretch_start=np.array([b.start for b in run.bags], np.int64),
+        writes=run_plan.writes[numbers],
+        stretch_start=np.array([b.start for b in run_plan.bags], np.int64),
         stretch_plans=bags,
-        stretch_length=np.array([len(b.plans) for b in run.bags], np.int64),
-        stretch_random=np.array([b.drawn for b in run.bags], np.uint8),
+        stretch_length=np.array([len(b.plans) for b in run_plan.bags], np.int64),
+        stretch_random=np.array([b.drawn for b in run_plan.bags], np.uint8),
     )
 
 
-def shared_specification(run: RunPlan) -> Specification:
+def shared_specification(run_plan: RunPlan) -> Specification:
     """Arrays that parent and workers share, samples not included.
 
     ``momentum`` and ``staleness`` belong to one worker each; they lie here so that the
     parent can take them over at the end.
     """
-    workers, blocks, size = run.workers, len(run.blocks), run.n_parameters
-    together = run.settings.method.together
+    workers, blocks, size = (
+        run_plan.workers,
+        len(run_plan.blocks),
+        run_plan.n_parameters,
+    )
+    together = run_plan.settings.method.together
     return {
         "params": ((size,), "f4"),
         "counters": (((c.BLOCKS + blocks) * c.STRIDE,), "i8"),
         "gradients": ((workers, size) if together else (0, 0), "f4"),
-        "record": ((workers, run.settings.epochs, c.RECORD_WIDTH), "f8"),
+        "record": ((workers, run_plan.settings.epochs, c.RECORD_WIDTH), "f8"),
         "staleness": ((workers, c.AGES, blocks, c.STALENESS_BINS), "i8"),
         "momentum": ((workers, size), "f4"),
         "rate_factor": ((1,), "f4"),

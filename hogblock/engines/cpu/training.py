@@ -19,7 +19,7 @@ from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
 from hogblock.models.network import Network
-from hogblock.training.run_plan import RunPlan, run_plan
+from hogblock.training.run_plan import RunPlan, make_run_plan
 from hogblock.training.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 
 POLL_SECONDS = 0.01
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.01
 class _Run:
     """Shared arrays of a run, and the parent's bookkeeping on them."""
 
-    plan: RunPlan
+    run_plan: RunPlan
     arrays: dict[str, np.ndarray]
     on_epoch: OnEpoch
     losses: list[float] = field(default_factory=list)
@@ -38,11 +38,11 @@ class _Run:
     """Seconds that all workers waited for `on_epoch`: not training time."""
 
     def __post_init__(self):
-        self.settings, self.batches = self.plan.settings, self.plan.batches
-        alone = self.plan.workers == 1
+        self.settings, self.batches = self.run_plan.settings, self.run_plan.batches
+        alone = self.run_plan.workers == 1
         self.gate = "held" if alone else self.settings.gate
         self._write(c.LIMIT, self._limit_after(0))
-        self._write(c.END, self.plan.steps)
+        self._write(c.END, self.run_plan.steps)
 
     def _write(self, counter: int, value: int) -> None:
         write_counter(self.arrays["counters"], counter, value)
@@ -60,8 +60,8 @@ class _Run:
     @property
     def _steps_of_an_epoch(self) -> int:
         """Which all workers record, added up."""
-        by_all = self.plan.own_epochs or self.settings.method.together
-        return self.batches * (self.plan.workers if by_all else 1)
+        by_all = self.run_plan.own_epochs or self.settings.method.together
+        return self.batches * (self.run_plan.workers if by_all else 1)
 
     def start(self) -> None:
         """Let the time begin."""
@@ -137,7 +137,7 @@ class _Run:
             momentum=arrays["momentum"].copy(),
             losses=self.losses,
             loss_so_far=self._loss_so_far(),
-            workers=self.plan.workers,
+            workers=self.run_plan.workers,
             steps=int(steps[0] if together else steps.sum()),
             samples=int(record[:, :, c.SAMPLES].sum()),
             steps_per_worker=steps,
@@ -191,12 +191,12 @@ def train(
     """
     warm_up(images=len(network.input_shape) == 3)
     if settings.workers == 1:
-        plan = run_plan(network, data, settings)
-        arrays = private_arrays(shared_specification(plan)) | _samples_of(data)
-        run = _prepare(plan, arrays, on_epoch, params, momentum)
-        return _train_here(run, tasks_of(plan)[0], progress)
-    plan = run_plan(network, data, settings, copied=True)
-    specification = shared_specification(plan) | {
+        run_plan = make_run_plan(network, data, settings)
+        arrays = private_arrays(shared_specification(run_plan)) | _samples_of(data)
+        run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+        return _train_here(run, tasks_of(run_plan)[0], progress)
+    run_plan = make_run_plan(network, data, settings, copied=True)
+    specification = shared_specification(run_plan) | {
         "x": (data.x.shape, data.copy_type.str[1:]),
         "targets": (data.targets.shape, data.targets.dtype.str[1:]),
         "weights": (data.weights.shape, "f4"),
@@ -208,8 +208,10 @@ def train(
             for name in ("targets", "weights"):
                 arrays[name][...] = getattr(data, name)
             data.copied(arrays["x"])
-            run = _prepare(plan, arrays, on_epoch, params, momentum)
-            return _train_in_processes(run, tasks_of(plan), segment, workers, progress)
+            run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+            return _train_in_processes(
+                run, tasks_of(run_plan), segment, workers, progress
+            )
         finally:
             arrays = run = None
             segment.release()
@@ -219,12 +221,12 @@ def _samples_of(data: TrainingData) -> dict[str, np.ndarray]:
     return {"x": data.x, "targets": data.targets, "weights": data.weights}
 
 
-def _prepare(plan: RunPlan, arrays, on_epoch, params, momentum) -> _Run:
+def _prepare(run_plan: RunPlan, arrays, on_epoch, params, momentum) -> _Run:
     arrays["params"][:] = params
     arrays["rate_factor"][0] = 1
     if momentum is not None and momentum.shape == arrays["momentum"].shape:
         arrays["momentum"][:] = momentum
-    return _Run(plan, arrays, on_epoch)
+    return _Run(run_plan, arrays, on_epoch)
 
 
 def _train_here(run: _Run, task: Task, progress) -> Result:

@@ -38,7 +38,7 @@ def epoch_keys(order_key: int, salts: np.ndarray) -> np.ndarray:
 
 
 def program_of(
-    run: RunPlan,
+    run_plan: RunPlan,
     shape: Shape,
     device: Cuda,
     *,
@@ -49,7 +49,7 @@ def program_of(
 
     Parameters
     ----------
-    run : RunPlan
+    run_plan : RunPlan
     shape : Shape
         Of the teams on this device.
     device : Cuda
@@ -65,45 +65,45 @@ def program_of(
     ValueError
         If the run is too large, with the sizes and the limits.
     """
-    settings = run.settings
-    _check("minibatches of the run", run.steps)
-    _check("samples", run.n_samples)
+    settings = run_plan.settings
+    _check("minibatches of the run", run_plan.steps)
+    _check("samples", run_plan.n_samples)
     alone = server is None
-    numbers = list(range(len(run.plans))) if alone else run.plans_of(server)
-    shares = not alone and not run.own_epochs
+    numbers = list(range(len(run_plan.plans))) if alone else run_plan.plans_of(server)
+    shares = not alone and not run_plan.own_epochs
     program = make_program(
-        [run.plans[number] for number in numbers],
+        [run_plan.plans[number] for number in numbers],
         shape,
         settings.batch,
         RunInputs(
             header={
-                job.BATCHES: run.batches,
-                job.SAMPLES: run.n_samples,
-                job.FEATURES: run.n_features,
-                job.STORAGE: run.storage,
-                job.STEPS: run.steps,
+                job.BATCHES: run_plan.batches,
+                job.SAMPLES: run_plan.n_samples,
+                job.FEATURES: run_plan.n_features,
+                job.STORAGE: run_plan.storage,
+                job.STEPS: run_plan.steps,
                 job.SHUFFLE: int(settings.shuffle),
                 job.RATE_POINTS: settings.rate_points,
                 job.NESTEROV: int(settings.nesterov),
                 job.STORES: int(device.writes == "store"),
-                job.WEIGHTED: int(run.weighted),
+                job.WEIGHTED: int(run_plan.weighted),
                 job.STATIC: int(static),
                 job.SERVER: server if shares else 0,
-                job.SERVERS: run.owners if shares else 1,
-                job.PARAMETERS: run.n_parameters,
+                job.SERVERS: run_plan.owners if shares else 1,
+                job.PARAMETERS: run_plan.n_parameters,
                 job.OWN_PLANS: settings.method.blocks_per_worker if alone else 0,
-                job.TEAM_EPOCHS: int(run.own_epochs),
-                job.COPY_AT: 0 if run.copy_read else -1,
+                job.TEAM_EPOCHS: int(run_plan.own_epochs),
+                job.COPY_AT: 0 if run_plan.copy_read else -1,
             },
-            stretches=run.bags,
-            writes=run.writes[numbers],
-            augment=run.augment,
+            stretches=run_plan.bags,
+            writes=run_plan.writes[numbers],
+            augment=run_plan.augment,
             rates=settings.rate,
-            shift=run.scaling["shift"],
-            scale=run.scaling["scale"],
+            shift=run_plan.scaling["shift"],
+            scale=run_plan.scaling["scale"],
             momentum=settings.momentum,
             decay=settings.alpha,
-            **_keys(run, shape.teams, (server or 0) * shape.teams),
+            **_keys(run_plan, shape.teams, (server or 0) * shape.teams),
         ),
     )
     _check(
@@ -120,17 +120,17 @@ def _check(what: str, count: int) -> None:
         )
 
 
-def _keys(run: RunPlan, teams: int, first: int) -> dict[str, np.ndarray]:
+def _keys(run_plan: RunPlan, teams: int, first: int) -> dict[str, np.ndarray]:
     """Keys of the random numbers of a device's teams.
 
     first : number of the first team among those of all devices.
     """
-    keys = epoch_keys(run.order_key, np.arange(run.settings.epochs))
-    if run.own_epochs:
+    keys = epoch_keys(run_plan.order_key, np.arange(run_plan.settings.epochs))
+    if run_plan.own_epochs:
         keys = epoch_keys(keys[None], 1 + first + np.arange(teams)[:, None])
     return {
         "keys": np.ascontiguousarray(keys).view(np.uint32),
-        "team_keys": run.worker_keys[first : first + teams],
+        "team_keys": run_plan.worker_keys[first : first + teams],
     }
 
 

@@ -20,7 +20,7 @@ from hogblock.engines.cuda.training import Training, check_shared, shape_of
 from hogblock.engines.devices import Cuda, simulated
 from hogblock.models.blocks import Block
 from hogblock.models.network import Network
-from hogblock.training.run_plan import run_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
 
 MINIBATCHES_A_PUSH = 16
@@ -60,23 +60,23 @@ def train(
         As ``cuda.training.train``.
     """
     _check(network, settings, devices)
-    run = run_plan(network, data, settings, devices=len(devices))
-    owned = [run.own_blocks(rank) for rank in range(len(devices))]
+    run_plan = make_run_plan(network, data, settings, devices=len(devices))
+    owned = [run_plan.own_blocks(rank) for rank in range(len(devices))]
     servers = []
     for rank, device in enumerate(devices):
         sharing = sum(d.index == device.index for d in devices)
-        shape = shape_of(run, device, True, sharing)
-        program = program_of(run, shape, device, static=simulated(), server=rank)
+        shape = shape_of(run_plan, device, True, sharing)
+        program = program_of(run_plan, shape, device, static=simulated(), server=rank)
         check_shared(program, device)
         part = None
-        if momentum is not None and len(momentum) == run.workers:
+        if momentum is not None and len(momentum) == run_plan.workers:
             part = momentum[rank * settings.workers :][: settings.workers]
         stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
-    push_after = MINIBATCHES_A_PUSH * (1 if run.own_epochs else run.workers)
-    together = Servers(servers, run.blocks, owned, push_after)
-    return Training(together, run, on_epoch, progress).run()
+    push_after = MINIBATCHES_A_PUSH * (1 if run_plan.own_epochs else run_plan.workers)
+    together = Servers(servers, run_plan.blocks, owned, push_after)
+    return Training(together, run_plan, on_epoch, progress).run()
 
 
 def _check(network: Network, settings: Settings, devices) -> None:

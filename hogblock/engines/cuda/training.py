@@ -24,18 +24,20 @@ from hogblock.kernels.cuda.launch import launcher_of
 from hogblock.kernels.cuda.program import Shape
 from hogblock.kernels.cuda.tiles import SHARED_BYTES
 from hogblock.models.network import Network
-from hogblock.training.run_plan import RunPlan, run_plan
+from hogblock.training.run_plan import RunPlan, make_run_plan
 from hogblock.training.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 
 SIMULATED_BLOCKS = 2
 
 
-def shape_of(run: RunPlan, device: Cuda, persistent: bool, sharing: int = 1) -> Shape:
+def shape_of(
+    run_plan: RunPlan, device: Cuda, persistent: bool, sharing: int = 1
+) -> Shape:
     """Teams, their thread blocks and threads, as they fit the device.
 
     Parameters
     ----------
-    run : RunPlan
+    run_plan : RunPlan
     device : Cuda
     persistent : bool
         All blocks have to be on the device at once.
@@ -47,7 +49,7 @@ def shape_of(run: RunPlan, device: Cuda, persistent: bool, sharing: int = 1) -> 
     ValueError
         If they do not, with the numbers.
     """
-    workers, batch = run.settings.workers, run.settings.batch
+    workers, batch = run_plan.settings.workers, run_plan.settings.batch
     threads, blocks = threads_of(device), device.blocks_per_worker
     if simulated():
         if persistent and blocks not in (None, 1):
@@ -62,7 +64,7 @@ def shape_of(run: RunPlan, device: Cuda, persistent: bool, sharing: int = 1) -> 
         resident = launcher.resident_blocks(name, threads, SHARED_BYTES) // sharing
     if blocks is None:
         blocks = best_blocks(
-            run.plans[0], batch, workers, max(resident, workers), threads
+            run_plan.plans[0], batch, workers, max(resident, workers), threads
         )
     if persistent and blocks * workers > resident:
         raise ValueError(
@@ -103,13 +105,13 @@ def train(
         If a team's blocks have lost each other.
     """
     persistent = device.launch != "graph"
-    run = run_plan(network, data, settings)
-    shape = shape_of(run, device, persistent)
+    run_plan = make_run_plan(network, data, settings)
+    shape = shape_of(run_plan, device, persistent)
     static = simulated() or not persistent
-    program = program_of(run, shape, device, static=static)
+    program = program_of(run_plan, shape, device, static=static)
     check_shared(program, device)
     card = Card(Memory(device, program, data, params, momentum), persistent)
-    return Training(card, run, on_epoch, progress).run()
+    return Training(card, run_plan, on_epoch, progress).run()
 
 
 def check_shared(program, device: Cuda) -> None:
@@ -149,19 +151,19 @@ class Training:
     ----------
     card : Card
         Or several that act as one, see ``servers``.
-    plan : RunPlan
+    run_plan : RunPlan
     on_epoch, progress
         See `train`.
     """
 
-    def __init__(self, card, plan: RunPlan, on_epoch, progress):
-        self._card, self._plan = card, plan
-        self._settings, self._batches = plan.settings, plan.batches
+    def __init__(self, card, run_plan: RunPlan, on_epoch, progress):
+        self._card, self._run_plan = card, run_plan
+        self._settings, self._batches = run_plan.settings, run_plan.batches
         self._on_epoch, self._progress = on_epoch, progress
         # An epoch that decides about the next one has to be over before it begins.
-        alone = plan.workers == 1 or plan.settings.gate == "held"
+        alone = run_plan.workers == 1 or run_plan.settings.gate == "held"
         self._depth = 1 if alone else 2
-        self._end = plan.steps
+        self._end = run_plan.steps
         self._pace = Pace()
         self._limit = 0
         self._losses: list[float] = []
@@ -192,7 +194,7 @@ class Training:
         return Result(
             losses=self._losses,
             loss_so_far=loss_so_far,
-            workers=self._plan.workers,
+            workers=self._run_plan.workers,
             steps=int(outcome.steps_per_worker.sum()),
             samples=self._samples,
             seconds=seconds,
@@ -213,8 +215,8 @@ class Training:
     def _samples(self) -> int:
         """Samples in the minibatches that were put on the device."""
         epochs, rest = divmod(self._limit, self._batches)
-        each = epochs * self._plan.n_samples + rest * self._settings.batch
-        return each * (self._plan.workers if self._plan.own_epochs else 1)
+        each = epochs * self._run_plan.n_samples + rest * self._settings.batch
+        return each * (self._run_plan.workers if self._run_plan.own_epochs else 1)
 
     def _loss_so_far(self) -> float | None:
         """Mean loss over what was trained of the epoch after the last one."""
