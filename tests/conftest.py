@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
-from ptx import cuda_compilers
 
 from hogblock import datasets
 from hogblock.datasets import load_digits_images
 from hogblock.engines.cpu import pool
 from hogblock.kernels.cpu.warmup import warm_up
-from hogblock.models.layout import LINE, padded
+from support.aligned import Aligned
+from support.ptx import cuda_compilers
 
 settings.register_profile(
     "hogblock", derandomize=True, deadline=None, max_examples=50, database=None
@@ -41,7 +41,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = "/dev/shm"
 BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
-GUARD = 4 * LINE
 
 
 def _shared_names():
@@ -66,7 +65,8 @@ def run_script(folder, name, *arguments):
     env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
     return subprocess.run(
         [sys.executable, "-W", "ignore", str(Path(__file__).parent / name), *arguments],
-        env=cuda_compilers() | env, capture_output=True, text=True, cwd=folder,
+        env=cuda_compilers() | env | {"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True, text=True, cwd=folder,
         timeout=300, check=False,
     )  # fmt: skip
 
@@ -89,43 +89,6 @@ def running(request, tmp_path_factory):
     executor.shutdown(cancel_futures=True)
 
 
-class Aligned:
-    """Makes float32 arrays as kernels want them, between guards of NaN.
-
-    They start on a cache line, rows are padded with zeros to whole lines. Reading a
-    guard spoils a result, writing one fails in `check`.
-    """
-
-    def __init__(self):
-        self._made = []
-
-    def zeros(self, *shape):
-        """Array of `shape`, its last axis padded."""
-        shape = (*shape[:-1], padded(shape[-1]))
-        size = int(np.prod(shape))
-        raw = np.full(size + 2 * GUARD + LINE, np.nan, np.float32)
-        start = GUARD + (-raw[GUARD:].ctypes.data % 64) // 4
-        raw[start : start + size] = 0
-        self._made.append((raw, start, start + size))
-        return raw[start : start + size].reshape(shape)
-
-    def __call__(self, values, rows=None):
-        """Padded copy of `values`, with zero rows up to `rows` if those are more."""
-        values = np.asarray(values)
-        shape = values.shape
-        if rows is not None:
-            shape = (max(rows, shape[0]), *shape[1:])
-        made = self.zeros(*shape)
-        made[tuple(slice(n) for n in values.shape)] = values
-        return made
-
-    def check(self):
-        """Fail if anything was written outside an array."""
-        for raw, start, stop in self._made:
-            outside = np.concatenate([raw[:start], raw[stop:]])
-            assert np.isnan(outside).all(), "a kernel wrote outside its array"
-
-
 @pytest.fixture
 def aligned():
     """An `Aligned`; the test fails if a kernel wrote outside its arrays."""
@@ -140,7 +103,7 @@ def simulator():
     if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
         yield
         return
-    from simulated import simulation
+    from support.simulated import simulation
 
     with simulation():
         yield
