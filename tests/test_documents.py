@@ -11,7 +11,7 @@ from hogblock import models
 from hogblock.models.blocks import partition, step_cost, whole
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("kernels", "models", "hogblock", "tests", "examples")
+SOURCES = ("kernels", "models", "hogblock", "tests", "examples", "benchmarks")
 WRITTEN = (".py", ".md", ".toml", ".in", "Makefile", "run")
 """Ends of the names of files that people write."""
 

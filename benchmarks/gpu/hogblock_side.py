@@ -5,7 +5,7 @@ the card before the clock starts; times of training are the engine's own, from t
 step to the last, evaluation excluded. With ``device`` "cpu" the engine runs in Numba's
 simulator.
 
-    python gpu_hogblock.py JOB     # see gpu_child.py
+    python -m benchmarks.gpu.hogblock_side JOB     # see child.py
 """
 
 import sys
@@ -120,7 +120,7 @@ class Side:
         return self.engine.train(self.network, self.data, settings, params, on_epoch)
 
     def run(self, epochs):
-        """Train some epochs at one learning rate, see `gpu_child.throughput`."""
+        """Train some epochs at one learning rate, see `child.throughput`."""
         rates = np.full((epochs, self.steps), LR, np.float32)
         start = time.perf_counter()
         result = self.fit(SEED, rates)
@@ -129,7 +129,7 @@ class Side:
         return own | {"device": result.device_seconds}
 
     def train(self, seed, rates):
-        """Train with the rates (epochs, steps), see `gpu_child.to_target`."""
+        """Train with the rates (epochs, steps), see `child.to_target`."""
         epochs = []
         self.fit(seed, rates, "held", lambda epoch: epochs.append(epoch) and False)
         accuracy = [self.accuracy(epoch.params) for epoch in epochs]

@@ -370,7 +370,7 @@ def with_measured(rates, measured):
 
 
 def rates_of(lines):
-    """Find the fields of `Rates` in the lines of a probe (gpu_probe.py)."""
+    """Find the fields of `Rates` in the lines of a probe (probe.py)."""
     middle = {line["case"]["what"]: median(line["values"]) for line in lines}
     names = {
         "peak": "multiply-add",

@@ -31,7 +31,7 @@ def phase_rates(network, batch, device):
     Returns
     -------
     list of float or None
-        Median seconds of each phase of ``gpu_model.phases(network, batch)``, in that
+        Median seconds of each phase of ``model.phases(network, batch)``, in that
         order, beyond those of a launch that does nothing; None for one that the engine
         does in passing. In the simulator, the wall-clock time of a launch.
     """
