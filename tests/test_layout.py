@@ -1,6 +1,7 @@
 """The tree tells where things are: who imports whom, length of files, rooms."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,22 @@ def test_nothing_imports_against_the_layers(layer):
         if within(name, ["hogblock", *LAYERS]) and not within(name, ALLOWED[layer])
     ]
     assert wrong == []
+
+
+def test_modules_import_each_other_in_no_circle():
+    files = {}
+    for file in modules("kernels", "hogblock"):  # a network can sum itself up
+        files[f"{package_of(file)}.{file.stem}".removesuffix(".__init__")] = file
+
+    def module_of(name):
+        return name if name in files else name.rpartition(".")[0]
+
+    graph = {
+        name: {module_of(each) for each in imported(file)} & files.keys() - {name}
+        for name, file in files.items()
+    }
+    assert len(graph["hogblock.engines.registry"]) > 3
+    TopologicalSorter(graph).prepare()  # raises, and names a circle
 
 
 def test_the_package_imports_nothing_that_is_not_in_it():
