@@ -31,9 +31,9 @@ format: $(VENV)/installed
 
 # The tables of the README; peers that are not installed are skipped (extra `bench`).
 bench: $(VENV)/installed
-	$(BIN)/python examples/benchmarks/mlp_fashion_mnist.py
-	$(BIN)/python examples/benchmarks/cnn_fashion_mnist.py
-	$(BIN)/python examples/benchmarks/conv_kernels.py
+	$(BIN)/python -m benchmarks.peers.mlp_fashion_mnist
+	$(BIN)/python -m benchmarks.peers.cnn_fashion_mnist
+	$(BIN)/python -m benchmarks.kernels.convolutions
 
 clean:
 	rm -rf $(VENV) build dist results *.egg-info

@@ -1,6 +1,6 @@
 """Methods: which block a worker updates at which step, and how it writes.
 
-Each follows METHOD.md section 3 of the project, after Kungurtsev, Egan, Chatterjee and
+Each is defined in docs/method.md, section 4, after Kungurtsev, Egan, Chatterjee and
 Alistarh, "Asynchronous Optimization Methods for Efficient Training of Deep Neural
 Networks with Guarantees" (arXiv 1905.11845). To add a method, write its class here.
 """

@@ -6,10 +6,10 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from ptx import compile_elsewhere
 
 from hogblock import MLPClassifier
 from hogblock.kernels.cpu.warmup import warm_up
+from support.ptx import compile_elsewhere
 
 # Importing works, whatever comes of it: other projects' suites collect their tests so.
 TRY = """

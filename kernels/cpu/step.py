@@ -1,4 +1,4 @@
-"""One training step of one worker (METHOD.md section 2)."""
+"""One training step of one worker (docs/method.md, section 2)."""
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def _weight_of(weights, indices, first, end):
 
 @kernel
 def _set_step(worker, rule, samples, ticket, weight):
-    """Coefficients of the momentum step: METHOD.md section 2."""
+    """Coefficients of the momentum step: docs/method.md, section 2."""
     point = ticket * rule.rate_points // samples.batches
     rate = rule.rate[min(point, rule.rate.size - 1)] * rule.rate_factor[0]
     step = worker.coefficients

@@ -11,7 +11,7 @@ the accumulators is the tile's epilogue:
 - `activate`: out = act(acc), see ``optable``: v > 0 ? v : slope * v (identity 1,
   ReLU 0, leaky ReLU between), tanh, logistic;
 - `momentum`: the gradient g updates momentum u and weights w at once and is never
-  written to memory (METHOD.md section 2):
+  written to memory (docs/method.md, section 2):
   g = acc + decay * w ; u = m * u + g ; w -= along_g * g + along_u * u.
 """
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +85,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
 
 @contextlib.contextmanager
 def _one_compiler(path: str | None):
-    """Let one process at a time write the cache: Numba's index has no lock (R13)."""
+    """Let one process at a time write the cache: Numba's index has no lock."""
     try:
         import fcntl
 
@@ -117,11 +119,39 @@ def warm_up(images: bool = False) -> None:
             stack.enter_context(_one_compiler(path))
             if not cache_state(images).complete:
                 announce("its kernels for this machine", path)
+                if path is not None:
+                    _compile_elsewhere(images)
         if False not in _warm:
             _load_entry_points()
         if images:
             image_op_address()
     _warm.update({False, images})
+
+
+def _compile_elsewhere(images: bool) -> None:
+    """Fill the cache from a process of its own; without success this one compiles.
+
+    A process that compiles binds calls to other copies of the callees than one that
+    loads the same kernels from the cache, and these may round in another way: the seed
+    of a fit would not determine the last bits of the model.
+    """
+    paths = ascii([str(path) for path in sys.path])
+    call = f"import sys; sys.path[:] = {paths}; from {__name__} import fill_cache"
+    with contextlib.suppress(OSError, TypeError):  # no interpreter to be found
+        subprocess.run(
+            [sys.executable, "-c", f"{call}; fill_cache({images})"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def fill_cache(images: bool) -> None:
+    """Compile what the cache lacks, whoever waits for it."""
+    _load_entry_points()
+    if images:
+        image_op_address()
 
 
 def _load_entry_points() -> None:

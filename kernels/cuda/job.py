@@ -152,7 +152,7 @@ class Step(NamedTuple):
         See ROWS and below.
     values : float32
         See WEIGHTS and below. The momentum step is u = m u + g and
-        w -= along_g g + along_u u (METHOD.md section 2).
+        w -= along_g g + along_u u (docs/method.md, section 2).
     """
 
     numbers: np.ndarray

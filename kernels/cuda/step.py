@@ -45,7 +45,7 @@ def draw_ticket(run, team, limit):
 
 @part
 def choose_plan(run, team, ticket, drawn):
-    """Plan of this team at a shared step (METHOD.md section 3)."""
+    """Plan of this team at a shared step (docs/method.md, section 4)."""
     table = run.table
     width = table[job.STRETCH_WIDTH]
     at = int32(table[job.STRETCHES_AT] + (table[job.STRETCH_COUNT] - 1) * width)

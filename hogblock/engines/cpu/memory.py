@@ -1,7 +1,7 @@
 """Memory of a run: one shared segment, many named arrays, nothing left behind.
 
 The segment's name lives only while the workers attach: the parent unlinks it as soon as
-all have, so a process killed later leaves no file (PRACTICES R1-R5 of the project).
+all have, so a process killed later leaves no file.
 """
 
 import errno

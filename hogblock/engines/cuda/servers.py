@@ -1,7 +1,7 @@
 """Several CUDA devices as concurrent parameter servers.
 
-METHOD.md section 3, after Kungurtsev et al. (arXiv 1905.11845): each device serves one
-part of the partitioned but shared model and has workers of its own. They train on the
+See docs/method.md, section 8, after Kungurtsev et al. (arXiv 1905.11845): each device
+serves one part of the shared model and has workers of its own. They train on the
 device's share of the minibatches, on a full vector of parameters of which they own one
 part; the rest mirrors the other servers' parts. Every `MINIBATCHES_A_PUSH`
 minibatches of a worker, a device copies its part into the others' mirrors while their
