@@ -69,9 +69,9 @@ class Step:
         from hogblock.kernels.cuda import phases as ph
 
         data, settings = _problem(network, batch)
-        run = make_run_plan(network, data, settings)
-        shape = shape_of(run, device, persistent=False)
-        program = program_of(run, shape, device, static=True)
+        run_plan = make_run_plan(network, data, settings)
+        shape = shape_of(run_plan, device, persistent=False)
+        program = program_of(run_plan, shape, device, static=True)
         check_shared(program, device)
         params = network.initialise(np.random.RandomState(0))
         self.memory = Memory(device, program, data, params)

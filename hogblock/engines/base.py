@@ -93,9 +93,9 @@ class Engine(ABC):
         data: TrainingData,
         settings: Settings,
         params: np.ndarray,
-        on_epoch: OnEpoch = lambda epoch: False,
-        momentum: np.ndarray | None = None,
-        progress: Callable[[int], None] = lambda steps: None,
+        on_epoch: OnEpoch,
+        momentum: np.ndarray | None,
+        progress: Callable[[int], None],
     ) -> Result:
         """Train `network` from `params`.
 
@@ -107,12 +107,12 @@ class Engine(ABC):
             ``settings.workers`` comes from `usable_workers`.
         params : ndarray of shape (network.size,), float32
             Not changed.
-        on_epoch : callable, default does nothing
+        on_epoch : callable
             Called in this process after every epoch with an ``Epoch``; True ends the
             run.
-        momentum : ndarray of shape (workers, network.size), default zeros
-            Of the workers of all devices.
-        progress : callable, default does nothing
+        momentum : ndarray of shape (workers, network.size) or None
+            Of the workers of all devices; None is zeros.
+        progress : callable
             Told now and then how many minibatches are done.
         """
 

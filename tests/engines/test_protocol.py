@@ -21,7 +21,7 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(int)
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
-    """The engine of ``toy_engine`` is known by the prefix "toy"."""
+    """The engine of ``support.toy_engine`` is known by the prefix "toy"."""
     monkeypatch.setitem(registry.ENGINES, "toy", "support.toy_engine:ToyEngine")
     monkeypatch.delitem(sys.modules, "support.toy_engine", raising=False)
 

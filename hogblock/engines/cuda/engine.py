@@ -83,19 +83,15 @@ class CudaEngine(Engine):
     def workers_of(self, settings):
         return settings.workers * len(self.devices)
 
-    def train(self, network, data, settings, params, *rest):
-        data = _in_singles(data)
+    def train(self, network, data, settings, params, on_epoch, momentum, progress):
+        run = network, _in_singles(data), settings, params, on_epoch, momentum, progress
         if len(self.devices) > 1:
             from hogblock.engines.cuda import servers
 
-            return servers.train(
-                network, data, settings, params, *rest, devices=self.devices
-            )
+            return servers.train(*run, devices=self.devices)
         from hogblock.engines.cuda import training
 
-        return training.train(
-            network, data, settings, params, *rest, device=self.devices[0]
-        )
+        return training.train(*run, device=self.devices[0])
 
     def outputs(self, network, params, X, inputs, threads=1):
         from hogblock.engines.cuda import predict
