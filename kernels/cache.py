@@ -73,6 +73,8 @@ class _Entries:
     def _load_index(self):
         try:
             return dict(super()._load_index())
+        except (AttributeError, ImportError):  # of other sources: it names what is gone
+            return {}
         except Exception as error:
             _warn(self._cache_path, error)
             return {}
