@@ -31,9 +31,9 @@ format: $(VENV)/installed
 
 # The tables of the README; peers that are not installed are skipped (extra `bench`).
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/peers/mlp_fashion_mnist.py
-	$(BIN)/python benchmarks/peers/cnn_fashion_mnist.py
-	$(BIN)/python benchmarks/kernels/convolutions.py
+	$(BIN)/python -m benchmarks.peers.mlp_fashion_mnist
+	$(BIN)/python -m benchmarks.peers.cnn_fashion_mnist
+	$(BIN)/python -m benchmarks.kernels.convolutions
 
 clean:
 	rm -rf $(VENV) build dist results *.egg-info

@@ -3,6 +3,11 @@
 Estimators with scikit-learn's ``fit`` and ``predict``; worker processes, or thread
 blocks of a CUDA device, update one shared, partitioned parameter vector without locks
 (arXiv 1905.11845).
+
+Public is what `__all__` lists here, and in the modules that it names. A public class
+says so itself: its ``__module__`` is the public one, which pickles, documents and
+``repr`` go by. Every deeper path, such as ``hogblock.estimators.mlp``, is private and
+may change at any time; so are names with an underscore, and ``hogblock.kernels``.
 """
 
 import importlib
@@ -14,13 +19,16 @@ _HOME = {
     "CNNClassifier": "hogblock.estimators.cnn",
     "CNNRegressor": "hogblock.estimators.cnn",
     "Cuda": "hogblock.engines.devices",
+    "DeviceMemoryError": "hogblock.errors",
     "DeviceUnavailableError": "hogblock.errors",
     "MLPClassifier": "hogblock.estimators.mlp",
     "MLPRegressor": "hogblock.estimators.mlp",
     "NetworkClassifier": "hogblock.estimators.network",
     "NetworkRegressor": "hogblock.estimators.network",
+    "SharedMemoryError": "hogblock.errors",
+    "WorkerError": "hogblock.errors",
 }
-_MODULES = ("datasets", "kernels", "methods", "models", "report", "schedules")
+_MODULES = ("datasets", "errors", "methods", "models", "report", "schedules")
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -30,6 +30,8 @@ class Augmentation:
         For a value that is not allowed.
     """
 
+    __module__ = "hogblock"
+
     pad: int = 0
     flip: bool = False
     cutout: int = 0

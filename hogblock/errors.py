@@ -1,4 +1,11 @@
-"""Errors of a run."""
+"""Errors of a run that a program may want to catch."""
+
+__all__ = [
+    "DeviceMemoryError",
+    "DeviceUnavailableError",
+    "SharedMemoryError",
+    "WorkerError",
+]
 
 
 class SharedMemoryError(OSError):

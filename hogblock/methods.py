@@ -1,6 +1,6 @@
 """Methods: which block a worker updates at which step, and how it writes.
 
-Each follows METHOD.md section 3 of the project, after Kungurtsev, Egan, Chatterjee and
+Each is defined in docs/method.md, section 4, after Kungurtsev, Egan, Chatterjee and
 Alistarh, "Asynchronous Optimization Methods for Efficient Training of Deep Neural
 Networks with Guarantees" (arXiv 1905.11845). To add a method, write its class here.
 """
@@ -8,15 +8,21 @@ Networks with Guarantees" (arXiv 1905.11845). To add a method, write its class h
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from hogblock.kernels.cpu.job import (
-    WRITE_ATOMIC,
-    WRITE_LOCKED,
-    WRITE_MEAN,
-    WRITE_PLAIN,
-)
+__all__ = [
+    "ASSM",
+    "METHODS",
+    "PASSM",
+    "SGD",
+    "Hogwild",
+    "Method",
+    "PASSMPlus",
+    "Stretch",
+    "Sync",
+    "resolve",
+]
 
 
-class Phase(NamedTuple):
+class Stretch(NamedTuple):
     """From shared step `start` on, a worker takes the `turns` one after another.
 
     A turn is ``"full"`` (every block) or ``"own"`` (the worker's own).
@@ -30,6 +36,9 @@ class Phase(NamedTuple):
 class Method:
     """What all methods share.
 
+    A subclass says by its traits, the attributes of the class below, what an engine has
+    to do for it, and in `stretches` which blocks a worker updates when.
+
     Parameters
     ----------
     reads : {"direct", "copy"}, default="direct"
@@ -37,6 +46,24 @@ class Method:
         step (the memory model of the paper to the letter).
     epochs : {"shared", "worker"}, default="shared"
         The workers share the minibatches of an epoch, or each passes over all the data.
+
+    Attributes
+    ----------
+    name : str
+        As in an estimator's ``method="name"``.
+    one_worker : bool
+        It has no more than one worker.
+    together : bool
+        All workers make one step: a share of the minibatch each, a barrier, one update
+        by the mean gradient.
+    locks : bool
+        A whole update is written under one lock.
+    atomic : bool
+        Updates are written by fetch-and-add, so that none that races is lost.
+    owns_blocks : bool
+        Each worker has blocks of its own, which its ``"own"`` turns update.
+    deterministic : bool
+        The seed determines the model of several workers.
     """
 
     reads: str = "direct"
@@ -44,25 +71,23 @@ class Method:
 
     name: ClassVar[str] = ""
     one_worker: ClassVar[bool] = False
+    together: ClassVar[bool] = False
+    locks: ClassVar[bool] = False
+    atomic: ClassVar[bool] = False
+    owns_blocks: ClassVar[bool] = False
     deterministic: ClassVar[bool] = False
-    """Whether the seed determines the model of several workers."""
 
     def __post_init__(self):
         _check(self, "reads", ("direct", "copy"))
         _check(self, "epochs", ("shared", "worker"))
 
     @property
-    def write(self) -> int:
-        """WRITE_ code of the kernels."""
-        return WRITE_PLAIN
-
-    @property
     def blocks_per_worker(self) -> int:
         """Blocks that a worker owns; with several, an own turn draws one at random."""
         return 1
 
-    def phases(self, batches: int, epochs: int, trained: int = 0) -> list[Phase]:
-        """Phases of a run.
+    def stretches(self, batches: int, epochs: int, trained: int = 0) -> list[Stretch]:
+        """Stretches of a run; the first starts at step 0.
 
         Parameters
         ----------
@@ -73,7 +98,7 @@ class Method:
         trained : int, default=0
             Epochs that were trained before this run.
         """
-        return [Phase(0, ("full",))]
+        return [Stretch(0, ("full",))]
 
 
 @dataclass(frozen=True)
@@ -90,15 +115,12 @@ class Sync(Method):
     """Data-parallel: a share of the minibatch each, a barrier, one mean update."""
 
     name: ClassVar[str] = "sync"
+    together: ClassVar[bool] = True
     deterministic: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
         _check(self, "epochs", ("shared",))
-
-    @property
-    def write(self):
-        return WRITE_MEAN
 
 
 @dataclass(frozen=True)
@@ -116,20 +138,13 @@ class Hogwild(Method):
 
     name: ClassVar[str] = "hogwild"
 
-    @property
-    def write(self):
-        return WRITE_ATOMIC if self.atomic else WRITE_PLAIN
-
 
 @dataclass(frozen=True)
 class ASSM(Method):
     """Every worker updates everything; reads are unlocked, whole updates locked."""
 
     name: ClassVar[str] = "assm"
-
-    @property
-    def write(self):
-        return WRITE_LOCKED
+    locks: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,7 @@ class PASSM(Method):
     random_blocks: int = 1
 
     name: ClassVar[str] = "passm"
+    owns_blocks: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -156,8 +172,8 @@ class PASSM(Method):
     def blocks_per_worker(self):
         return self.random_blocks
 
-    def phases(self, batches, epochs, trained=0):
-        return [Phase(0, ("own",))]
+    def stretches(self, batches, epochs, trained=0):
+        return [Stretch(0, ("own",))]
 
 
 @dataclass(frozen=True)
@@ -200,14 +216,14 @@ class PASSMPlus(PASSM):
                 f"switch_epochs={self.switch_epochs} must increase from 0 or more"
             )
 
-    def phases(self, batches, epochs, trained=0):
+    def stretches(self, batches, epochs, trained=0):
         later = ("own", "full") if self.alternate else ("own",)
         switches = self.switch_epochs or (self.warmup_fraction * epochs,)
-        phases = {0: ("full",)}
+        turns = {0: ("full",)}
         for k, epoch in enumerate(switches):
             start = max(0, round((epoch - trained) * batches))
-            phases[start] = later if k % 2 == 0 else ("full",)
-        return [Phase(start, turns) for start, turns in phases.items()]
+            turns[start] = later if k % 2 == 0 else ("full",)
+        return [Stretch(start, taken) for start, taken in turns.items()]
 
 
 METHODS = {m.name: m for m in (SGD, Sync, Hogwild, ASSM, PASSM, PASSMPlus)}

@@ -9,6 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
+__all__ = [
+    "SCHEDULES",
+    "Adaptive",
+    "Cosine",
+    "InvScaling",
+    "Schedule",
+    "Step",
+    "resolve",
+]
+
 POINTS_PER_RUN = 100_000
 
 

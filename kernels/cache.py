@@ -12,10 +12,10 @@ import contextlib
 import hashlib
 import os
 import pickle
-import warnings
 from pathlib import Path
 
 from hogblock.kernels.say import say
+from hogblock.kernels.warn import warn
 
 DIGEST = hashlib.sha256
 
@@ -39,13 +39,12 @@ def _warn(folder: str, error: Exception) -> None:
     if _warned:
         return
     _warned = True
-    warnings.warn(
+    warn(
         f"hogblock: the kernel cache in {folder} does not work "
         f"({type(error).__name__}: {error}); kernels that it lacks are compiled again, "
         "and replaced in it if they can be. If this comes back, make room there, "
         "delete its .nbi and .nbc files, or let NUMBA_CACHE_DIR name another folder.",
         RuntimeWarning,
-        stacklevel=2,
     )
 
 
@@ -74,6 +73,8 @@ class _Entries:
     def _load_index(self):
         try:
             return dict(super()._load_index())
+        except (AttributeError, ImportError):  # of other sources: it names what is gone
+            return {}
         except Exception as error:
             _warn(self._cache_path, error)
             return {}

@@ -8,3 +8,6 @@ from hogblock.models.ready import lenet5, resnet8, small_convnet
 
 __all__ = ["Layer", "Network", "lenet5", "resnet8", "small_convnet"]
 __all__ += layers.__all__
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # the public one, for pickles and documents

@@ -2,7 +2,7 @@
 
 A step that updates only block [a, b) runs the whole forward pass, the input gradients
 above the lowest layer that the block touches, and the parameter gradients inside the
-block (METHOD.md section 3). Its cost is counted in multiply-adds per sample.
+block (docs/method.md, section 5). Its cost is counted in multiply-adds per sample.
 """
 
 from functools import cache, partial

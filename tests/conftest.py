@@ -24,8 +24,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from hogblock import datasets
-from hogblock.datasets import load_digits_images
 from hogblock.engines.cpu import pool
 from hogblock.kernels.cpu.warmup import warm_up
 from support.aligned import Aligned
@@ -40,7 +38,7 @@ settings.load_profile("hogblock")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = "/dev/shm"
-BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
+TESTS = Path(__file__).parent
 
 
 def _shared_names():
@@ -60,19 +58,22 @@ def nothing_left_behind():
     assert not left, f"left in {SHARED}: {sorted(left)}"
 
 
-def run_script(folder, name, *arguments):
-    """Run a script in a folder by itself, where CUDA is not simulated."""
+def run_script(folder, module, *arguments):
+    """Run a module in a folder by itself, where CUDA is not simulated.
+
+    It is one of ``support`` or of the checkout's ``benchmarks``.
+    """
     env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
+    home = TESTS if module.startswith("support.") else TESTS.parent
     return subprocess.run(
-        [sys.executable, "-W", "ignore", str(Path(__file__).parent / name), *arguments],
-        env=cuda_compilers() | env | {"PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True, text=True, cwd=folder,
-        timeout=300, check=False,
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        env=cuda_compilers() | env | {"PYTHONPATH": str(home)},
+        capture_output=True, text=True, cwd=folder, timeout=300, check=False,
     )  # fmt: skip
 
 
 class Running(dict):
-    """Runs by script and arguments; `folder` is where they write."""
+    """Runs by module and arguments; `folder` is where they write."""
 
     def __init__(self, commands, folder, executor):
         super().__init__((c, executor.submit(run_script, folder, *c)) for c in commands)
@@ -115,54 +116,7 @@ def random():
     return np.random.default_rng(20240607)
 
 
-@pytest.fixture
-def normal(random):
-    """``normal(*shape)``: float32 values of unit variance."""
-    return lambda *shape: random.standard_normal(shape, np.float32)
-
-
 @pytest.fixture(scope="session")
 def compiled():
     """All kernels of the host are ready: no word about compiling on stderr."""
     warm_up(images=True)
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working directory, and no image sets on this machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets.images, "ROOTS", (str(tmp_path / "nowhere"),))
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def glyphs():
-    """uint8 images (n, 8, 8, 1) of 0 to 16, and a test part."""
-    return load_digits_images()
-
-
-@pytest.fixture(scope="module")
-def colours():
-    """RGB images of 5x6 pixels; the class is the corner that is green."""
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 120, size=(400, 5, 6, 3), dtype=np.uint8)
-    y = rng.integers(4, size=400)
-    for image, corner in zip(x, y, strict=True):
-        rows, columns = (slice(3 * k, 3 * k + 3) for k in divmod(corner, 2))
-        image[rows, columns, 1] += 100
-    return x, y
-
-
-@pytest.fixture
-def scripts(monkeypatch):
-    """``scripts(name)`` imports a module of the benchmarks."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-    def load(name):
-        return __import__(name)
-
-    yield load
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(str(BENCHMARKS)):
-            del sys.modules[name]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from hogblock.datasets import DATA_VARIABLE
-from hogblock.kernels.cpu.warmup import warm_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CNN_PICTURES = [
@@ -21,12 +20,7 @@ CNN_PICTURES = [
 ]
 
 pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled():
-    """The time limit is not for compiling."""
-    warm_up(images=True)
+pytestmark = pytest.mark.usefixtures("compiled")  # the time limit is not for compiling
 
 
 def run(name, *arguments, folder, code=0):

@@ -22,7 +22,12 @@ CODE = {
     "kernels": "hogblock/kernels",
     "models": "hogblock/models",
 }
-RUBBISH = ("tests/__pycache__/naive.cpython-311.pyc", "results/demo.png", ".venv/x.py")
+RUBBISH = (
+    "tests/support/__pycache__/naive.cpython-311.pyc",
+    "results/demo.png",
+    "benchmarks/results/amd-2-cores/2024-06-07-gpu.png",
+    ".venv/x.py",
+)
 
 
 def _tracked():
@@ -96,7 +101,7 @@ def test_links_of_the_readme_work_on_a_package_index():
 
 def test_what_the_readme_names_is_in_the_source_distribution(built):
     text = (ROOT / "README.md").read_text()
-    named = re.findall(r"`((?:docs|examples)/[\w/.]+)`", text)
+    named = re.findall(r"`((?:docs|examples|benchmarks)/[\w/.]+)`", text)
     assert len(named) > 5
     (file,) = built.glob("*.tar.gz")
     with tarfile.open(file) as archive:

@@ -4,7 +4,7 @@ Measures, in this order (``--only`` picks parts; each has a time that it may tak
 
 - ``card``: the card, its driver and what is installed;
 - ``probe``: rates on which the engine's design rests: reads of the L2 cache, additions
-  and stores, a team's barrier, a launch, multiply-adds (gpu_probe.py);
+  and stores, a team's barrier, a launch, multiply-adds (probe.py);
 - ``phases``: the kernels of a training step one by one, beside the prediction;
 - ``throughput``: samples/s of 784-256-128-10, conv16-32 and LeNet-5 (problems.py) at
   minibatches of 32 to 4096: hogblock's methods with G workers of S blocks (``8x16``),
@@ -21,25 +21,23 @@ Every side runs alone in a process of its own, warm-up and compilation excluded;
 are medians of repeats, with their spread. Without Fashion-MNIST the data are random, of
 its shape. A side that is not available is named, with the reason.
 
-    python gpu.py                       # all; needs a card, cupy, numba-cuda, torch
-    python gpu.py --quick --only probe,throughput
-    python gpu.py --predict             # counted, nothing measured; needs no card
-    python gpu.py --dry-run             # tries every side that a processor can run
+    python -m benchmarks.gpu.beside_pytorch     # needs a card, cupy, numba-cuda, torch
+    python -m benchmarks.gpu.beside_pytorch --quick --only probe,throughput
+    python -m benchmarks.gpu.beside_pytorch --predict    # counted; needs no card
+    python -m benchmarks.gpu.beside_pytorch --dry-run    # tries sides on a processor
 
-Works in a checkout, installed or not. Prints tables (Markdown) and writes gpu.json and
-gpu.png into ``--out``.
+Works in a checkout, installed or not. Prints tables (Markdown), writes a record (see
+record.py) and a picture beside it: into ``results`` where nothing is measured.
 """
 
 import argparse
 import ctypes
-import json
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.gpu import cases, report
-from benchmarks.gpu import child as gpu_child
-from benchmarks.gpu import model as gpu_model
+from benchmarks import record
+from benchmarks.gpu import cases, child, model, report
 from benchmarks.gpu.problems import (
     NETWORKS,
     TINY,
@@ -47,9 +45,15 @@ from benchmarks.gpu.problems import (
     network_of,
     use_data,
 )
-from benchmarks.peers import sides
 
-PACKAGES = (*sides.PACKAGES, "numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "triton")
+PACKAGES = (
+    *record.PACKAGES,
+    "torch",
+    "numba-cuda",
+    "cupy-cuda13x",
+    "cupy-cuda12x",
+    "triton",
+)
 PREDICTED_BATCHES = (32, 64, 128, 256, 1024, 4096)
 PHASES_OF = ((132, 1), (8, 16), (1, 132))  # settings whose phases are printed
 SECONDS = 440
@@ -84,24 +88,24 @@ def has_engine():
 
 
 def predicted(rates):
-    """Predict every network: {network: [gpu_model.predict(...)]}."""
+    """Predict every network: {network: [model.predict(...)]}."""
     networks = {name: network_of(problem) for name, problem in NETWORKS.items()}
-    return gpu_model.predictions(networks, PREDICTED_BATCHES, rates)
+    return model.predictions(networks, PREDICTED_BATCHES, rates)
 
 
 def environment(job, dry):
     """Variables of a job's process."""
-    simulated = dry and job.script == cases.HOGBLOCK
+    simulated = dry and job.module == cases.HOGBLOCK
     return QUIET | (SIMULATOR if simulated else {})
 
 
 def reason_to_skip(job, options):
     """Why a job cannot give figures, or None."""
-    if options.dry_run and job.script == cases.PROBE:
+    if options.dry_run and job.module == cases.PROBE:
         return "the simulator has neither caches nor clocks"
     if options.dry_run and job.side == "torch-graph":
         return "a CUDA graph needs a card"
-    if job.script == cases.HOGBLOCK and not has_engine():
+    if job.module == cases.HOGBLOCK and not has_engine():
         return (
             "this version of hogblock has no engine for cards (hogblock.engines.cuda)"
         )
@@ -127,7 +131,7 @@ def work_on(job, options, seconds):
     }
     if options.dry_run:
         told["grace"] = DRY_RUN_SECONDS
-    return gpu_child.run(job.script, told, environment(job, options.dry_run))
+    return child.run(job.module, told, environment(job, options.dry_run))
 
 
 def ours_of(lines):
@@ -157,7 +161,7 @@ def show_part(part, lines, rates, problems=NETWORKS):
             networks = {name: network_of(p) for name, p in problems.items()}
 
             def predict(network, *setting):
-                return gpu_model.predict(networks[network], *setting, rates)
+                return model.predict(networks[network], *setting, rates)
 
             show(report.phase_rows(lines, predict, rates.peak))
         case "throughput":
@@ -188,17 +192,19 @@ def show_predictions(found, given):
     print("\n".join(report.predicted_phase_rows(runs)), flush=True)
 
 
-def write(folder, lines, found, rates):
+def write(options, lines, found, rates):
     """Write the numbers and the picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sides.PACKAGES = PACKAGES
-    record = sides.surroundings() | {
-        "rates": vars(rates),
-        "predicted": found,
-        "measured": lines,
-    }
-    (folder / "gpu.json").write_text(json.dumps(record, indent=1))
-    report.draw(lines, found, folder / "gpu.png")
+    path = record.write(
+        options.out,
+        "gpu",
+        {name: str(value) for name, value in vars(options).items()},
+        report.figures(lines),
+        PACKAGES,
+        rates=vars(rates),
+        predicted=found,
+        measured=lines,
+    )
+    report.draw(lines, found, path.with_suffix(".png"))
 
 
 def measure(options, lines):
@@ -206,7 +212,7 @@ def measure(options, lines):
     networks = options.networks.split(",") if options.networks else None
     parts = [part for part in cases.PARTS if part in options.only.split(",")]
     scale = options.seconds / SECONDS * (QUICK if options.quick else 1)
-    rates, found = gpu_model.H200, None
+    rates, found = model.H200, None
     start, granted = time.perf_counter(), 0.0
     for part in parts:
         for job in cases.jobs(part, networks, rates.multiprocessors):
@@ -216,22 +222,22 @@ def measure(options, lines):
             left = DRY_RUN_SECONDS if options.dry_run else left
             lines[part] += work_on(job, options, left)
         if part in ("card", "probe"):
-            rates = gpu_model.with_measured(rates, measured(lines))
+            rates = model.with_measured(rates, measured(lines))
         if found is None or part == "probe":
             found = predicted(rates)
         show_part(part, lines[part], rates, TINY if options.dry_run else NETWORKS)
-        write(options.out, lines, found, rates)
+        write(options, lines, found, rates)
     print(f"\n{time.perf_counter() - start:.0f} s")
     return rates
 
 
 def measured(lines):
-    """Rates of `gpu_model.Rates` that were measured."""
+    """Rates of `model.Rates` that were measured."""
     rates = {}
     for line in report.given(lines["card"]):
         rates["multiprocessors"] = line["multiprocessors"]
         rates["l2_size"] = line["l2_bytes"]
-    return rates | gpu_model.rates_of(report.given(lines["probe"]))
+    return rates | model.rates_of(report.given(lines["probe"]))
 
 
 def main():
@@ -244,24 +250,27 @@ def main():
     parser.add_argument("--predict", action="store_true", help="measure nothing")
     parser.add_argument("--dry-run", action="store_true", help="tiny, on a processor")
     parser.add_argument("--data", type=Path, help="folder of Fashion-MNIST's files")
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, help="folder of records")
     options = parser.parse_args()
     for names, known in ((options.only, cases.PARTS), (options.networks, NETWORKS)):
         if names and not set(names.split(",")) <= set(known):
             parser.error(f"{names}: allowed are {', '.join(known)}")
     use_data(options.data)
     lines = {part: [] for part in cases.PARTS}
-    rates, given = gpu_model.H200, "from given rates of an H200"
+    rates, given = model.H200, "from given rates of an H200"
     why = None if options.predict or options.dry_run else lacking()
+    if options.out is None:
+        nothing = options.predict or options.dry_run or why
+        options.out = Path("results") if nothing else record.RESULTS
     if why:
         print(f"nothing can be measured here: {why}")
     elif not options.predict:
         rates = measure(options, lines)
-        if lines["probe"] and rates != gpu_model.H200:
+        if lines["probe"] and rates != model.H200:
             given = "from the rates measured above"
     found = predicted(rates)
     show_predictions(found, given)
-    write(options.out, lines, found, rates)
+    write(options, lines, found, rates)
 
 
 if __name__ == "__main__":

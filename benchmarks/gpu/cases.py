@@ -1,17 +1,15 @@
 """What the GPU benchmark measures: the cases of each part, the most important first.
 
-A part's time may end before its list does. A case is a dict that a side's script reads,
-see gpu_torch.py, gpu_hogblock.py and gpu_probe.py.
+A part's time may end before its list does. A case is a dict that a side's module reads,
+see torch_side.py, hogblock_side.py and probe.py.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.gpu.model import settings
 
-HERE = Path(__file__).parent
 PROBE, HOGBLOCK, TORCH = (
-    HERE / f"gpu_{name}.py" for name in ("probe", "hogblock", "torch")
+    f"benchmarks.gpu.{name}" for name in ("probe", "hogblock_side", "torch_side")
 )
 NETWORKS = ("mlp", "conv16-32", "lenet5")
 BATCHES = (64, 1024, 32, 256, 128, 4096)
@@ -49,14 +47,13 @@ class Job:
 
     Attributes
     ----------
-    part, side : str
-    script : Path
+    part, side, module : str
     cases : list of dict
     """
 
     part: str
     side: str
-    script: Path
+    module: str
     cases: list
 
     @property
@@ -67,7 +64,7 @@ class Job:
 
 
 def probe_cases():
-    """List what gpu_probe.py measures."""
+    """List what probe.py measures."""
     names = ("multiply-add", "read ld.relaxed.gpu", "read ld.relaxed.gpu.v4")
     names += ("read ld.global.cg.v4", "read ld.global", "add red.f32")
     names += ("add red.v4.f32", "store st.global", "store st.relaxed.gpu")
@@ -186,13 +183,13 @@ def jobs(part, networks=None, card=132):
             return [Job(part, "hogblock", HOGBLOCK, cases)]
         case "throughput":
             return [
-                Job(part, side, script, throughput_cases(side, card=card, **own))
-                for side, script in sides.items()
+                Job(part, side, module, throughput_cases(side, card=card, **own))
+                for side, module in sides.items()
             ]
     own = {k: [n for n in v if n in TARGETS] for k, v in own.items()}
     return [
-        Job(part, side, script, target_cases(side, card=card, **own))
-        for side, script in sides.items()
+        Job(part, side, module, target_cases(side, card=card, **own))
+        for side, module in sides.items()
         if side != "torch-eager"
     ]
 
@@ -219,4 +216,4 @@ def tiny(job):
         if key not in seen:
             seen.add(key)
             cases.append(case)
-    return Job(job.part, job.side, job.script, cases)
+    return Job(job.part, job.side, job.module, cases)

@@ -1,6 +1,6 @@
 """How the GPU benchmark runs a side: a process of its own, a list of cases, a limit.
 
-A side's script hands `serve` what it can do. The job comes as JSON on the command line:
+A side's module hands `serve` what it can do. The job comes as JSON on the command line:
 ``part``, ``cases`` (dicts), ``seconds``, ``tiny``, ``device`` and ``data`` (and, if it
 is to be another, ``grace``, see `GRACE_SECONDS`). Each case
 prints one line of JSON, with the reason under "why" if it gave no result. Cases are
@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.peers.sides import THREAD_VARIABLES
+from benchmarks import processes
 from benchmarks.problems import cosine
 
 MEASURE_SECONDS = 0.25  # of one repeat
@@ -39,12 +39,12 @@ class Clock:
         return self.end - time.perf_counter()
 
 
-def run(script, job, environment=()):
-    """Run a side's script in a process of its own.
+def run(module, job, environment=()):
+    """Run a side's module in a process of its own.
 
     Parameters
     ----------
-    script : path
+    module : str
     job : dict
     environment : mapping or pairs
         Variables of its own.
@@ -54,9 +54,8 @@ def run(script, job, environment=()):
     list of dict
         What it printed; for a case without a line, the reason.
     """
-    env = {k: v for k, v in os.environ.items() if not k.startswith(THREAD_VARIABLES)}
-    env |= dict(environment)
-    command = [sys.executable, str(script), json.dumps(job)]
+    env = processes.environment() | dict(environment)
+    command = processes.command(module, json.dumps(job))
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         # Not pipes: a compiler's helpers may outlive the process and hold them open.
         process = subprocess.Popen(

@@ -5,7 +5,7 @@ the card before the clock starts; times of training are the engine's own, from t
 step to the last, evaluation excluded. With ``device`` "cpu" the engine runs in Numba's
 simulator.
 
-    python gpu_hogblock.py JOB     # see gpu_child.py
+    python -m benchmarks.gpu.hogblock_side JOB     # see child.py
 """
 
 import sys
@@ -53,10 +53,11 @@ class CudaEngine:
     """
 
     def __init__(self, blocks, simulated):
-        from hogblock.engines.cuda import engine
+        from hogblock.engines.cuda import engine, training
         from hogblock.engines.cuda.arrays import Arrays
 
-        self.engine, self.device = engine, cuda_device(blocks, simulated)
+        self.engine, self.training = engine, training
+        self.device = cuda_device(blocks, simulated)
         self.to_device = Arrays(self.device).to_device
 
     def usable_workers(self, network, method, workers, batches):
@@ -65,7 +66,7 @@ class CudaEngine:
 
     def train(self, *arguments):
         """Train; returns a ``Result``."""
-        return self.engine.train(*arguments, device=self.device)
+        return self.training.train(*arguments, device=self.device)
 
 
 class Side:
@@ -119,7 +120,7 @@ class Side:
         return self.engine.train(self.network, self.data, settings, params, on_epoch)
 
     def run(self, epochs):
-        """Train some epochs at one learning rate, see `gpu_child.throughput`."""
+        """Train some epochs at one learning rate, see `child.throughput`."""
         rates = np.full((epochs, self.steps), LR, np.float32)
         start = time.perf_counter()
         result = self.fit(SEED, rates)
@@ -128,7 +129,7 @@ class Side:
         return own | {"device": result.device_seconds}
 
     def train(self, seed, rates):
-        """Train with the rates (epochs, steps), see `gpu_child.to_target`."""
+        """Train with the rates (epochs, steps), see `child.to_target`."""
         epochs = []
         self.fit(seed, rates, "held", lambda epoch: epochs.append(epoch) and False)
         accuracy = [self.accuracy(epoch.params) for epoch in epochs]

@@ -27,9 +27,8 @@ Assumptions
   input gradient, and at the end of the step. Derivatives of activations and biases'
   gradients need none.
 - Images lie in L2 without padding. A convolution that pools writes the image before
-  pooling and reads it again; its gradients likewise. Random
-  draws, the order of the samples and the exchange with the host cost nothing, but for
-  one launch an epoch.
+  pooling and reads it again; its gradients likewise. Random draws, the order of the
+  samples and the exchange with the host cost nothing, but for one launch an epoch.
 """
 
 from collections import Counter
@@ -378,7 +377,7 @@ def with_measured(rates, measured):
 
 
 def rates_of(lines):
-    """Find the fields of `Rates` in the lines of a probe (gpu_probe.py)."""
+    """Find the fields of `Rates` in the lines of a probe (probe.py)."""
     middle = {line["case"]["what"]: median(line["values"]) for line in lines}
     names = {
         "peak": "multiply-add",

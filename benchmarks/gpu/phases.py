@@ -9,6 +9,7 @@ from hogblock.engines.devices import simulated
 from hogblock.kernels import ops as op
 from hogblock.methods import SGD
 from hogblock.models.plan import make_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import Settings, TrainingData
 
 LAUNCHES = 20  # of a phase, behind one another in a CUDA graph
@@ -30,7 +31,7 @@ def phase_rates(network, batch, device):
     Returns
     -------
     list of float or None
-        Median seconds of each phase of ``gpu_model.phases(network, batch)``, in that
+        Median seconds of each phase of ``model.phases(network, batch)``, in that
         order, beyond those of a launch that does nothing; None for one that the engine
         does in passing. In the simulator, the wall-clock time of a launch.
     """
@@ -60,16 +61,17 @@ class Step:
     """
 
     def __init__(self, network, batch, device):
-        from hogblock.engines.cuda.engine import check_shared, shape_of
         from hogblock.engines.cuda.launches import BEGIN_STEP
         from hogblock.engines.cuda.memory import Memory
-        from hogblock.engines.cuda.rules import program_of
+        from hogblock.engines.cuda.pack import program_of
+        from hogblock.engines.cuda.training import check_shared, shape_of
         from hogblock.kernels.cuda import job
         from hogblock.kernels.cuda import phases as ph
 
         data, settings = _problem(network, batch)
-        shape = shape_of(network, settings, device, persistent=False)
-        program = program_of(network, data, settings, shape, device, static=True)
+        run_plan = make_run_plan(network, data, settings)
+        shape = shape_of(run_plan, device, persistent=False)
+        program = program_of(run_plan, shape, device, static=True)
         check_shared(program, device)
         params = network.initialise(np.random.RandomState(0))
         self.memory = Memory(device, program, data, params)

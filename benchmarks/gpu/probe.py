@@ -5,7 +5,7 @@ parameters of 784-256-128-10, which every block goes through from another place;
 team's barrier; a launch; multiply-adds alone. Loads and additions are inline PTX with
 side effects: the compiler may neither drop nor hoist them.
 
-    python gpu_probe.py JOB     # see gpu_child.py
+    python -m benchmarks.gpu.probe JOB     # see child.py
 """
 
 import subprocess

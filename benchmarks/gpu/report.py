@@ -1,4 +1,4 @@
-"""Tables and pictures of the GPU benchmark, from its lines; see gpu.py.
+"""Tables and pictures of the GPU benchmark, from its lines.
 
 A line is what a side printed for a case: ``{"case": {...}, ...}``, with "why" in place
 of figures where there are none.
@@ -8,9 +8,16 @@ from collections import Counter
 from math import nan
 from statistics import median
 
+from benchmarks import record
 from benchmarks.peers.comparison_report import never_or, ratio, thousands
 
 SHARES = ("operations", "bytes", "latency", "barriers")
+VALUES = {  # of a line of each part
+    "probe": "values",
+    "throughput": "samples_per_s",
+    "sweep": "samples_per_s",
+    "target": "seconds",
+}
 
 
 def given(lines):
@@ -38,6 +45,17 @@ def table(titles, rows):
     yield "|---" * len(titles) + "|"
     for row in rows:
         yield "| " + " | ".join(map(str, row)) + " |"
+
+
+def figures(lines):
+    """Medians and spreads of a record: cases and their `VALUES`, by part."""
+    return {
+        part: [
+            {"case": line["case"], name: record.spread(_numbers(line[name]))}
+            for line in given(lines[part])
+        ]
+        for part, name in VALUES.items()
+    }
 
 
 def missing_rows(lines):
@@ -110,9 +128,9 @@ def phase_rows(lines, predict, peak):
     Parameters
     ----------
     lines : list of dict
-        Of `gpu_hogblock.phases_of`.
+        Of `hogblock_side.phases_of`.
     predict : callable
-        ``predict(network, batch, workers, blocks)`` as `gpu_model.predict`, of a
+        ``predict(network, batch, workers, blocks)`` as `model.predict`, of a
         network's name.
     peak : float
         fp32 operations a second.
@@ -218,7 +236,7 @@ def sweep_rows(lines):
 def target_rows(lines, network):
     """Markdown rows of the time to a network's target accuracy."""
     own = [line for line in given(lines) if line["case"]["network"] == network]
-    times = {id(line): _seconds(line) for line in own}
+    times = {id(line): _numbers(line["seconds"]) for line in own}
     theirs = [
         median(times[id(line)])
         for line in own
@@ -238,8 +256,8 @@ def target_rows(lines, network):
     return table((*titles, "final", "lr", "epochs"), rows)
 
 
-def _seconds(line):
-    return [float("inf") if s is None else s for s in line["seconds"]]
+def _numbers(values):
+    return [float("inf") if value is None else value for value in values]
 
 
 def draw(lines, predicted, path):

@@ -5,7 +5,7 @@ on the card. ``precision`` says where tensor cores may round operands to TF32: "
 in cuDNN's convolutions but not in matrix products, as PyTorch comes; "fp32" nowhere;
 "tf32" in both. Times are wall clock, the card waited for at the end of each epoch.
 
-    python gpu_torch.py JOB     # see gpu_child.py
+    python -m benchmarks.gpu.torch_side JOB     # see child.py
 """
 
 import time
@@ -113,7 +113,7 @@ class Eager:
             torch.cuda.synchronize()
 
     def run(self, epochs):
-        """Train some epochs at one learning rate, see `gpu_child.throughput`."""
+        """Train some epochs at one learning rate, see `child.throughput`."""
         rates = torch.full((self.steps,), LR)
         marks = None
         self.wait()
@@ -132,7 +132,7 @@ class Eager:
         return {"seconds": wall, "wall": wall, "device": None, "events": events}
 
     def train(self, seed, rates):
-        """Train with the rates (epochs, steps), see `gpu_child.to_target`."""
+        """Train with the rates (epochs, steps), see `child.to_target`."""
         self.reset(seed)
         self.wait()
         spent, seconds, accuracy = 0.0, [], []

@@ -14,14 +14,13 @@ hogblock's kernels read images as they lie in training: raw where the layer is a
 network's first (1 or 3 channels), else with pixels padded to whole cache lines. No
 network needs the input gradient of its first layer; it is measured all the same.
 
-    python conv_kernels.py
-    python conv_kernels.py --kernels forward --repeats 5
+    python -m benchmarks.kernels.convolutions
+    python -m benchmarks.kernels.convolutions --kernels forward --repeats 5
 
-Prints a table (Markdown) and writes conv_kernels.json and .png into ``--out``.
+Prints a table (Markdown), writes a record (see record.py) and a picture beside it.
 """
 
 import argparse
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -31,8 +30,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from benchmarks.peers.sides import surroundings
-from hogblock.engines.cpu.task import private_floats
+from benchmarks import record
+from hogblock.engines.cpu.memory import private_floats
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.lowering import lower_plans
@@ -331,28 +330,39 @@ def draw_kernel(axes, by_shape):
     axes.set_yticks(place, list(map(str, by_shape)))
 
 
+def write(table, options):
+    """Write the record; returns its path."""
+    cases = [
+        ({"shape": str(shape), "kernel": kernel}, rates)
+        for (shape, kernel), rates in table.items()
+    ]
+    figures = [
+        case | {side: record.spread(values) for side, values in rates.items()}
+        for case, rates in cases
+    ]
+    return record.write(
+        options.out,
+        "convolutions",
+        {"batch": BATCH, "repeats": options.repeats, "seconds_a_repeat": SECONDS},
+        {"gflops": figures},
+        (*record.PACKAGES, "torch"),
+        measured=[case | rates for case, rates in cases],
+    )
+
+
 def main():
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kernels", default=",".join(CODES))
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=record.RESULTS)
     options = parser.parse_args()
     sides, table = available(SIDES), {}
     for shape in SHAPES:
         for kernel in options.kernels.split(","):
             table[shape, kernel] = measure(sides, shape, kernel, options.repeats)
     print("\n".join(table_rows(table)))
-    options.out.mkdir(parents=True, exist_ok=True)
-    record = surroundings() | {
-        "batch": BATCH,
-        "gflops": [
-            {"shape": str(shape), "kernel": kernel} | rates
-            for (shape, kernel), rates in table.items()
-        ],
-    }
-    path = options.out / "conv_kernels"
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1))
+    path = write(table, options)
     draw(table, path.with_suffix(".png"))
 
 

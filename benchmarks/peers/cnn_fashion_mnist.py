@@ -16,16 +16,16 @@ Every side runs alone in processes of its own. A peer that is not installed is s
 and named. Needs Debian's package ``dataset-fashion-mnist``; the peers are
 ``pip install torch==2.13.0 jax``.
 
-    python cnn_fashion_mnist.py                     # all
-    python cnn_fashion_mnist.py --only throughput --networks lenet5,resnet8
-    python cnn_fashion_mnist.py --only target --add --sides passm+-2,torch-2t-nhwc
+    python -m benchmarks.peers.cnn_fashion_mnist       # all
+    python -m benchmarks.peers.cnn_fashion_mnist --networks lenet5,resnet8
+    python -m benchmarks.peers.cnn_fashion_mnist --add --sides passm+-2
 
 The machine should have nothing else to do: PyTorch's modes with 2 threads meet at a
 barrier after every operation, and lose most of their speed when a core is busy.
 
-Without a throughput measurement, in this run or (with ``--add``) in ``--out``, every
-PyTorch mode of ``--sides`` trains to the target. Prints tables (Markdown) and writes
-cnn_fashion_mnist.json and .png into ``--out``.
+Without a throughput measurement, in this run or (with ``--add``) in the last record,
+every PyTorch mode of ``--sides`` trains to the target. Prints tables (Markdown), writes
+a record (see record.py) and a picture beside it.
 """
 
 from benchmarks.peers import cnn_hogblock, cnn_peers
@@ -42,8 +42,8 @@ BUDGET = 10
 TUNING_SEEDS = (100,)
 SEEDS = 5
 
-SIDES = {name: cnn_hogblock.__file__ for name in cnn_hogblock.RUNS}
-SIDES |= {name: cnn_peers.__file__ for name in cnn_peers.PEERS}
+SIDES = {name: cnn_hogblock.__name__ for name in cnn_hogblock.RUNS}
+SIDES |= {name: cnn_peers.__name__ for name in cnn_peers.PEERS}
 
 
 def with_fastest_torch(sides, throughput):
@@ -70,7 +70,7 @@ def describe(options):
     }
     return Comparison(
         name="cnn_fashion_mnist",
-        scripts=SIDES,
+        modules=SIDES,
         ours=cnn_hogblock.RUNS,
         cases=cases,
         rounds=options.rounds,

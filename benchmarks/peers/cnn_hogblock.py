@@ -3,8 +3,8 @@
 Same data, networks, initial weights and momentum as the peers, and the same command
 line (see cnn_peers.py)::
 
-    python cnn_hogblock.py passm+-2 throughput --network lenet5 --samples 12800
-    python cnn_hogblock.py sgd-1 train --lr 0.02,0.05 --budget 8 --seed 0,1
+    python -m benchmarks.peers.cnn_hogblock passm+-2 throughput --network lenet5
+    python -m benchmarks.peers.cnn_hogblock sgd-1 train --lr 0.02,0.05 --seed 0,1
 """
 
 from benchmarks.peers.hogblock_side import hogblock_command_line

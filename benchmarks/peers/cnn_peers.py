@@ -5,8 +5,8 @@ Every peer trains the same networks (`problems.CONVNETS`: "conv16-32", "lenet5" 
 same weights. "resnet8" sees random images: only its speed is measured. See sides.py
 for what is measured::
 
-    python cnn_peers.py torch-2t-nhwc throughput --network lenet5 --samples 12800
-    python cnn_peers.py jax-scan train --lr 0.02,0.05 --budget 8 --seed 0,1
+    python -m benchmarks.peers.cnn_peers torch-2t-nhwc throughput --network lenet5
+    python -m benchmarks.peers.cnn_peers jax-scan train --lr 0.02,0.05 --seed 0,1
 
 PyTorch runs in all its modes: eager or compiled, with 1 or 2 threads, images as NCHW or
 as NHWC (``channels_last``), and as Hogwild. Each run prints a line of JSON (``train``:

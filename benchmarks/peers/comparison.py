@@ -6,13 +6,15 @@ and named.
 """
 
 import argparse
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks import record
 from benchmarks.peers import comparison_report as report
-from benchmarks.peers.sides import run_peer, surroundings
+from benchmarks.peers.sides import run_peer
+
+PACKAGES = (*record.PACKAGES, "torch", "jax")
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Comparison:
     Attributes
     ----------
     name : str
-        Of the files of results.
-    scripts : dict of str to str
-        Script of each side.
+        Of the record.
+    modules : dict of str to str
+        Module that runs each side.
     ours : collection of str
         Sides that are hogblock's.
     cases : dict of str to dict
@@ -46,7 +48,7 @@ class Comparison:
     """
 
     name: str
-    scripts: dict
+    modules: dict
     ours: tuple
     cases: dict
     rounds: int
@@ -63,7 +65,7 @@ class Comparison:
 
 def run(comparison, side, action, **options):
     """Lines of one side; prints why if it is not available."""
-    lines = run_peer(side, action, script=comparison.scripts[side], **options)
+    lines = run_peer(side, action, module=comparison.modules[side], **options)
     for line in lines:
         if not line["available"]:
             print(f"{side}: not available ({line['why']})", flush=True)
@@ -136,34 +138,34 @@ def measure_target(comparison, side):
 
 
 class Results:
-    """What was measured, and the files that hold it.
+    """What was measured, and the record that holds it.
 
     Parameters
     ----------
     comparison : Comparison
     folder : Path
     added : bool
-        Whether to start from what the folder already holds.
+        Whether to start from the folder's newest record of this machine.
     """
 
     def __init__(self, comparison, folder, added):
-        self.comparison = comparison
-        self.path = folder / comparison.name
-        earlier = {}
-        if added and self.path.with_suffix(".json").exists():
-            earlier = json.loads(self.path.with_suffix(".json").read_text())
+        self.comparison, self.folder = comparison, folder
+        newest = record.latest(folder, comparison.name) if added else None
+        earlier = newest["measured"] if newest else {}
         self.throughput = earlier.get("throughput", {})
         self.target = earlier.get("target", {})
 
     def write(self):
         """Write the numbers and the picture."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        record = surroundings() | {
-            "throughput": self.throughput,
-            "target": self.target,
-        }
-        self.path.with_suffix(".json").write_text(json.dumps(record, indent=1))
-        picture = self.path.with_suffix(".png")
+        path = record.write(
+            self.folder,
+            self.comparison.name,
+            asdict(self.comparison),
+            report.figures(self.throughput, self.target),
+            PACKAGES,
+            measured={"throughput": self.throughput, "target": self.target},
+        )
+        picture = path.with_suffix(".png")
         report.draw(self.comparison, self.throughput, self.target, picture)
 
     def show(self):
@@ -176,12 +178,12 @@ class Results:
                 print("\n" + "\n".join(rows(self.comparison, table)))
 
 
-def options_parser(description, scripts):
+def options_parser(description, sides):
     """Command line that every driver has."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--sides", default=",".join(scripts))
+    parser.add_argument("--sides", default=",".join(sides))
     parser.add_argument("--only", choices=["throughput", "target"])
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=record.RESULTS)
     add = "keep what --out holds of other cases and sides"
     parser.add_argument("--add", action="store_true", help=add)
     return parser

@@ -5,6 +5,8 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.record import spread
+
 BAR_SPAN = 0.8  # of the distance between two sides
 
 
@@ -47,6 +49,26 @@ def never_or(seconds):
 def ratio(value):
     """A ratio as text, "-" where there is nothing to compare."""
     return f"{value:.2f}x" if 0 < value < inf else "-"
+
+
+def figures(throughput, target):
+    """Medians and spreads of a record: samples/s by case and side, seconds by side."""
+    return {
+        "samples_per_s": {
+            case: {side: spread(line["samples_per_s"]) for side, line in row.items()}
+            for case, row in throughput.items()
+        },
+        "peak_mb": {
+            case: {side: line["peak_mb"] for side, line in row.items()}
+            for case, row in throughput.items()
+        },
+        "seconds_to_target": {
+            side: spread(found["seconds"]) for side, found in target.items()
+        },
+        "final_accuracy": {
+            side: spread(found["final"]) for side, found in target.items()
+        },
+    }
 
 
 def throughput_rows(comparison, table):

@@ -20,7 +20,8 @@ from benchmarks.peers.sides import (
 )
 from benchmarks.problems import MOMENTUM, cosine
 from hogblock import methods
-from hogblock.engines.cpu import engine, pool
+from hogblock.engines.cpu import pool, training
+from hogblock.training.settings import Settings, TrainingData
 
 RUNS = {
     "sgd-1": (methods.SGD(), 1),
@@ -50,12 +51,12 @@ class Run:
         self.method, self.workers = method, workers
         self.network, self.problem, self.batch = network, problem, batch
         none = np.zeros(0, np.float32)
-        self.data = engine.TrainingData(x, y.astype(np.int32), none, none, none)
+        self.data = TrainingData(x, y.astype(np.int32), none, none, none)
         self.steps = -(-len(x) // batch)
 
     def train(self, seed, rates, gate="open", on_epoch=lambda epoch: False):
         """Train with the learning rates (epochs, steps)."""
-        settings = engine.Settings(
+        settings = Settings(
             method=self.method,
             workers=self.workers,
             batch=self.batch,
@@ -71,7 +72,7 @@ class Run:
             gate=gate,
         )
         params = self.initial_params(seed)
-        return engine.train(self.network, self.data, settings, params, on_epoch)
+        return training.train(self.network, self.data, settings, params, on_epoch)
 
     def initial_params(self, seed):
         """Flat vector of the problem's initial weights, or of the network's own."""

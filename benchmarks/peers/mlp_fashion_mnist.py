@@ -13,11 +13,11 @@ Every side runs alone in processes of its own. A peer that is not installed is s
 and named. Needs Debian's package ``dataset-fashion-mnist``; the peers are
 ``pip install torch==2.13.0 jax``.
 
-    python mlp_fashion_mnist.py                     # all, about 25 minutes
-    python mlp_fashion_mnist.py --only throughput
-    python mlp_fashion_mnist.py --sides passm+-2,jax-scan
+    python -m benchmarks.peers.mlp_fashion_mnist       # all, about 25 minutes
+    python -m benchmarks.peers.mlp_fashion_mnist --only throughput
+    python -m benchmarks.peers.mlp_fashion_mnist --sides passm+-2,jax-scan
 
-Prints tables (Markdown) and writes mlp_fashion_mnist.json and .png into ``--out``.
+Prints tables (Markdown), writes a record (see record.py) and a picture beside it.
 """
 
 from benchmarks.peers import hogblock_side, mlp_hogblock, mlp_peers
@@ -32,15 +32,15 @@ BUDGETS = (7, 10)
 TUNING_SEEDS = (100, 101)
 SEEDS = (0, 1, 2, 3, 4)
 
-SIDES = {name: mlp_hogblock.__file__ for name in hogblock_side.RUNS}
-SIDES |= {name: mlp_peers.__file__ for name in mlp_peers.PEERS}
+SIDES = {name: mlp_hogblock.__name__ for name in hogblock_side.RUNS}
+SIDES |= {name: mlp_peers.__name__ for name in mlp_peers.PEERS}
 
 
 if __name__ == "__main__":
     once = {"epochs": EPOCHS, "repeats": REPEATS}
     comparison = Comparison(
         name="mlp_fashion_mnist",
-        scripts=SIDES,
+        modules=SIDES,
         ours=tuple(hogblock_side.RUNS),
         cases={f"batch {batch}": {"batch": batch} | once for batch in BATCHES},
         rounds=1,

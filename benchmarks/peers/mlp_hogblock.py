@@ -3,8 +3,8 @@
 Same data, network, initial weights and momentum as the peers, and the same command line
 (see mlp_peers.py)::
 
-    python mlp_hogblock.py passm+-2 throughput --batch 64 --epochs 3 --repeats 3
-    python mlp_hogblock.py sgd-1 train --lr 0.02,0.05 --budget 8 --seed 0,1
+    python -m benchmarks.peers.mlp_hogblock passm+-2 throughput --batch 64
+    python -m benchmarks.peers.mlp_hogblock sgd-1 train --lr 0.02,0.05 --seed 0,1
 """
 
 from benchmarks.peers.hogblock_side import RUNS, hogblock_command_line

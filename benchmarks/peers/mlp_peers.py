@@ -4,8 +4,8 @@ Every peer trains the same network (784-256-128-10, ReLU, softmax cross-entropy,
 float32, SGD with momentum 0.9) from the same weights, at the fastest settings found.
 See sides.py for what is measured::
 
-    python mlp_peers.py torch-2t throughput --batch 64 --epochs 3 --repeats 3
-    python mlp_peers.py jax-scan train --batch 64 --lr 0.02,0.05 --budget 8 --seed 0,1
+    python -m benchmarks.peers.mlp_peers torch-2t throughput --batch 64
+    python -m benchmarks.peers.mlp_peers jax-scan train --lr 0.02,0.05 --seed 0,1
 
 Each prints a line of JSON per run (``train``: per combination of learning rate and
 seed), with the reason if the peer is not available. From Python, use `sides.run_peer`.

@@ -1,6 +1,6 @@
 """What the sides of a comparison share: how one is run, timed and told what to do.
 
-One process runs one side, so that its threads and its memory are its own. Its script
+One process runs one side, so that its threads and its memory are its own. Its module
 hands its sides to `command_line`; a driver calls `run_peer`. Each run prints a line of
 JSON, with the reason if the side is not available.
 
@@ -11,27 +11,21 @@ the measured epochs, from Linux's /proc.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
-import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.problems import cosine
+from benchmarks.processes import command, environment
 
-PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn")
 LR, SEED = [0.02], [0]
 # Of --epochs, `throughput` trains so many per repeat; of --budget, `train` in all.
 # An epoch is the first --samples of the training set.
 COUNTS = {"batch": 64, "epochs": 3, "repeats": 3, "budget": 8, "samples": 60_000}
 WARM_UP_RATE = 0.01
-# A caller's thread settings must not reach the peers, which choose their own.
-THREAD_VARIABLES = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "XLA_")
 
 
 class Peer:
@@ -71,18 +65,6 @@ def memory_mb(field, process="self"):
 def forget_peak_memory():
     """Restart the peak (VmHWM) of this process's memory."""
     Path("/proc/self/clear_refs").write_text("5")
-
-
-def surroundings():
-    """Machine and versions, for the record of a benchmark."""
-    record = {"machine": platform.processor() or platform.machine()}
-    record["python"] = platform.python_version()
-    for package in PACKAGES:
-        try:
-            record[package] = version(package)
-        except PackageNotFoundError:
-            record[package] = None
-    return record
 
 
 def training_set(problem, options):
@@ -135,13 +117,13 @@ def train(peer, options):
 ACTIONS = {"throughput": throughput, "train": train}
 
 
-def run_peer(name, action, script, **options):
+def run_peer(name, action, module, **options):
     """Run a peer in a process of its own.
 
     Parameters
     ----------
-    name, action, script : str
-        Peer, what to measure, and the script that knows the peer.
+    name, action, module : str
+        Peer, what to measure, and the module that knows the peer.
     **options
         Of the command line; a list or tuple stands for several values.
 
@@ -150,12 +132,14 @@ def run_peer(name, action, script, **options):
     list of dict
         The lines that it prints.
     """
-    command = [sys.executable, script, name, action]
+    told = []
     for option, value in options.items():
         values = value if isinstance(value, list | tuple) else [value]
-        command += [f"--{option}", ",".join(map(str, values))]
-    env = {k: v for k, v in os.environ.items() if not k.startswith(THREAD_VARIABLES)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+        told += [f"--{option}", ",".join(map(str, values))]
+    done = subprocess.run(
+        command(module, name, action, *told), env=environment(),
+        capture_output=True, text=True,
+    )  # fmt: skip
     lines = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
     if done.returncode:
         why = f"exit status {done.returncode}: {done.stderr[-500:]}"

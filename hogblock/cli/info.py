@@ -96,7 +96,7 @@ def _matmul_rates() -> tuple[float, float]:
     """GF/s of the register tile and of numpy's BLAS, on one thread."""
     from threadpoolctl import threadpool_limits
 
-    from hogblock.engines.cpu.shared import private_arrays
+    from hogblock.engines.cpu.memory import private_arrays
     from hogblock.kernels.cpu.dense import dense_forward
     from hogblock.kernels.ops import LINEAR
 

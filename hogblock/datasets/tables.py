@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from hogblock._warn import warn
 from hogblock.datasets.columns import as_words
 from hogblock.datasets.dialects import Dialect, find_dialect, is_number
+from hogblock.kernels.warn import warn
 
 FEW_WORDS = 20
 """A column with fewer different words always holds categories."""

@@ -1,85 +1,36 @@
-"""Which engine trains and predicts: that of the host, or of CUDA devices."""
+"""Which engine trains and predicts: found by the prefix of ``device``."""
 
-from dataclasses import dataclass, replace
+from importlib import import_module
 
-import joblib
 import numpy as np
 
-from hogblock.engines.cpu import engine, predict
-from hogblock.engines.devices import (
-    Cuda,
-    device_of,
-    is_device_array,
-    named_devices,
-    resolve,
-)
-from hogblock.engines.locations import on_host
+from hogblock.engines.base import Engine
+from hogblock.engines.cuda.availability import has_card
+from hogblock.engines.locations import is_device_array, location_of
 from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.training.scaling import Scaling
-from hogblock.training.settings import Result, Settings, TrainingData
 
-MINIBATCHES_A_WORKER = 4
-"""A worker of the host with fewer minibatches an epoch is not worth starting."""
+ENGINES: dict[str, str] = {
+    "cpu": "hogblock.engines.cpu.engine:CpuEngine",
+    "cuda": "hogblock.engines.cuda.engine:CudaEngine",
+}
+"""Prefix of a device's name -> module and name of its engine, imported when wanted."""
 
-ON_ONE = ("sgd", "sync", "hogwild", "passm", "passm+")
-ON_SEVERAL = ("passm", "passm+")
-"""Methods of one CUDA device, and of several: there each has parameters of its own."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What trains a model.
-
-    Attributes
-    ----------
-    devices : tuple of Cuda
-        None: the host's processor.
-    """
-
-    devices: tuple[Cuda, ...]
-
-    @property
-    def name(self) -> str | list[str]:
-        """As in ``device_`` of an estimator."""
-        names = [d.name for d in self.devices]
-        return names if len(names) > 1 else names[0] if names else "cpu"
-
-    def usable_workers(
-        self, network: Network, method: Method, n_jobs: int | None, batches: int
-    ) -> int:
-        """Workers of a run with `batches` minibatches an epoch; by device."""
-        if not self.devices:
-            wanted = joblib.effective_n_jobs(n_jobs)
-            wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
-            return engine.usable_workers(network, method, wanted)
-        from hogblock.engines.cuda.engine import usable_workers
-
-        return usable_workers(network, method, _teams(n_jobs), batches)
-
-    def workers_of(self, settings: Settings) -> int:
-        """Workers of a run on all devices together."""
-        return settings.workers * max(1, len(self.devices))
-
-    def train(self, network: Network, data: TrainingData, *rest) -> Result:
-        """``engine.train``, or what stands for it on the devices."""
-        if not is_device_array(data.x):
-            scaling = Scaling(data.shift, data.scale)
-            data = replace(data, x=scaling.storable(data.x))
-        if not self.devices:
-            return engine.train(network, data, *rest)
-        data = _in_singles(data)
-        if len(self.devices) > 1:
-            from hogblock.engines.cuda.servers import train
-
-            return train(network, data, *rest, devices=self.devices)
-        from hogblock.engines.cuda.engine import train
-
-        return train(network, data, *rest, device=self.devices[0])
+ALLOWED = "'cpu', 'auto', 'cuda', 'cuda:N', hogblock.Cuda(...), or a list of the last 3"
 
 
 def engine_for(device, method: Method, X) -> Engine:
     """The engine that `device` asks for; nothing is started.
+
+    Parameters
+    ----------
+    device : str, object or sequence of these
+        A name or an object of options whose engine is in `ENGINES`, or "auto": the
+        device of X if that is a device array, else the first CUDA device if it can be
+        used, is not simulated, and the method runs there, else the host.
+    method : Method
+    X : array-like
 
     Raises
     ------
@@ -88,16 +39,11 @@ def engine_for(device, method: Method, X) -> Engine:
     DeviceUnavailableError
         If it cannot be used.
     """
-    chosen = Engine(resolve(device, X))
-    allowed = ON_SEVERAL if len(chosen.devices) > 1 else ON_ONE
-    if not chosen.devices or method.name in allowed:
-        return chosen
-    if device == "auto" and not is_device_array(X):
-        return Engine(())
-    raise ValueError(
-        f"method={method.name!r} does not run on {chosen.name}; allowed there are "
-        f"{', '.join(map(repr, allowed))}"
-    )
+    engine = _automatic(method, X) if device == "auto" else _named(device, X)
+    reason = engine.supports(method)
+    if reason:
+        raise ValueError(reason)
+    return engine
 
 
 def outputs_of(
@@ -108,38 +54,49 @@ def outputs_of(
     Parameters
     ----------
     network, params, X, inputs, threads
-        As for ``predict.outputs_of``; X may be an array of CuPy.
-    device : str, Cuda or sequence of these
+        As for ``Engine.outputs``; X may be an array of CuPy.
+    device : str, object or sequence of these
         Of the estimator: options of the device of X, if they are there.
     """
-    if not is_device_array(X):
-        return predict.outputs_of(network, params, X, inputs, threads)
-    from hogblock.engines.cuda.predict import outputs_of
-
-    here = device_of(X)
-    known = {d.index: d for d in named_devices(device)}
-    where = known.get(here.index, here)
-    return on_host(outputs_of(network, params, X, inputs, where))
+    on_device = is_device_array(X)
+    engine = _engine("cuda").holding(X, device) if on_device else _engine("cpu")()
+    return engine.outputs(network, params, X, inputs, threads)
 
 
-def _teams(n_jobs: int | None) -> int | None:
-    """`n_jobs` of a CUDA device, where None lets the engine choose."""
-    if n_jobs in (None, -1):
-        return None
-    if n_jobs < 1:
-        raise ValueError(
-            f"n_jobs={n_jobs} must be None, -1 or above 0 on a CUDA device"
-        )
-    return n_jobs
+def _engine(prefix: str):
+    module, _, name = ENGINES[prefix].partition(":")
+    return getattr(import_module(module), name)
 
 
-def _in_singles(data: TrainingData) -> TrainingData:
-    """float64 X of the host as float32, scaled on the way; other X as it is.
+def _named(device, X) -> Engine:
+    """The engine of a device that is named, and can be used."""
+    prefix = _prefix(device)
+    engine = _engine(prefix).named(device) if prefix in ENGINES else None
+    if engine is None:
+        others = [f"{p!r}" for p in ENGINES if p not in ("cpu", "cuda")]
+        allowed = "; or a device of ".join([ALLOWED, *others])
+        raise ValueError(f"device={device!r} is unknown; allowed are {allowed}")
+    advice = engine.refusal_of(X)
+    if advice:
+        raise ValueError(f"X is on {location_of(X)}, and device={device!r}: {advice}")
+    return engine
 
-    A float32 would lose what is small beside its mean.
-    """
-    if data.x.dtype != np.float64:
-        return data
-    rows = np.empty(data.x.shape, np.float32)
-    engine.copy_rows(data, rows, data.shift.size > 0)
-    return replace(data, x=rows, **Scaling.none()._asdict())
+
+def _prefix(device) -> str | None:
+    """Of a device's name or options, or of the first of several."""
+    if isinstance(device, (list, tuple)):
+        device = device[0] if device else None
+    if isinstance(device, str):
+        return device.partition(":")[0]
+    return getattr(device, "prefix", None)
+
+
+def _automatic(method: Method, X) -> Engine:
+    """The engine of ``device="auto"``."""
+    if is_device_array(X):
+        return _engine("cuda").holding(X)
+    if has_card():
+        engine = _engine("cuda").named("cuda")
+        if engine.runs(method):
+            return engine
+    return _engine("cpu")()

@@ -4,15 +4,17 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import column_or_1d
 
 from hogblock.engines.locations import on_host, put_like
 from hogblock.estimators.class_weight import ClassWeights, refuse_balanced_chunks
+from hogblock.estimators.face import NetworkMixin
+from hogblock.estimators.problem import Given
 from hogblock.estimators.targets import ClassTargets
-from hogblock.estimators.validation_set import ValidationSet
+from hogblock.estimators.validation import flattened
+from hogblock.estimators.validation_set import NO_VALIDATION
 
 
-class NetworkClassifierMixin(ClassifierMixin):
+class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
     """Targets are classes."""
 
     _classifier_constraints: dict = {
@@ -30,9 +32,7 @@ class NetworkClassifierMixin(ClassifierMixin):
         return self._targets.classes
 
     def _check_y(self, y):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y
+        return flattened(y)
 
     def _class_weights(self, y, weights, targets):
         if self.class_weight is None:
@@ -50,51 +50,6 @@ class NetworkClassifierMixin(ClassifierMixin):
         if targets.kind == "multilabel":
             y = targets.encode(y)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train on X and y.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are. An array on a CUDA
-            device stays there; see `device`.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or a multi-label indicator of zeros and ones, which may be sparse.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Not negative, not all zero. The larger they are, the less `alpha` counts,
-            but for those above 1e20 or all under 1e-20: these are divided by their
-            mean.
-        X_val, y_val : array-like, default=None
-            Validation set: its score is recorded every epoch, and is what
-            `early_stopping` goes by.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set in its score; class weights count there as
-            sample weights do.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For bad input, and if training diverges.
-        SharedMemoryError, WorkerError
-            With nothing left behind.
-        """
-        validation = ValidationSet(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -137,10 +92,8 @@ class NetworkClassifierMixin(ClassifierMixin):
                 f"classes={classes!r} is not the same as on the last call to "
                 f"partial_fit, was: {self.classes_!r}"
             )
-        nothing = ValidationSet(None, None, None)
-        return self._fit(
-            X, y, sample_weight, nothing, incremental=True, classes=classes
-        )
+        given = Given(X, y, sample_weight, NO_VALIDATION, classes)
+        return self._fit(given, incremental=True)
 
     def predict(self, X):
         """Class of each sample, or zeros and ones of shape (n_samples, n_labels).
@@ -174,18 +127,3 @@ class NetworkClassifierMixin(ClassifierMixin):
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.log_probabilities(outputs))
-
-    def score(self, X, y, sample_weight=None):
-        """Accuracy of `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        return self._score(X, y, sample_weight)

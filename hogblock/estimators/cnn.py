@@ -17,7 +17,7 @@ from hogblock.estimators.docs import (
     SCALED,
     STANDARDIZE_IMAGES,
 )
-from hogblock.estimators.images import ImageInput
+from hogblock.estimators.inputs import ImageInput, ShapedImages
 from hogblock.estimators.mlp import dense_layers
 from hogblock.estimators.regressor import NetworkRegressorMixin
 from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
@@ -63,6 +63,10 @@ class _CNN(ImageInput, NetworkEstimator):
         "image_shape",
     )
 
+    @property
+    def _form(self):
+        return ShapedImages(self.image_shape)
+
     def _make_network(self, shape, n_outputs):
         layers, size = [], shape[:2]
         window = pair_of(self.pool_size, "pool_size", self)
@@ -87,6 +91,7 @@ class _CNN(ImageInput, NetworkEstimator):
 
 
 class CNNClassifier(NetworkClassifierMixin, _CNN):
+    __module__ = "hogblock"
     __doc__ = f"""Classifier of images: convolutions, max-pooling, dense layers.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
@@ -157,6 +162,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
 
 
 class CNNRegressor(NetworkRegressorMixin, _CNN):
+    __module__ = "hogblock"
     __doc__ = f"""Regressor on images: convolutions, max-pooling, dense layers.
 
     Several outputs are allowed.

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from hogblock.models import Dropout, Network, SpatialDropout2D
+from hogblock.training.settings import Settings
 
 
 class Carried(NamedTuple):
@@ -32,10 +33,14 @@ class Carried(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the training of a model is when a run begins.
+    """Where the training of a model is when a run begins: fresh, warm, or going on.
 
     Attributes
     ----------
+    warm : bool
+        The estimator is fitted, and the run starts from its parameters.
+    incremental : bool
+        The run is a call of ``partial_fit``.
     epochs, samples : int
         Trained and seen since the model began.
     planned : int
@@ -44,11 +49,18 @@ class Standing:
     carried : Carried or None
     """
 
+    warm: bool
+    incremental: bool
     epochs: int = 0
     samples: int = 0
     planned: int = 0
     best_loss: float = np.inf
     carried: Carried | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run continues in everything, not in its parameters alone."""
+        return self.warm and self.incremental
 
     @property
     def rate_factor(self) -> float:
@@ -58,7 +70,7 @@ class Standing:
     def stalled(self) -> int:
         return self.carried.stalled if self.carried else 0
 
-    def momentum(self, settings, workers: int) -> np.ndarray | None:
+    def momentum(self, settings: Settings, workers: int) -> np.ndarray | None:
         """Momentum for a run of so many workers, whose rates are in its `settings`."""
         if self.carried is None:
             return None
@@ -69,20 +81,24 @@ class Standing:
         return momentum
 
 
-def standing_of(estimator, keeps_params: bool, goes_on: bool) -> Standing:
+def standing_of(estimator, incremental: bool) -> Standing:
     """Where the training of an estimator stands.
 
-    keeps_params : bool
-        It is fitted, and the run starts from its parameters.
-    goes_on : bool
-        The run is a call of ``partial_fit``, which continues in everything.
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    incremental : bool
+        A call of ``partial_fit`` begins, not one of ``fit``.
     """
-    if not keeps_params:
-        return Standing()
+    fitted = estimator.__sklearn_is_fitted__()
+    if not fitted or not (incremental or estimator.warm_start):
+        return Standing(False, incremental)
     so_far = dict(epochs=len(estimator.loss_curve_), samples=estimator.t_)
-    if not goes_on:
-        return Standing(**so_far)
+    if not incremental:
+        return Standing(True, incremental, **so_far)
     return Standing(
+        True,
+        incremental,
         **so_far,
         planned=estimator.n_iter_,
         best_loss=min(estimator.loss_curve_, default=np.inf),
@@ -90,10 +106,10 @@ def standing_of(estimator, keeps_params: bool, goes_on: bool) -> Standing:
     )
 
 
-def random_of(estimator, goes_on: bool) -> np.random.RandomState:
+def random_of(estimator, standing: Standing) -> np.random.RandomState:
     """What a run draws from: ``partial_fit`` draws on, unless `random_state` is new."""
     now = estimator.random_state
-    if goes_on:
+    if standing.goes_on:
         before = estimator._seed
         both = isinstance(now, Integral) and isinstance(before, Integral)
         if now is before or (both and now == before):
@@ -129,7 +145,7 @@ def values_of(estimator) -> dict[str, str]:
     return values | {"standardize": repr(bool(estimator.standardize))}
 
 
-def check_unchanged(estimator, network: Network, fitted: Network, before: dict) -> None:
+def check_unchanged(estimator, network: Network) -> None:
     """Refuse to train on another network than the fitted one, or on another scale.
 
     Rates of dropout may change: no parameter belongs to them.
@@ -137,13 +153,11 @@ def check_unchanged(estimator, network: Network, fitted: Network, before: dict) 
     Parameters
     ----------
     estimator : NetworkEstimator
+        Fitted.
     network : Network
         By its present options.
-    fitted : Network
-    before : dict
-        `values_of` the estimator when the network was made.
     """
-    now = values_of(estimator)
+    fitted, before, now = estimator._network, estimator._values, values_of(estimator)
     changed = [name for name in now if now[name] != before[name]]
     same = network.input_shape == fitted.input_shape and (
         _lasting(network) == _lasting(fitted)

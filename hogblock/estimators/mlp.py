@@ -71,6 +71,7 @@ def dense_layers(estimator, n_outputs: int) -> list[Layer]:
 
 
 class MLPClassifier(NetworkClassifierMixin, _MLP):
+    __module__ = "hogblock"
     __doc__ = f"""Multi-layer perceptron classifier.
 
     Minimises the cross-entropy: softmax for several classes, logistic for two classes
@@ -135,6 +136,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
 
 
 class MLPRegressor(NetworkRegressorMixin, _MLP):
+    __module__ = "hogblock"
     __doc__ = f"""Multi-layer perceptron regressor.
 
     Several outputs are allowed.

@@ -13,7 +13,7 @@ from hogblock.estimators.docs import (
     SCALED,
     STANDARDIZE_IMAGES,
 )
-from hogblock.estimators.images import ImageInput, image_shape_of
+from hogblock.estimators.inputs import ImageInput, Images, NetworkImages
 from hogblock.estimators.regressor import NetworkRegressorMixin
 from hogblock.models import Network
 
@@ -27,16 +27,10 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
 
     _shaping = ("network",)
 
-    def _sample_shape(self, X, n_features):
-        given = image_shape_of(X)
-        if isinstance(self.network, Network):
-            wanted = self.network.input_shape
-            if given not in (None, wanted):
-                raise ValueError(
-                    f"X has images of shape {given}, and the network takes {wanted}"
-                )
-            return wanted
-        return (n_features,) if given is None else given
+    @property
+    def _form(self):
+        network = self.network
+        return NetworkImages(network) if isinstance(network, Network) else Images()
 
     def _make_network(self, shape, n_outputs):
         network = self.network
@@ -59,19 +53,9 @@ class _AnyNetwork(ImageInput, NetworkEstimator):
             )
         return network
 
-    def _check_data(self, X, y, sample_weight, reset):
-        X, y, weights = super()._check_data(X, y, sample_weight, reset)
-        if isinstance(self.network, Network):
-            size = self.network.n_inputs
-            if X.shape[1] != size:
-                raise ValueError(
-                    f"X has {X.shape[1]} values a sample, and the network takes "
-                    f"samples of shape {self.network.input_shape}: {size} values"
-                )
-        return X, y, weights
-
 
 class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
+    __module__ = "hogblock"
     __doc__ = f"""Classifier over any network.
 
     Minimises the cross-entropy: softmax for several classes, logistic (one output) for
@@ -134,6 +118,7 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
 
 
 class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
+    __module__ = "hogblock"
     __doc__ = f"""Regressor over any network.
 
     Several outputs are allowed.

@@ -4,15 +4,18 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
 from hogblock.engines.locations import put_like
+from hogblock.estimators.face import NetworkMixin
+from hogblock.estimators.problem import Given
 from hogblock.estimators.targets import RealTargets
-from hogblock.estimators.validation_set import ValidationSet
+from hogblock.estimators.validation import flattened
+from hogblock.estimators.validation_set import NO_VALIDATION
 from hogblock.models.losses import REGRESSION_LOSSES, RegressionLoss, loss_of
 
 
-class NetworkRegressorMixin(RegressorMixin):
+class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
     """Targets are real numbers."""
 
     _regressor_constraints: dict = {
@@ -25,9 +28,7 @@ class NetworkRegressorMixin(RegressorMixin):
         return tags
 
     def _check_y(self, y):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y.astype(np.float64)
+        return flattened(y).astype(np.float64)
 
     def _make_targets(self, y, weights, classes):
         return RealTargets.of(y, weights, self.standardize)
@@ -39,49 +40,6 @@ class NetworkRegressorMixin(RegressorMixin):
         # R^2 is the same in the network's units, where no digit is lost or overflows.
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         return float(r2_score(targets.scaled(y), outputs, sample_weight=sample_weight))
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
-        """Train on X and y.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are. An array on a CUDA
-            device stays there; see `device`.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Not negative, not all zero. The larger they are, the less `alpha` counts,
-            but for those above 1e20 or all under 1e-20: these are divided by their
-            mean.
-        X_val, y_val : array-like, default=None
-            Validation set: its R^2 is recorded every epoch, and is what
-            `early_stopping` goes by.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set in its score.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For bad input, and if training diverges.
-        SharedMemoryError, WorkerError
-            With nothing left behind.
-        """
-        validation = ValidationSet(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -106,8 +64,7 @@ class NetworkRegressorMixin(RegressorMixin):
             For bad input, a network or scaling other than before, `early_stopping`, and
             if training diverges.
         """
-        nothing = ValidationSet(None, None, None)
-        return self._fit(X, y, sample_weight, nothing, incremental=True)
+        return self._fit(Given(X, y, sample_weight, NO_VALIDATION), incremental=True)
 
     def predict(self, X):
         """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
@@ -121,18 +78,3 @@ class NetworkRegressorMixin(RegressorMixin):
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.predictions(outputs))
-
-    def score(self, X, y, sample_weight=None):
-        """R^2 of `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        return self._score(X, y, sample_weight)

@@ -74,7 +74,7 @@ class ClassTargets:
         """
         if self.kind == "multilabel":
             return self._labels(y, name)
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(y)
         unknown = np.setdiff1d(y, self.classes)
         if len(unknown):
             raise ValueError(

@@ -1,17 +1,39 @@
 """Validation of samples, targets and weights, in scikit-learn's words."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from hogblock.engines.devices import is_device_array
-from hogblock.engines.locations import on_host
+from hogblock.engines.cuda.validation import check_device_array
+from hogblock.engines.locations import is_device_array, on_host
+from hogblock.kernels.warn import warn
 
 STORED_TYPES = (np.float64, np.float32, np.uint8)
 """X of these types is trained on as it is; all others become the first."""
 
 SAFE_WEIGHTS = 1e-20, 1e20
 """Sums of weights of this size, and of their products with losses, are float32."""
+
+
+FEATURES = ("n_features_in_", "feature_names_in_")
+"""What scikit-learn's validation of X notes in an estimator, before anything else."""
+
+
+@contextmanager
+def features_restored_on_failure(estimator):
+    """`FEATURES` are those of the fit before, or none, if there is an exception."""
+    before = {name: vars(estimator).get(name) for name in FEATURES}
+    try:
+        yield
+    except BaseException:
+        for name, value in before.items():
+            vars(estimator).pop(name, None)
+            if value is not None:
+                setattr(estimator, name, value)
+        raise
 
 
 def check_X(estimator, X):
@@ -27,10 +49,20 @@ def check_X_y(estimator, X, y, *, reset: bool):
 
 def _check(estimator, X, *y, **options):
     if is_device_array(X):
-        from hogblock.engines.cuda.validation import check_device_array
-
         return check_device_array(estimator, X, *y, **options)
     return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
+
+
+def flattened(y: np.ndarray) -> np.ndarray:
+    """y, as one dimension if it has a single column, in scikit-learn's words."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the "
+        "shape of y to (n_samples,), for example using ravel().",
+        DataConversionWarning,
+    )
+    return y.ravel()
 
 
 def check_weights(weights, y, name: str = "sample_weight") -> np.ndarray:

@@ -65,6 +65,9 @@ class ValidationSet(NamedTuple):
             )
 
 
+NO_VALIDATION = ValidationSet(None, None, None)
+
+
 def set_aside(X, y, weights, targets, fraction: float, random_state):
     """Split off a validation set, stratified by class where there are classes.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.training.moments import Moments
+from hogblock.training.statistics import Statistics
 
 LARGEST = 5.0
 """No scaled training value is larger: columns that are nearly always the same, such as
@@ -75,7 +75,7 @@ class Scaling(NamedTuple):
         return x.astype(np.float64) if (moved | beyond).any() else x
 
     def for_kernels(self) -> dict[str, np.ndarray]:
-        """The fields of ``kernels.cpu.job.Data``, for rows of every type."""
+        """The fields of ``kernels.cpu.job.Samples``, for rows of every type."""
         shift, scale = self.in_singles()
         doubles = (np.asarray(each, np.float64) for each in self)
         return dict(zip(("shift64", "scale64"), doubles, strict=True)) | {
@@ -96,20 +96,20 @@ class Standardiser:
     Attributes
     ----------
     scaling : Scaling
-    moments : Moments
+    statistics : Statistics
         Of the rows so far.
     rows : ndarray of shape (n_columns,)
         Rows so far, from the part on in which a column first varied.
     types : set of type
         Of the rows so far.
     channels : int or None
-        See ``Moments.of``.
+        See ``Statistics.of``.
     name : str
         Of the rows, in errors.
     """
 
     scaling: Scaling
-    moments: Moments
+    statistics: Statistics
     rows: np.ndarray
     types: frozenset
     channels: int | None
@@ -122,7 +122,7 @@ class Standardiser:
         Parameters
         ----------
         x, weights, channels
-            See ``Moments.of``; rows of weight zero do not count.
+            See ``Statistics.of``; rows of weight zero do not count.
         name : str, default="X"
 
         Raises
@@ -130,25 +130,25 @@ class Standardiser:
         ValueError
             If a column's range is beyond float64.
         """
-        moments = Moments.of(x, weights, channels)
+        statistics = Statistics.of(x, weights, channels)
         types = frozenset({x.dtype.type})
-        scaling, varies = _scaling_of(moments, types, name)
-        return cls(scaling, moments, varies * len(x), types, channels, name)
+        scaling, varies = _scaling_of(statistics, types, name)
+        return cls(scaling, statistics, varies * len(x), types, channels, name)
 
     def refined(self, x, weights) -> "Standardiser":
         """With further rows: see `of`."""
         known = self.rows >= ENOUGH
         if known.all():
             return self
-        moments = self.moments.joined(Moments.of(x, weights, self.channels))
+        statistics = self.statistics.joined(Statistics.of(x, weights, self.channels))
         types = self.types | {x.dtype.type}
-        scaling, varies = _scaling_of(moments, types, self.name)
+        scaling, varies = _scaling_of(statistics, types, self.name)
         mixed = [
             np.where(known, a, b) for a, b in zip(self.scaling, scaling, strict=True)
         ]
         rows = self.rows + varies * len(x)
         return replace(
-            self, scaling=Scaling(*mixed), moments=moments, rows=rows, types=types
+            self, scaling=Scaling(*mixed), statistics=statistics, rows=rows, types=types
         )
 
     def settled(self) -> "Standardiser":
@@ -156,9 +156,9 @@ class Standardiser:
         return replace(self, rows=np.where(self.rows > 0, ENOUGH, 0))
 
 
-def _scaling_of(moments: Moments, types, name: str) -> tuple[Scaling, np.ndarray]:
+def _scaling_of(statistics: Statistics, types, name: str) -> tuple[Scaling, np.ndarray]:
     """The scaling that rows so far ask for, and which columns vary in them."""
-    _, mean, deviation, low, high = moments
+    _, mean, deviation, low, high = statistics
     with np.errstate(over="ignore"):
         beyond = np.flatnonzero(~np.isfinite(high - low))
     if beyond.size:

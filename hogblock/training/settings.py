@@ -1,13 +1,17 @@
 """What goes into a run of the engine, and what comes out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hogblock.augmentation import Augmentation
-from hogblock.methods import Method, Phase
+from hogblock.methods import Method, Stretch
 from hogblock.models.losses import Loss
+from hogblock.training.scaling import Scaling
+
+ROWS_AT_ONCE = 4096
+"""Of X, when they are scaled in float64 on their way into a copy."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,35 @@ class TrainingData:
     weights: np.ndarray
     shift: np.ndarray
     scale: np.ndarray
+
+    @property
+    def scaling(self) -> Scaling:
+        """What the network sees of X."""
+        return Scaling(self.shift, self.scale)
+
+    @property
+    def scaled_in_copies(self) -> bool:
+        """Whether copies of X for the workers hold what the network sees.
+
+        Those of float64 do: they are float32, and a float32 would lose what is small
+        beside its mean.
+        """
+        return self.x.dtype == np.float64 and self.shift.size > 0
+
+    @property
+    def copy_type(self) -> np.dtype:
+        """Type of copies of X for the workers: bytes stay bytes."""
+        return np.dtype(np.uint8 if self.x.dtype == np.uint8 else np.float32)
+
+    def copied(self, rows: np.ndarray) -> "TrainingData":
+        """These samples with their X in `rows`, of `copy_type`, which are filled."""
+        if not self.scaled_in_copies:
+            rows[...] = self.x
+            return replace(self, x=rows)
+        for start in range(0, len(self.x), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            rows[part] = self.scaling.scaled(self.x[part])
+        return replace(self, x=rows, **Scaling.none()._asdict())
 
 
 @dataclass(frozen=True)
@@ -57,8 +90,8 @@ class Settings:
         "held": all wait at the end of each epoch, and a run can end exactly there.
     augmentation : Augmentation, default=None
     plan : int, default=None
-        Epochs for which the training of the model is planned, which a method's phases
-        may be fractions of; None: those of this run.
+        Epochs for which the training of the model is planned, which a method's
+        stretches may be fractions of; None: those of this run.
     trained : int, default=0
         Epochs that the model was trained before this run.
     keeps_velocity : bool, default=False
@@ -84,9 +117,9 @@ class Settings:
     trained: int = 0
     keeps_velocity: bool = False
 
-    def phases(self, batches: int) -> list[Phase]:
-        """Phases of the method in a run of `batches` minibatches an epoch."""
-        return self.method.phases(batches, self.plan or self.epochs, self.trained)
+    def stretches(self, batches: int) -> list[Stretch]:
+        """Stretches of the method in a run of `batches` minibatches an epoch."""
+        return self.method.stretches(batches, self.plan or self.epochs, self.trained)
 
     def rate_after(self, epochs: int) -> float:
         """Learning rate after so many epochs of the run; its last one at its end."""

@@ -11,7 +11,7 @@ from hogblock.training.settings import Epoch, Result
 
 
 def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -> str:
-    """How far workers may run ahead of `Progress`, see ``Settings.gate``.
+    """How far workers may run ahead of `Monitor`, see ``Settings.gate``.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -
 
 
 @dataclass
-class Progress:
+class Monitor:
     """Follows a run epoch by epoch; called by the engine with each `Epoch`.
 
     Attributes
@@ -48,6 +48,8 @@ class Progress:
         Penalty part of the loss from the parameters.
     score : callable or None
         Validation score from the parameters.
+    report : callable
+        Takes a line about each epoch.
     losses, scores : list of float
     best_loss : float, default=inf
         At first that of the calls before.

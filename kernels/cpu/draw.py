@@ -71,11 +71,11 @@ def _draw_together(worker):
 
 
 @kernel
-def _draw_alone(worker, rules):
+def _draw_alone(worker, rule):
     """Next minibatch of an asynchronous worker, or -1."""
     state = worker.state
     if state[PENDING] < 0:
-        if rules.own_epochs:
+        if rule.own_epochs:
             state[PENDING] = state[DRAWN]
         else:
             state[PENDING] = atomic_add(counter_of(worker, c.TICKET), 1)
@@ -91,12 +91,12 @@ def _draw_alone(worker, rules):
 
 
 @kernel
-def draw_ticket(worker, rules):
+def draw_ticket(worker, rule):
     """Next minibatch of this worker, or -1 when it has to wait or leave."""
-    if rules.write == WRITE_MEAN:
+    if rule.write == WRITE_MEAN:
         ticket = _draw_together(worker)
     else:
-        ticket = _draw_alone(worker, rules)
+        ticket = _draw_alone(worker, rule)
     if ticket >= 0:
         worker.state[DRAWN] += 1
     return ticket
@@ -105,34 +105,34 @@ def draw_ticket(worker, rules):
 @kernel
 def choose_plan(worker, plans, ticket):
     """Plan of this worker at a shared step."""
-    phase = plans.phase_start.size - 1
-    while plans.phase_start[phase] > ticket:
-        phase -= 1
-    length = plans.phase_length[phase]
+    stretch = plans.stretch_start.size - 1
+    while plans.stretch_start[stretch] > ticket:
+        stretch -= 1
+    length = plans.stretch_length[stretch]
     turn = worker.state[DRAWN] - 1
-    if plans.phase_random[phase]:
+    if plans.stretch_random[stretch]:
         pick = hash_bits(np.uint32(turn), np.uint32(worker.key)) % np.uint32(length)
     else:
         pick = turn % length
-    return plans.phase_plans[phase, np.int64(pick)]
+    return plans.stretch_plans[stretch, np.int64(pick)]
 
 
 @kernel
-def draw_minibatch(worker, data, rules, ticket):
+def draw_minibatch(worker, samples, rule, ticket):
     """Fill ``worker.indices``; returns this worker's first row, and its end."""
-    epoch = ticket // data.batches
-    start = (ticket - epoch * data.batches) * data.batch
-    rows = min(data.batch, data.n_samples - start)
+    epoch = ticket // samples.batches
+    start = (ticket - epoch * samples.batches) * samples.batch
+    rows = min(samples.batch, samples.n_samples - start)
     first, end = 0, rows
-    if rules.write == WRITE_MEAN:
+    if rule.write == WRITE_MEAN:
         first = rows * worker.rank // worker.workers
         end = rows * (worker.rank + 1) // worker.workers
-    key = mix_keys(data.order_key, epoch)
-    if rules.own_epochs:
+    key = mix_keys(samples.order_key, epoch)
+    if rule.own_epochs:
         key = mix_keys(key, worker.rank + 1)
     for i in range(rows):
         index = start + i
         worker.indices[i] = (
-            permuted(index, data.n_samples, key) if data.shuffle else index
+            permuted(index, samples.n_samples, key) if samples.shuffle else index
         )
     return first, end, rows

@@ -1,4 +1,4 @@
-"""What one call of the hot loop works on: plans, data, rules, a worker's memory."""
+"""What one call of the hot loop works on: plans, samples, update rule, memory."""
 
 from typing import NamedTuple
 
@@ -30,12 +30,12 @@ class Plans(NamedTuple):
     tensors : int64 [plans, tensors, 3]
         Offset, length and decay (0 or 1) of what a plan updates; length 0 fills up.
     writes : uint8 [plans, blocks]
-    phase_start : int64 [phases]
-        Shared step at which a phase begins; the first is 0.
-    phase_plans : int64 [phases, longest]
-    phase_length : int64 [phases]
-        A phase's plans are run in turn, or, with `phase_random`, drawn at random.
-    phase_random : uint8 [phases]
+    stretch_start : int64 [stretches]
+        Shared step at which a stretch of the run begins; the first is 0.
+    stretch_plans : int64 [stretches, longest]
+    stretch_length : int64 [stretches]
+        A stretch's plans are run in turn, or, with `stretch_random`, drawn at random.
+    stretch_random : uint8 [stretches]
     """
 
     ops: np.ndarray
@@ -44,14 +44,14 @@ class Plans(NamedTuple):
     n_ops: np.ndarray
     tensors: np.ndarray
     writes: np.ndarray
-    phase_start: np.ndarray
-    phase_plans: np.ndarray
-    phase_length: np.ndarray
-    phase_random: np.ndarray
+    stretch_start: np.ndarray
+    stretch_plans: np.ndarray
+    stretch_length: np.ndarray
+    stretch_random: np.ndarray
 
 
-class Data(NamedTuple):
-    """Training data and the order of its minibatches.
+class Samples(NamedTuple):
+    """The samples that a worker trains on, and the order of its minibatches.
 
     Attributes
     ----------
@@ -87,8 +87,8 @@ class Data(NamedTuple):
     augment: np.ndarray
 
 
-class Rules(NamedTuple):
-    """Method and step sizes.
+class UpdateRule(NamedTuple):
+    """How gradients reach the parameters: the method's writes, and step sizes.
 
     Attributes
     ----------
@@ -128,7 +128,8 @@ class Worker(NamedTuple):
     work, zeros : float32
         Activation buffers, and a line of zeros as wide as the widest buffer.
     indices, seen : int64 [batch], [blocks]
-    step : float32 [4]
+    coefficients : float32 [4]
+        Of an update, see ``update``.
     state : int64 [STATE_WIDTH]
     rank, workers, key : int
     image_op : int
@@ -147,7 +148,7 @@ class Worker(NamedTuple):
     zeros: np.ndarray
     indices: np.ndarray
     seen: np.ndarray
-    step: np.ndarray
+    coefficients: np.ndarray
     state: np.ndarray
     rank: int
     workers: int

@@ -1,8 +1,8 @@
 """Max and average pooling of images [height, width, lines of channels].
 
 Largest value of a window: the first of equal ones, whose position in the window (row by
-row) is kept as uint16 for the backward pass (METHOD.md section 2). Windows at the edge
-are cut off there: an average counts the pixels that exist.
+row) is kept as uint16 for the backward pass (docs/method.md, section 7). Windows at the
+edge are cut off there: an average counts the pixels that exist.
 """
 
 import numpy as np

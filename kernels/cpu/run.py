@@ -16,7 +16,7 @@ from hogblock.kernels.cpu.step import train_step
 
 
 @kernel
-def run_steps(worker, plans, data, rules, most):
+def run_steps(worker, plans, samples, rule, most):
     """Run up to `most` steps; returns how many were run.
 
     Fewer than `most` means that it has to wait for the limit, or, if ``state[OVER]`` is
@@ -24,13 +24,13 @@ def run_steps(worker, plans, data, rules, most):
     """
     done = 0
     while done < most:
-        ticket = draw_ticket(worker, rules)
+        ticket = draw_ticket(worker, rule)
         if ticket < 0:
             break
-        loss, weight, rows, going = train_step(worker, plans, data, rules, ticket)
+        loss, weight, rows, going = train_step(worker, plans, samples, rule, ticket)
         if not going:
             break
-        record = worker.record[ticket // data.batches]
+        record = worker.record[ticket // samples.batches]
         record[c.LOSS_SUM] += loss
         record[c.WEIGHT_SUM] += np.float64(weight)
         record[c.SAMPLES] += np.float64(rows)
@@ -41,24 +41,24 @@ def run_steps(worker, plans, data, rules, most):
 
 @kernel
 def run_forward(
-    ops, reals, n_forward, params, work, zeros, data, first, end, out, image_op
+    ops, reals, n_forward, params, work, zeros, samples, first, end, out, image_op
 ):  # fmt: skip
-    """Outputs of the samples [first, end) of `data`, in order: out [n_samples, n_out].
+    """Outputs of the rows [first, end) of `samples`, in order: out [n_samples, n_out].
 
-    Work space and chunk are those of one minibatch of ``data.batch`` rows.
+    Work space and chunk are those of one minibatch of ``samples.batch`` rows.
     """
     work_at = address_of(work)
-    indices = np.empty(data.batch, np.int64)
+    indices = np.empty(samples.batch, np.int64)
     loss = ops[n_forward]  # it would read the outputs
     n_out, out_row = loss[op.X_WIDTH], loss[op.X_ROW]
-    for start in range(first, end, data.batch):
-        rows = min(data.batch, end - start)
+    for start in range(first, end, samples.batch):
+        rows = min(samples.batch, end - start)
         for i in range(rows):
             indices[i] = start + i
         gather_rows(
-            data.x, data.storage, data.n_features, indices, rows, data.shift,
-            data.scale, data.shift64, data.scale64, work_at + 4 * ops[0, op.X],
-            ops[0, op.X_ROW],
+            samples.x, samples.storage, samples.n_features, indices, rows,
+            samples.shift, samples.scale, samples.shift64, samples.scale64,
+            work_at + 4 * ops[0, op.X], ops[0, op.X_ROW],
         )  # fmt: skip
         for k in range(n_forward):
             forward_op(

@@ -1,4 +1,4 @@
-"""One training step of one worker (METHOD.md section 2)."""
+"""One training step of one worker (docs/method.md, section 2)."""
 
 import numpy as np
 
@@ -53,16 +53,16 @@ def _weight_of(weights, indices, first, end):
 
 
 @kernel
-def _set_step(worker, rules, data, ticket, weight):
-    """Coefficients of the momentum step: METHOD.md section 2."""
-    point = ticket * rules.rate_points // data.batches
-    rate = rules.rate[min(point, rules.rate.size - 1)] * rules.rate_factor[0]
-    step = worker.step
-    step[0] = rules.m
-    step[1] = rules.decay / weight
-    step[2] = rate if rules.nesterov or rules.m == np.float32(0) else np.float32(0)
-    step[3] = rate * rules.m if rules.nesterov else rate
-    if rules.m == np.float32(0):
+def _set_step(worker, rule, samples, ticket, weight):
+    """Coefficients of the momentum step: docs/method.md, section 2."""
+    point = ticket * rule.rate_points // samples.batches
+    rate = rule.rate[min(point, rule.rate.size - 1)] * rule.rate_factor[0]
+    step = worker.coefficients
+    step[0] = rule.m
+    step[1] = rule.decay / weight
+    step[2] = rate if rule.nesterov or rule.m == np.float32(0) else np.float32(0)
+    step[3] = rate * rule.m if rule.nesterov else rate
+    if rule.m == np.float32(0):
         step[3] = np.float32(0)
 
 
@@ -80,7 +80,7 @@ def _write_gradient(worker, plans, plan, write):
             gradient[part],
             params[part],
             worker.momentum[part],
-            worker.step,
+            worker.coefficients,
             tensors[k, 2] != 0,
         )
     lock = counter_of(worker, c.LOCK)
@@ -117,7 +117,7 @@ def _write_mean(worker, plans):
                 mean,
                 worker.params[part],
                 worker.momentum[part],
-                worker.step,
+                worker.coefficients,
                 plans.tensors[0, k, 2] != 0,
             )
             subtract(worker.params[part], mean)
@@ -144,16 +144,16 @@ def _count_update(worker, plans, plan, write):
 
 
 @kernel
-def train_step(worker, plans, data, rules, ticket):
+def train_step(worker, plans, samples, rule, ticket):
     """One minibatch; returns its loss, weight and rows, and whether all went on."""
     plan = choose_plan(worker, plans, ticket)
-    first, end, whole = draw_minibatch(worker, data, rules, ticket)
+    first, end, whole = draw_minibatch(worker, samples, rule, ticket)
     rows = end - first
-    weight = _weight_of(data.weights, worker.indices, 0, whole)
+    weight = _weight_of(samples.weights, worker.indices, 0, whole)
     for block in range(worker.seen.size):
         worker.seen[block] = atomic_load(counter_of(worker, c.BLOCKS + block))
     params = address_of(worker.params)
-    if rules.copy_read:
+    if rule.copy_read:
         for i in range(worker.params.size):
             worker.copy[i] = worker.params[i]
         params = address_of(worker.copy)
@@ -161,21 +161,22 @@ def train_step(worker, plans, data, rules, ticket):
     indices = worker.indices[first:end]
     ops, reals = plans.ops[plan], plans.reals[plan]
     gather_rows(
-        data.x, data.storage, data.n_features, indices, rows, data.shift, data.scale,
-        data.shift64, data.scale64, work + 4 * ops[0, op.X], ops[0, op.X_ROW],
+        samples.x, samples.storage, samples.n_features, indices, rows,
+        samples.shift, samples.scale, samples.shift64, samples.scale64,
+        work + 4 * ops[0, op.X], ops[0, op.X_ROW],
     )  # fmt: skip
-    if data.augment[HEIGHT] > 0:
+    if samples.augment[HEIGHT] > 0:
         seen = worker.state[AUGMENT_COUNTER]
         augment_rows(
-            work + 4 * ops[0, op.X], ops[0, op.X_ROW], rows, data.augment, worker.key,
-            seen,
+            work + 4 * ops[0, op.X], ops[0, op.X_ROW], rows, samples.augment,
+            worker.key, seen,
         )  # fmt: skip
         worker.state[AUGMENT_COUNTER] = seen + rows
     # With weight zero there is nothing to learn, and nothing to divide by.
     scale = np.float32(1) / weight if weight > np.float32(0) else np.float32(0)
     learns = weight > np.float32(0)
     if learns:
-        _set_step(worker, rules, data, ticket, weight)
+        _set_step(worker, rule, samples, ticket, weight)
 
     n_forward = plans.n_forward[plan]
     key = np.uint32(worker.key)
@@ -188,12 +189,12 @@ def train_step(worker, plans, data, rules, ticket):
         counter += draws_of(ops[k], rows)
     worker.state[DROPOUT_COUNTER] = counter
     loss = compute_loss(
-        ops[n_forward], reals[n_forward], work, data.targets, indices, rows,
-        data.weights, scale,
+        ops[n_forward], reals[n_forward], work, samples.targets, indices, rows,
+        samples.weights, scale,
     )  # fmt: skip
-    fused = rules.write == WRITE_PLAIN
+    fused = rule.write == WRITE_PLAIN
     gradient = worker.gradient
-    if rules.write == WRITE_MEAN:
+    if rule.write == WRITE_MEAN:
         gradient = worker.gradients[worker.rank]
     n_ops = plans.n_ops[plan]
     if rows == 0:  # fewer rows in a minibatch than synchronous workers
@@ -208,15 +209,15 @@ def train_step(worker, plans, data, rules, ticket):
         elif learns:
             update_op(
                 row, work, worker.params, worker.momentum, gradient, zeros, rows,
-                worker.step, worker.image_op,
+                worker.coefficients, worker.image_op,
             )  # fmt: skip
     going = True
-    if rules.write == WRITE_MEAN:
+    if rule.write == WRITE_MEAN:
         going = barrier(worker)
         if going and learns:
             _write_mean(worker, plans)
         going = going and barrier(worker)
     elif not fused and learns:
-        going = _write_gradient(worker, plans, plan, rules.write)
-    _count_update(worker, plans, plan, rules.write)
-    return loss, _weight_of(data.weights, indices, 0, rows), rows, going
+        going = _write_gradient(worker, plans, plan, rule.write)
+    _count_update(worker, plans, plan, rule.write)
+    return loss, _weight_of(samples.weights, indices, 0, rows), rows, going

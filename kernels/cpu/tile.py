@@ -10,7 +10,7 @@ the accumulators is the tile's epilogue:
 
 - `activate`: out = act(acc), see ``activation``;
 - `momentum`: the gradient g updates momentum u and weights w at once and is never
-  written to memory (METHOD.md section 2):
+  written to memory (docs/method.md, section 2):
   g = acc + decay * w ; u = m * u + g ; w -= along_g * g + along_u * u.
 """
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +34,7 @@ def cache_state(images: bool = True) -> CacheState:
     return CacheState(path, all(is_cached(e) for e in wanted))
 
 
-def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
+def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRule]:
     """Arguments of the right types with nothing in them; not to be run."""
 
     def floats(*shape):
@@ -48,16 +50,16 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         n_ops=words(1),
         tensors=words(1, 1, 3),
         writes=np.zeros((1, 1), np.uint8),
-        phase_start=words(1),
-        phase_plans=words(1, 1),
-        phase_length=words(1),
-        phase_random=np.zeros(1, np.uint8),
+        stretch_start=words(1),
+        stretch_plans=words(1, 1),
+        stretch_length=words(1),
+        stretch_random=np.zeros(1, np.uint8),
     )
     none = words(AUGMENT_WIDTH)
     scaling = floats(0), floats(0), np.zeros(0), np.zeros(0)
-    data = job.Data(0, 0, 0, *scaling, 0, floats(0), 0, 1, 1, 0, 0, none)
+    samples = job.Samples(0, 0, 0, *scaling, 0, floats(0), 0, 1, 1, 0, 0, none)
     zero = np.float32(0)
-    rules = job.Rules(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
+    rule = job.UpdateRule(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
     worker = job.Worker(
         params=floats(0),
         counters=words((c.BLOCKS + 1) * c.STRIDE),
@@ -71,19 +73,19 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Data, job.Rules]:
         zeros=floats(0),
         indices=words(0),
         seen=words(1),
-        step=floats(4),
+        coefficients=floats(4),
         state=words(job.STATE_WIDTH),
         rank=0,
         workers=1,
         key=0,
         image_op=0,
     )
-    return worker, plans, data, rules
+    return worker, plans, samples, rule
 
 
 @contextlib.contextmanager
 def _one_compiler(path: str | None):
-    """Let one process at a time write the cache: Numba's index has no lock (R13)."""
+    """Let one process at a time write the cache: Numba's index has no lock."""
     try:
         import fcntl
 
@@ -117,6 +119,8 @@ def warm_up(images: bool = False) -> None:
             stack.enter_context(_one_compiler(path))
             if not cache_state(images).complete:
                 announce("its kernels for this machine", path)
+                if path is not None:
+                    _compile_elsewhere(images)
         if False not in _warm:
             _load_entry_points()
         if images:
@@ -124,14 +128,40 @@ def warm_up(images: bool = False) -> None:
     _warm.update({False, images})
 
 
+def _compile_elsewhere(images: bool) -> None:
+    """Fill the cache from a process of its own; without success this one compiles.
+
+    A process that compiles binds calls to other copies of the callees than one that
+    loads the same kernels from the cache, and these may round in another way: the seed
+    of a fit would not determine the last bits of the model.
+    """
+    paths = ascii([str(path) for path in sys.path])
+    call = f"import sys; sys.path[:] = {paths}; from {__name__} import fill_cache"
+    with contextlib.suppress(OSError, TypeError):  # no interpreter to be found
+        subprocess.run(
+            [sys.executable, "-c", f"{call}; fill_cache({images})"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def fill_cache(images: bool) -> None:
+    """Compile what the cache lacks, whoever waits for it."""
+    _load_entry_points()
+    if images:
+        image_op_address()
+
+
 def _load_entry_points() -> None:
-    worker, plans, data, rules = empty_arguments()
-    run.run_steps(worker, plans, data, rules, 0)
+    worker, plans, samples, rule = empty_arguments()
+    run.run_steps(worker, plans, samples, rule, 0)
     watch.write_counter(worker.counters, c.STOP, 0)
     watch.read_counter(worker.counters, c.STOP)
     watch.sum_epoch(worker.record[None], 0)
     out = np.zeros((0, 1), np.float32)
     run.run_forward(
-        plans.ops[0], plans.reals[0], 0, worker.params, worker.work, worker.zeros, data,
-        0, 0, out, 0,
+        plans.ops[0], plans.reals[0], 0, worker.params, worker.work, worker.zeros,
+        samples, 0, 0, out, 0,
     )  # fmt: skip

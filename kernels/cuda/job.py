@@ -26,9 +26,9 @@ COPY_AT = 17  # of the team's copy of the parameters, or -1 to read in place
 PARAMETERS = 18
 SHARED_BLOCKS = 19  # blocks of the parameter vector
 OWN_PLANS = 20  # plans of its own blocks that a team has
-SCHEDULE_AT = 21  # [phases of the run]: start, length, drawn at random, plans...
-SCHEDULE_WIDTH = 22
-SCHEDULE_SIZE = 23
+STRETCHES_AT = 21  # [stretches of the run]: start, length, drawn at random, plans...
+STRETCH_WIDTH = 22
+STRETCH_COUNT = 23
 PLANS_AT = 24  # [plans, PLAN_WIDTH]
 WRITES_AT = 25  # [plans, blocks of the vector]: 1 if it is written
 KEYS_AT = 26  # [epochs, 2]: of the order of the samples
@@ -84,7 +84,7 @@ class Run(NamedTuple):
     Attributes
     ----------
     table : int32
-        Header, plans, schedule and phases.
+        Header, plans, stretches and phases.
     reals : float32
     params : float32 [P]
     momentum : float32 [teams, P]
@@ -152,7 +152,7 @@ class Step(NamedTuple):
         See ROWS and below.
     values : float32
         See WEIGHTS and below. The momentum step is u = m u + g and
-        w -= along_g g + along_u u (METHOD.md section 2).
+        w -= along_g g + along_u u (docs/method.md, section 2).
     """
 
     numbers: np.ndarray

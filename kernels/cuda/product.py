@@ -94,8 +94,7 @@ def make_product(kind, epilogue):
             index = int32(m0 + i)
             if index < end:
                 sample, down, right = pixel_of(win, index)
-                base = int32(image + sample * image_row)
-                pixels[3 * i] = base
+                pixels[3 * i] = int32(image + sample * image_row)
                 pixels[3 * i + 1] = down
                 pixels[3 * i + 2] = right
             else:
@@ -301,8 +300,7 @@ def make_product(kind, epilogue):
         sums = cuda.local.array(32, float32)
         for i in range(32):
             sums[i] = float32(0)
-        tile_k = table[p + ph.TILE_K]
-        size = table[p + ph.PIECE]
+        tile_k, size = table[p + ph.TILE_K], table[p + ph.PIECE]
         at, k = int32(0), int32(k_from)
         if k < k_to:  # a copy of nothing would be in flight when the phase ends
             copy_operands(run, team, p, at, k, k_to, m0, n0)

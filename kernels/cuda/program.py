@@ -62,15 +62,15 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RunInputs:
     """What a run is about, apart from its plans.
 
     Attributes
     ----------
     header : dict of int to int
         Words of the table by their ``job`` number, where nothing else sets them.
-    schedule : list of (start, random, plans)
-        Phases of the run; plan 0 is the full one, k >= 1 a team's k-th own one.
+    stretches : list of (start, random, plans)
+        Of the run; plan 0 is the full one, k >= 1 a team's k-th own one.
     writes : int array of shape (plans, blocks of the vector)
     keys : uint32 array of shape (epochs, 2), or (teams, epochs, 2)
     team_keys : uint32 array of shape (teams,)
@@ -80,7 +80,7 @@ class Rules:
     """
 
     header: dict[int, int]
-    schedule: list[tuple[int, bool, list[int]]]
+    stretches: list[tuple[int, bool, list[int]]]
     writes: np.ndarray
     keys: np.ndarray
     team_keys: np.ndarray
@@ -112,7 +112,7 @@ class _Pile:
         return np.concatenate(self._parts)
 
 
-def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
+def make_program(plans, shape: Shape, batch: int, inputs: RunInputs) -> Program:
     """Lower plans for teams of a shape.
 
     Parameters
@@ -122,12 +122,12 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     shape : Shape
     batch : int
         Largest minibatch.
-    rules : Rules
+    inputs : RunInputs
     """
     size = padded(max(p.work_size for p in plans))
     layout = Layout(size, batch, shape.blocks, shape.threads)
     losses = layout.reserve("losses", layout.rows + LINE)
-    header = {job.SERVERS: 1, job.SERVER: 0} | rules.header
+    header = {job.SERVERS: 1, job.SERVER: 0} | inputs.header
     copies = header.get(job.COPY_AT, -1) >= 0
     header[job.COPY_AT] = -1
     if copies:
@@ -145,7 +145,7 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
     draws = [_draws(plan) for plan in plans]
     lengths = [len(p) for p in lowered]
     first, last = plans[0].ops[0], plans[0].ops[plans[0].n_forward]
-    blocks = rules.writes.shape[1]
+    blocks = inputs.writes.shape[1]
     team_width = padded(ph.SEEN + blocks)
     own = job.WRITTEN + blocks
     teams_at = padded(own)
@@ -169,21 +169,21 @@ def make_program(plans, shape: Shape, batch: int, rules: Rules) -> Program:
         job.BINS: STALENESS_BINS,
         job.INDICES_AT: indices_at,
         job.PLANS_AT: words.add(np.column_stack([starts, lengths, forward, draws])),
-        job.WRITES_AT: words.add(rules.writes),
-        job.KEYS_AT: words.add(rules.keys),
-        job.TEAM_KEYS_AT: words.add(rules.team_keys),
-        job.AUGMENT_AT: words.add(rules.augment),
-        job.RATES_AT: reals.add(rules.rates),
-        job.RATE_SIZE: rules.rates.size,
-        job.SHIFT_AT: reals.add(rules.shift),
-        job.SCALE_AT: reals.add(rules.scale),
-        job.SCALED: int(rules.shift.size > 0),
+        job.WRITES_AT: words.add(inputs.writes),
+        job.KEYS_AT: words.add(inputs.keys),
+        job.TEAM_KEYS_AT: words.add(inputs.team_keys),
+        job.AUGMENT_AT: words.add(inputs.augment),
+        job.RATES_AT: reals.add(inputs.rates),
+        job.RATE_SIZE: inputs.rates.size,
+        job.SHIFT_AT: reals.add(inputs.shift),
+        job.SCALE_AT: reals.add(inputs.scale),
+        job.SCALED: int(inputs.shift.size > 0),
     }
-    _add_schedule(words, rules.schedule, header)
+    _add_stretches(words, inputs.stretches, header)
     table, floats = words.joined(), reals.joined()
     for column, value in header.items():
         table[column] = value
-    floats[job.MOMENTUM], floats[job.DECAY] = rules.momentum, rules.decay
+    floats[job.MOMENTUM], floats[job.DECAY] = inputs.momentum, inputs.decay
     floats[job.RATE_FACTOR] = 1
     return Program(
         table=table.astype(np.int32),  # the caller refuses larger work space
@@ -242,11 +242,11 @@ def _draws(plan) -> int:
     return int(plan.ops[: plan.n_forward, op.MASK_ROW].sum())
 
 
-def _add_schedule(words: _Pile, schedule, header) -> None:
-    width = 3 + max(len(plans) for _, _, plans in schedule)
-    table = np.zeros((len(schedule), width), np.int64)
-    for row, (start, random, plans) in zip(table, schedule, strict=True):
+def _add_stretches(words: _Pile, stretches, header) -> None:
+    width = 3 + max(len(plans) for _, _, plans in stretches)
+    table = np.zeros((len(stretches), width), np.int64)
+    for row, (start, random, plans) in zip(table, stretches, strict=True):
         row[:3] = start, len(plans), random
         row[3 : 3 + len(plans)] = plans
-    header[job.SCHEDULE_AT] = words.add(table)
-    header[job.SCHEDULE_WIDTH], header[job.SCHEDULE_SIZE] = width, len(schedule)
+    header[job.STRETCHES_AT] = words.add(table)
+    header[job.STRETCH_WIDTH], header[job.STRETCH_COUNT] = width, len(stretches)

@@ -45,10 +45,10 @@ def draw_ticket(run, team, limit):
 
 @part
 def choose_plan(run, team, ticket, drawn):
-    """Plan of this team at a shared step (METHOD.md section 3)."""
+    """Plan of this team at a shared step (docs/method.md, section 4)."""
     table = run.table
-    width = table[job.SCHEDULE_WIDTH]
-    at = int32(table[job.SCHEDULE_AT] + (table[job.SCHEDULE_SIZE] - 1) * width)
+    width = table[job.STRETCH_WIDTH]
+    at = int32(table[job.STRETCHES_AT] + (table[job.STRETCH_COUNT] - 1) * width)
     while table[at] > ticket:
         at = int32(at - width)
     length, turn = table[at + 1], int32(drawn - 1)

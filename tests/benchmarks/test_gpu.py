@@ -11,20 +11,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hogblock.engines.cpu import engine
-from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.engines.cpu import engine, training
 from support.ptx import compile_elsewhere, ptxas
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "examples" / "benchmarks"
+MODULE = "benchmarks.gpu.beside_pytorch"
 PTX = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import gpu_probe
+from benchmarks.gpu import probe
 for cc in ((8, 0), (9, 0)):
-    for name, (_, _, least) in gpu_probe.KERNELS.items():
+    for name, (_, _, least) in probe.KERNELS.items():
         if cc >= least:
-            print(json.dumps([cc, name, gpu_probe.ptx(name, cc)]))
+            print(json.dumps([cc, name, probe.ptx(name, cc)]))
 """
 SLEEPER = """
 import json, sys, time
@@ -36,10 +35,11 @@ time.sleep(60)
 
 
 def run_script(*arguments, seconds, **environment):
-    """Run gpu.py in a process of its own; returns what it printed."""
+    """Run the benchmark in a process of its own; returns what it printed."""
     env = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
     done = subprocess.run(
-        [sys.executable, str(SCRIPTS / "gpu.py"), *map(str, arguments)],
+        [sys.executable, "-m", MODULE, *map(str, arguments)],
+        cwd=ROOT,
         env=env | environment,
         capture_output=True,
         text=True,
@@ -51,7 +51,7 @@ def run_script(*arguments, seconds, **environment):
 
 
 def network(scripts, name):
-    problems = scripts("gpu_problems")
+    problems = scripts("gpu.problems")
     return problems.network_of(problems.NETWORKS[name])
 
 
@@ -59,11 +59,11 @@ def network(scripts, name):
 
 
 def test_time_is_limited(scripts):
-    cases, gpu = scripts("gpu_cases"), scripts("gpu")
+    cases, gpu = scripts("gpu.cases"), scripts("gpu.beside_pytorch")
     jobs = [job for part in cases.PARTS for job in cases.jobs(part)]
     assert sum(job.seconds for job in jobs) == gpu.SECONDS < 8 * 60 - 30
     for job in jobs:
-        assert job.script.is_file() and job.cases
+        assert find_spec(job.module) and job.cases
         keys = [json.dumps(case, sort_keys=True) for case in job.cases]
         assert len(set(keys)) == len(keys)
         few = cases.tiny(job).cases
@@ -72,7 +72,7 @@ def test_time_is_limited(scripts):
 
 
 def test_teams_fill_the_card(scripts):
-    cases = scripts("gpu_cases")
+    cases = scripts("gpu.cases")
     (job,) = cases.jobs("sweep", card=132)
     hogwild = [case for case in job.cases if case["method"] == "hogwild"]
     found = {(case["workers"], case["blocks"]) for case in hogwild}
@@ -82,20 +82,21 @@ def test_teams_fill_the_card(scripts):
 
 
 def test_a_process_that_is_late_is_ended(scripts, tmp_path, monkeypatch):
-    child = scripts("gpu_child")
+    child = scripts("gpu.child")
     monkeypatch.setattr(child, "GRACE_SECONDS", 1)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
-    first, second = child.run(script, {"cases": [{"a": 1}, {"a": 2}], "seconds": 1})
+    first, second = child.run("sleeper", {"cases": [{"a": 1}, {"a": 2}], "seconds": 1})
     assert first == {"case": {"a": 1}, "n": 1}
     assert second == {"case": {"a": 2}, "why": "its time was over"}
     script.write_text("raise SystemExit('broken')")
-    (line,) = child.run(script, {"cases": [{}], "seconds": 5})
+    (line,) = child.run("sleeper", {"cases": [{}], "seconds": 5})
     assert line["why"] == "exit status 1: broken"
 
 
 def test_skips_say_why(scripts, tmp_path):
-    gpu, cases = scripts("gpu"), scripts("gpu_cases")
+    gpu, cases = scripts("gpu.beside_pytorch"), scripts("gpu.cases")
     options = SimpleNamespace(dry_run=True, data=None)
     (job,) = cases.jobs("probe")
     lines = gpu.work_on(job, options, 5)
@@ -108,17 +109,11 @@ def test_skips_say_why(scripts, tmp_path):
 # Sides -----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    """The time limit is not for compiling."""
-    warm_up(images=True)
-
-
 class Processors:
     """hogblock's engine for processors in the place of the one for cards."""
 
     to_device = staticmethod(np.asarray)
-    train = staticmethod(engine.train)
+    train = staticmethod(training.train)
 
     def usable_workers(self, network, method, workers, batches):
         return engine.usable_workers(network, method, workers)
@@ -126,7 +121,7 @@ class Processors:
 
 @pytest.mark.parametrize("name", ["mlp", "conv16-32"])
 def test_hogblocks_side(scripts, compiled, name):
-    ours, child = scripts("gpu_hogblock"), scripts("gpu_child")
+    ours, child = scripts("gpu.hogblock_side"), scripts("gpu.child")
     case = {"network": name, "batch": 8, "method": "sgd", "workers": 2}
     side = ours.Side(case, Processors(), tiny=True)
     assert side.workers == 1 and side.steps == 2
@@ -144,7 +139,7 @@ def test_hogblocks_side(scripts, compiled, name):
 @pytest.mark.parametrize("name", ["mlp", "conv16-32"])
 def test_a_graphs_steps_are_eager_steps(scripts, name):
     torch = pytest.importorskip("torch")
-    sides = scripts("gpu_torch")
+    sides = scripts("gpu.torch_side")
     case = {"network": name, "batch": 4, "precision": "default", "layout": "nhwc"}
     rates = np.array([[0.1, 0.05, 0.2, 0.1]] * 2, np.float32)
     found = []
@@ -162,9 +157,9 @@ def test_sides_agree(scripts, compiled):
     """One epoch of one minibatch: no order of samples can tell them apart."""
     pytest.importorskip("torch")
     case = {"network": "mlp", "batch": 16, "precision": "fp32"}
-    theirs = scripts("gpu_torch").Eager(case, "cpu", tiny=True)
+    theirs = scripts("gpu.torch_side").Eager(case, "cpu", tiny=True)
     case |= {"method": "sgd", "workers": 1}
-    ours = scripts("gpu_hogblock").Side(case, Processors(), tiny=True)
+    ours = scripts("gpu.hogblock_side").Side(case, Processors(), tiny=True)
     rates = np.full((3, 1), 0.1, np.float32)
     theirs.train(5, rates)
     result = ours.fit(5, rates)
@@ -176,11 +171,11 @@ def test_sides_agree(scripts, compiled):
 
 def test_phases_of_a_step_are_timed(scripts):
     """The engine takes the derivatives of activations in passing."""
-    ours, problems = scripts("gpu_hogblock"), scripts("gpu_problems")
+    ours, problems = scripts("gpu.hogblock_side"), scripts("gpu.problems")
     small = problems.network_of(problems.TINY["mlp"])
     device = ours.cuda_device(2, True)
     found = ours.phase_rates(small, 4, device)
-    counted = scripts("gpu_model").phases(small, 4)
+    counted = scripts("gpu.model").phases(small, 4)
     for phase, seconds in zip(counted, found, strict=True):
         assert (seconds is None) == phase.name.startswith("activation backward"), phase
         assert seconds is None or 0 < seconds < 10
@@ -195,7 +190,7 @@ def line(side, batch, rates, **more):
 
 
 def test_throughput_table(scripts):
-    report = scripts("gpu_report")
+    report = scripts("gpu.report")
     lines = [
         line("hogwild 8x16", 64, [4e6, 5e6, 6e6], method="hogwild"),
         line("torch-graph", 64, [1e6, 1e6, 1e6]),
@@ -211,7 +206,7 @@ def test_throughput_table(scripts):
 
 
 def test_sweep_and_target_tables(scripts, tmp_path):
-    report = scripts("gpu_report")
+    report = scripts("gpu.report")
     lines = []
     for method, workers, losses in (("sgd", 1, [0.5]), ("hogwild", 8, [0.6, 0.8, 0.7])):
         own = {"method": method, "workers": workers}
@@ -232,7 +227,7 @@ def test_sweep_and_target_tables(scripts, tmp_path):
     assert any("never (1.00-never) | - |" in row for row in rows)
     assert list(report.target_rows([], "mlp")) == []
     pytest.importorskip("matplotlib")
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     runs = model.predictions({"mlp": network(scripts, "mlp")}, (32,))
     timed = {"case": case | {"blocks": 8}, "predicted": runs["mlp"][0]["phases"]}
     timed["seconds"] = [None, *[1e-6] * (len(timed["predicted"]) - 1)]
@@ -243,7 +238,7 @@ def test_sweep_and_target_tables(scripts, tmp_path):
 
 
 def test_probe_and_phase_tables(scripts):
-    report, model = scripts("gpu_report"), scripts("gpu_model")
+    report, model = scripts("gpu.report"), scripts("gpu.model")
     probe = {
         "case": {"what": "barrier", "team": 8},
         "unit": "s",
@@ -267,7 +262,7 @@ def test_probe_and_phase_tables(scripts):
     assert "| dense forward 784x256 | 2.00 | 6,423 | 9.6% |" in rows[-1]
 
 
-DRY_RUN = "../examples/benchmarks/gpu.py", "--dry-run"
+DRY_RUN = MODULE, "--dry-run", "--out", "records"
 
 # The whole -------------------------------------------------------------------------
 
@@ -278,8 +273,9 @@ def test_dry_run(running):
     run = running[DRY_RUN].result()
     assert run.returncode == 0, run.stderr
     assert "Predictions, not measurements" in run.stdout
-    results = running.folder / "results"
-    record = json.loads((results / "gpu.json").read_text())
+    (path,) = (running.folder / "records").glob("*/*-gpu.json")
+    record = json.loads(path.read_text())
+    assert record["figures"]["throughput"][0]["samples_per_s"]["repeats"] == 1
     lines = record["measured"]
     assert all(lines.values())
     for part in ("throughput", "target"):
@@ -292,22 +288,23 @@ def test_dry_run(running):
         assert all("seconds" in found for found in lines["phases"])
         assert "device" in lines["throughput"][0]["runs"][0]
     if find_spec("matplotlib"):
-        assert (results / "gpu.png").stat().st_size
+        assert path.with_suffix(".png").stat().st_size
 
 
 def test_predictions_of_the_documentation(tmp_path):
     text = run_script("--predict", "--out", tmp_path, seconds=60)
-    page = (ROOT / "docs" / "benchmarks" / "README.md").read_text().splitlines()
+    page = (ROOT / "benchmarks" / "gpu" / "README.md").read_text().splitlines()
     rows = [row for row in text.splitlines() if row.startswith("|")]
     assert len(rows) > 50
     assert [row for row in rows if row not in page] == []
-    found = json.loads((tmp_path / "gpu.json").read_text())["predicted"]
+    (path,) = tmp_path.glob("*/*-gpu.json")
+    found = json.loads(path.read_text())["predicted"]
     assert {run["batch"] for run in found["lenet5"]} == {32, 64, 128, 256, 1024, 4096}
 
 
 @pytest.mark.skipif(not find_spec("numba_cuda"), reason="numba-cuda is not installed")
 def test_kernels_of_the_probe_compile(tmp_path):
-    found = compile_elsewhere("-c", PTX, SCRIPTS, seconds=100)
+    found = compile_elsewhere("-c", PTX, ROOT, seconds=100)
     assert len(found) > 20
     for cc, name, ptx in found:
         assert ".f64" not in ptx and ".local" not in ptx, name

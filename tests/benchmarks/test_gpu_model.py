@@ -6,12 +6,12 @@ import pytest
 
 
 def network(scripts, name):
-    problems = scripts("gpu_problems")
+    problems = scripts("gpu.problems")
     return problems.network_of(problems.NETWORKS[name])
 
 
 def test_operations_of_a_perceptron(scripts):
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     phases = model.phases(network(scripts, "mlp"), 1)
     forward = 2 * (784 * 256 + 256 * 128 + 128 * 10)
     into = 2 * (256 * 128 + 128 * 10)
@@ -25,7 +25,7 @@ def test_operations_of_a_perceptron(scripts):
 
 
 def test_operations_of_convolutions(scripts):
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     conv = [28**2 * 25 * 6, 10**2 * 150 * 16, 400 * 120, 120 * 84, 84 * 10]
     counted = sum(p.operations for p in model.phases(network(scripts, "lenet5"), 1))
     assert counted == 2 * (3 * sum(conv) - conv[0])
@@ -47,13 +47,13 @@ def test_networks_are_hogblocks_own(scripts):
 def test_ready_networks_are_counted(scripts):
     from hogblock.models import resnet8
 
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     run = model.predict(resnet8(), 32, 8, 16)
     assert 70e6 < sum(p["operations"] for p in run["phases"]) / 32 < 80e6
 
 
 def test_seconds_of_a_phase_by_hand(scripts):
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     rates = model.H200
     phases = {p.name: p for p in model.phases(network(scripts, "mlp"), 32)}
     alone = model.predict_phase(phases["dense forward 784x256"], 132, 1, rates)
@@ -70,7 +70,7 @@ def test_seconds_of_a_phase_by_hand(scripts):
 
 
 def test_steps_add_up(scripts):
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     for run in model.predictions({"mlp": network(scripts, "mlp")}, (32, 256))["mlp"]:
         phases = sum(p["seconds"] for p in run["phases"])
         barriers = 7e-6 if run["blocks"] > 1 else 0
@@ -82,7 +82,7 @@ def test_steps_add_up(scripts):
 
 
 def test_measured_rates_replace_given_ones(scripts):
-    model = scripts("gpu_model")
+    model = scripts("gpu.model")
     lines = [
         {"case": {"what": "barrier", "team": team}, "values": [t, t, 9.0]}
         for team, t in ((8, 1e-7), (132, 2e-7))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hogblock import Augmentation, Cuda, methods
+from hogblock.engines.cuda.engine import usable_workers
 from hogblock.models import (
     Conv2D,
     Dense,
@@ -117,7 +118,7 @@ def test_synchronous_workers_are_one_team():
     found = fit(runs.settings(methods.Sync(), epochs=1))
     np.testing.assert_array_equal(found.params, expected.params)
     method = methods.Sync()
-    assert runs.cuda_engine.usable_workers(runs.NETWORK, method, 9, 50) == 1
+    assert usable_workers(runs.NETWORK, method, 9, 50) == 1
 
 
 def test_stores_and_additions_are_the_same_without_races():
@@ -172,12 +173,12 @@ def test_momentum_is_carried_on():
             **where,
         )
         for train, before, where in (
-            (runs.cuda_engine.train, first, {"device": runs.CARD}),
-            (runs.engine.train, expected, {}),
+            (runs.cuda_training.train, first, {"device": runs.CARD}),
+            (runs.training.train, expected, {}),
         )
     )
     assert_close(again.params, wanted.params)
-    fresh = runs.cuda_engine.train(
+    fresh = runs.cuda_training.train(
         runs.NETWORK,
         DATA,
         runs.settings(epochs=1),

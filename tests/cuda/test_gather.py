@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hogblock.augmentation import Augmentation
-from hogblock.engines.cuda.rules import epoch_keys
+from hogblock.engines.cuda.pack import epoch_keys
 from hogblock.kernels.cpu.augment import augment_rows
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.random import mix_keys, permuted

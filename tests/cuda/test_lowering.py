@@ -11,7 +11,7 @@ from hogblock.kernels.cuda.layout import LATE, PARAMETERS_AT
 from hogblock.kernels.cuda.program import Shape, make_program
 from hogblock.models.blocks import partition
 from hogblock.models.plan import make_plan
-from support.cuda_pass import CUDA, rules_of
+from support.cuda_pass import CUDA, inputs_of
 from support.random_networks import random_image_network, random_network
 
 pytestmark = CUDA
@@ -29,8 +29,8 @@ def program(seed):
     parts = partition(network, min(3, len(network.tensors)))
     plans = [make_plan(network, batch, "softmax", b) for b in (None, *parts)]
     x = np.zeros((batch, *network.input_shape), np.float32)
-    rules = rules_of(network, x, batch, weighted=seed % 3 == 0, copy_at=seed % 5 - 1)
-    made = make_program(plans, Shape(1, blocks, threads), batch, rules)
+    inputs = inputs_of(network, x, batch, weighted=seed % 3 == 0, copy_at=seed % 5 - 1)
+    made = make_program(plans, Shape(1, blocks, threads), batch, inputs)
     return network, parts, blocks, batch, made
 
 

@@ -13,6 +13,7 @@ from hogblock import Cuda
 from hogblock.engines.cuda.engine import usable_workers
 from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
 from hogblock.models import Dense, Network
+from hogblock.training.run_plan import make_run_plan
 from support import cuda_runs as runs
 from support.cuda_replays import assert_replayed, replay
 from support.cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, assert_close, fit
@@ -95,8 +96,8 @@ def test_passm_writes_each_block_by_its_owner_only():
     found = fit(only_first)
     np.testing.assert_array_equal(found.updates_per_block, [1, 0])
     changed = np.flatnonzero(found.params != runs.start())
-    first, second = runs.engine._make_tasks(NETWORK, runs.DATA, chosen, BATCHES)[0]
-    ranges = [task.plans.tensors[1] for task in (first, second)]
+    plan = make_run_plan(NETWORK, runs.DATA, chosen)
+    ranges = [own.updated for own in plan.plans[1:]]
     inside = [[(s, s + n) for s, n, _ in part if n] for part in ranges]
     assert changed.size
     assert all(any(a <= k < b for a, b in inside[0]) for k in changed)

@@ -7,7 +7,7 @@ import pytest
 
 from support.ptx import Listing, lines_of, ptxas
 
-SCRIPT = "support/compile_kernels.py"
+SCRIPT = "support.compile_kernels"
 SHIPPED = ["train", "one_phase", "predict"]
 CAPABILITIES = [(8, 0), (9, 0)]
 PARAMS = {"train": 2, "one_phase": 2, "predict": 2}  # number of the argument

@@ -1,12 +1,13 @@
 """A run on a CUDA device from outside: stops, Ctrl-C, failures, limits."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hogblock import Cuda, MLPClassifier
-from hogblock.engines.cuda import engine, memory, rules
+from hogblock.engines.cuda import memory, pack, training
 from hogblock.engines.cuda.card import Card
 from hogblock.engines.cuda.timing import FIRST_STEPS, SECONDS_AT_ONCE, Pace
 from hogblock.engines.devices import simulated
@@ -16,6 +17,7 @@ from hogblock.kernels.cuda.launch import Launcher
 from hogblock.kernels.cuda.program import Shape
 from hogblock.methods import Hogwild
 from hogblock.models import Conv2D, Dense, GlobalAvgPool2D, GroupNorm, Network
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import TrainingData
 from support import cuda_runs as runs
 from support.cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, fit
@@ -173,9 +175,9 @@ def lose_blocks(monkeypatch):
 def test_lost_blocks_are_an_error(monkeypatch, interrupted):
     lose_blocks(monkeypatch)
     if interrupted:
-        finish, waits = engine.Training._finish, [raising(KeyboardInterrupt)]
+        finish, waits = training.Training._finish, [raising(KeyboardInterrupt)]
         monkeypatch.setattr(
-            engine.Training,
+            training.Training,
             "_finish",
             lambda *arguments: (waits.pop() if waits else finish)(*arguments),
         )
@@ -224,20 +226,21 @@ def test_a_failed_fit_leaves_a_fitted_model_as_it_was(
 
 @pytest.fixture
 def nothing_allocated(monkeypatch):
-    monkeypatch.setattr(engine, "Memory", lambda *_: pytest.fail("memory was used"))
+    monkeypatch.setattr(training, "Memory", lambda *_: pytest.fail("memory was used"))
 
 
 @pytest.fixture
 def card(monkeypatch):
     """A card that holds 264 blocks at once."""
     launcher = SimpleNamespace(resident_blocks=lambda name, threads, shared: 264)
-    monkeypatch.setattr(engine, "simulated", lambda: False)
-    monkeypatch.setattr(engine, "launcher_of", lambda device: launcher)
+    monkeypatch.setattr(training, "simulated", lambda: False)
+    monkeypatch.setattr(training, "launcher_of", lambda device: launcher)
 
 
 def shape_of(workers, device, persistent=True, sharing=1, network=NETWORK):
-    chosen = runs.settings(Hogwild(), workers)
-    return engine.shape_of(network, chosen, device, persistent, sharing)
+    plan = make_run_plan(network, runs.DATA, runs.settings(Hogwild()))
+    plan = replace(plan, settings=replace(plan.settings, workers=workers))
+    return training.shape_of(plan, device, persistent, sharing)
 
 
 @pytest.mark.parametrize("network", [NETWORK, WIDE], ids=["narrow", "wide"])
@@ -293,7 +296,7 @@ def test_the_simulator_says_what_it_cannot_do(nothing_allocated):
     ],
 )
 def test_too_large_a_run(monkeypatch, nothing_allocated, most, words):
-    monkeypatch.setattr(rules, "LARGEST", most)
+    monkeypatch.setattr(pack, "LARGEST", most)
     with pytest.raises(ValueError) as error:
         fit(runs.settings())
     for word in words:
@@ -322,8 +325,10 @@ def test_too_little_memory(monkeypatch, there):
         np.zeros(len(x), np.int32),
         *[runs.NONE] * 3,
     )
-    chosen = runs.settings(epochs=1)
-    program = rules.program_of(NETWORK, data, chosen, Shape(2, 1, 8), CARD)
+    chosen = runs.settings(Hogwild(), 2, epochs=1)
+    program = pack.program_of(
+        make_run_plan(NETWORK, data, chosen), Shape(2, 1, 8), CARD
+    )
     if there:  # all but X has room
         memory._check_room(arrays, program, data, NETWORK.size)
         return

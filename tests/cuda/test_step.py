@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from hogblock import methods
-from hogblock.engines.cpu.engine import Settings, TrainingData
-from hogblock.engines.cpu.task import make_plans
+from hogblock.engines.cpu.pack import tasks_of
 from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.cuda.pack import program_of
 from hogblock.engines.cuda.predict import outputs_of
-from hogblock.engines.cuda.rules import program_of
 from hogblock.engines.devices import Cuda
 from hogblock.kernels.counters import STALENESS_BINS
 from hogblock.kernels.cpu.draw import choose_plan
@@ -20,7 +19,9 @@ from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.program import Shape
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, MaxPool2D, Network
 from hogblock.models.plan import make_plan
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.scaling import Scaling
+from hogblock.training.settings import Settings, TrainingData
 from support import naive
 from support.cuda_pass import CARD, CUDA, Run, make_problem
 
@@ -114,25 +115,22 @@ def test_plans_are_those_of_a_cpu(random, method):
         shuffle=True, alpha=0.0, seed=3,
     )  # fmt: skip
     data = TrainingData(x, targets, *[np.zeros(0, F32)] * 3)
-    program = program_of(NETWORK, data, settings, Shape(teams, 1, 4), Cuda(),
-                         static=True)  # fmt: skip
+    plan = make_run_plan(NETWORK, data, settings)
+    program = program_of(plan, Shape(teams, 1, 4), Cuda(), static=True)
     run = Run(NETWORK, None, params, x, targets, (4, 1), batch, teams=teams,
               program=program)  # fmt: skip
-    plans, *_ = make_plans(
-        NETWORK, method, batch=batch, loss="squared_error", workers=teams,
-        phases=settings.phases(3),
-    )  # fmt: skip
+    plans = [task.plans for task in tasks_of(plan)]
     at = run.header(job.TEAM_KEYS_AT)
     keys = program.table[at : at + teams].view(np.uint32)
     for ticket in range(9):
         team = ticket % teams
         worker = SimpleNamespace(state=np.zeros(STATE_WIDTH, int), key=int(keys[team]))
         worker.state[DRAWN] = ticket // teams + 1
-        plan = choose_plan.py_func(worker, plans[team], ticket)
+        chosen = choose_plan.py_func(worker, plans[team], ticket)
         before = run.writes()
         assert begin(run, team) == ticket
         run.end(team)
-        wanted = plans[team].writes[plan]
+        wanted = plans[team].writes[chosen]
         np.testing.assert_array_equal(run.writes() - before, wanted)
 
 
@@ -143,7 +141,7 @@ def test_staleness_is_what_others_wrote_meanwhile(random):
     """Of each block by itself: the second team writes only the second block, and reads
     both."""
     run = idle_run(
-        random, teams=2, team_keys=[0, 0], plans=3, schedule=[(0, False, [1])],
+        random, teams=2, team_keys=[0, 0], plans=3, stretches=[(0, False, [1])],
         writes=[[1, 1], [1, 1], [0, 1]],
     )  # fmt: skip
     for team in (0, 1):

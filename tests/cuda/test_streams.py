@@ -10,8 +10,9 @@ import pytest
 from hogblock import Cuda
 from hogblock.engines.cuda import arrays, card, launches, memory, servers, timing
 from hogblock.engines.cuda.arrays import Arrays
-from hogblock.engines.cuda.rules import program_of
+from hogblock.engines.cuda.pack import program_of
 from hogblock.kernels.cuda.program import Shape
+from hogblock.training.run_plan import make_run_plan
 from support import cuda_runs as runs
 
 
@@ -106,8 +107,8 @@ def test_a_run_fills_its_arrays_on_its_own_stream(cupy, monkeypatch):
     monkeypatch.setattr(memory, "launcher_of", lambda device: cupy.note("launcher"))
     monkeypatch.setattr(memory, "external_stream", lambda pointer: pointer)
     monkeypatch.setattr(memory, "_check_room", lambda *_: None)
-    chosen = runs.settings(epochs=1)
-    program = program_of(runs.NETWORK, runs.DATA, chosen, Shape(1, 1, 2), Cuda(2))
+    plan = make_run_plan(runs.NETWORK, runs.DATA, runs.settings(epochs=1))
+    program = program_of(plan, Shape(1, 1, 2), Cuda(2))
     for stream, name in (
         (None, "null"),
         (card.stream_of_its_own(Cuda(2)), "stream of 2"),
@@ -123,8 +124,8 @@ def test_a_run_fills_its_arrays_on_its_own_stream(cupy, monkeypatch):
 
 
 def test_streams_are_made_on_the_devices_they_work_for(cupy):
-    chosen = runs.settings(epochs=1)
-    program = program_of(runs.NETWORK, runs.DATA, chosen, Shape(1, 1, 2), Cuda(3))
+    plan = make_run_plan(runs.NETWORK, runs.DATA, runs.settings(epochs=1))
+    program = program_of(plan, Shape(1, 1, 2), Cuda(3))
     asked = []
     launcher = SimpleNamespace(resident_blocks=lambda *_: asked.append(cupy.device))
     own = SimpleNamespace(

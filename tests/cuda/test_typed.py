@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-SCRIPT = "support/typed_run.py"
+SCRIPT = "support.typed_run"
 
 # It compiles every phase for a machine that is no card.
 pytestmark = [pytest.mark.script(SCRIPT), pytest.mark.timeout(300)]

@@ -6,7 +6,7 @@ import pytest
 from hogblock import CNNClassifier, Cuda, MLPClassifier, MLPRegressor, NetworkClassifier
 from hogblock.engines.cuda import moments
 from hogblock.engines.cuda.arrays import Arrays, SimulatedArray
-from hogblock.engines.devices import is_device_array
+from hogblock.engines.locations import is_device_array
 from hogblock.models import Conv2D, Dense, Flatten, MaxPool2D, Network
 from hogblock.training.scaling import Standardiser
 from support.fake_cuda import DeviceArray, Engines

@@ -13,7 +13,8 @@ from sklearn.base import clone
 import hogblock
 from hogblock import Cuda, DeviceUnavailableError, MLPClassifier, cli
 from hogblock.engines.cuda import availability
-from hogblock.engines.devices import is_device_array, place_of, resolve
+from hogblock.engines.locations import is_device_array, location_of
+from hogblock.engines.registry import engine_for
 from hogblock.methods import ASSM, PASSM, Hogwild
 from support.fake_cuda import DeviceArray, Engines, FakeDriver
 
@@ -38,7 +39,12 @@ def missing(monkeypatch, package):
         monkeypatch.setattr(availability, "find_spec", lambda name: None)
 
 
-# Cuda and resolve -----------------------------------------------------------------
+# Names and options ----------------------------------------------------------------
+
+
+def devices_of(device, x=X):
+    """The CUDA devices of a run on x; none for the host."""
+    return getattr(engine_for(device, PASSM(), x), "devices", ())
 
 
 def test_cuda_is_public():
@@ -82,7 +88,7 @@ def test_wrong_options(name, value, allowed):
     ],
 )
 def test_simulator_has_every_device(device, found):
-    assert resolve(device, X) == found
+    assert devices_of(device, X) == found
 
 
 @pytest.mark.parametrize(
@@ -91,31 +97,31 @@ def test_simulator_has_every_device(device, found):
 )
 def test_unknown_device(device):
     with pytest.raises(ValueError, match=r"device=.* is unknown; allowed are 'cpu'"):
-        resolve(device)
+        devices_of(device)
 
 
 def test_auto_follows_the_data(monkeypatch):
-    assert resolve("auto", DeviceArray(X, 3)) == (Cuda(3),)
-    assert resolve("auto", X) == ()
+    assert devices_of("auto", DeviceArray(X, 3)) == (Cuda(3),)
+    assert devices_of("auto", X) == ()
     FakeDriver(H200).install(monkeypatch)
-    assert resolve("auto", X) == (Cuda(0),)
+    assert devices_of("auto", X) == (Cuda(0),)
     FakeDriver(T4).install(monkeypatch)
-    assert resolve("auto", X) == ()
+    assert devices_of("auto", X) == ()
     FakeDriver(driver=0).install(monkeypatch)
-    assert resolve("auto", X) == ()
+    assert devices_of("auto", X) == ()
     with pytest.raises(DeviceUnavailableError):
-        resolve("auto", ON_CARD)
+        devices_of("auto", ON_CARD)
     FakeDriver(T4).install(monkeypatch)
     with pytest.raises(DeviceUnavailableError, match="Tesla T4"):
-        resolve("auto", ON_CARD)
+        devices_of("auto", ON_CARD)
 
 
 def test_arrays_of_the_host_are_no_device_arrays():
     for x in (X, X.tolist(), None, "text", X.astype(object), np.float32(1)):
         assert not is_device_array(x)
-        assert place_of(x) == "the host"
+        assert location_of(x) == "the host"
     assert is_device_array(ON_CARD)
-    assert place_of(DeviceArray(X, 2)) == "cuda:2"
+    assert location_of(DeviceArray(X, 2)) == "cuda:2"
 
 
 # What is missing ------------------------------------------------------------------
@@ -128,7 +134,7 @@ def test_arrays_of_the_host_are_no_device_arrays():
 def test_missing_package(monkeypatch, package, word, device):
     missing(monkeypatch, package)
     with pytest.raises(DeviceUnavailableError) as error:
-        resolve(device)
+        devices_of(device)
     assert word in str(error.value)
     assert "pip install 'hogblock[cuda13]'" in str(error.value)
     assert "'hogblock[cuda12]'" in str(error.value)

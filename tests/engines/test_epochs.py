@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from hogblock import MLPClassifier, MLPRegressor, methods
-from hogblock.engines.cpu import engine
-from hogblock.engines.cpu.shared import private_arrays
-from hogblock.engines.cpu.task import arguments_of
+from hogblock.engines.cpu import training
+from hogblock.engines.cpu.memory import private_arrays
+from hogblock.engines.cpu.pack import arguments_of, shared_specification, tasks_of
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import WRITE_PLAIN
 from hogblock.kernels.cpu.step import _count_update
+from hogblock.training.run_plan import make_run_plan
 from support.cpu_runs import BATCHES, ROWS, N, make_data, settings, start
 
 pytestmark = [
@@ -33,7 +34,7 @@ def data():
 
 def run(data, method, gate, on_epoch, **changes):
     chosen = settings(method, 2, epochs=EPOCHS, gate=gate, **changes)
-    return engine.train(ROWS, data, chosen, start(ROWS), on_epoch)
+    return training.train(ROWS, data, chosen, start(ROWS), on_epoch)
 
 
 def slow_judge(stop_at):
@@ -186,10 +187,10 @@ def test_ctrl_c_in_the_first_epoch_reports_what_was_trained(n_jobs):
 def test_a_step_counts_the_ages_of_what_it_read_and_of_what_it_wrote(data):
     """The first of two workers of `passm`, while the other one writes three times."""
     chosen = settings(methods.PASSM(), 2)
-    tasks, specification = engine._make_tasks(ROWS, data, chosen, BATCHES)
-    arrays = private_arrays(specification)
+    plan = make_run_plan(ROWS, data, chosen)
+    arrays = private_arrays(shared_specification(plan))
     arrays |= {"x": data.x, "targets": data.targets, "weights": data.weights}
-    worker, plans, *_ = arguments_of(tasks[0], arrays)
+    worker, plans, *_ = arguments_of(tasks_of(plan)[0], arrays)
     own = 1
     worker.counters[(c.BLOCKS + 1) * c.STRIDE] = 3
     _count_update(worker, plans, own, WRITE_PLAIN)

@@ -1,4 +1,4 @@
-"""Methods: known answers, equivalences, and what a run counts (METHOD.md section 5)."""
+"""Methods: known answers, equivalences, and what a run counts."""
 
 from itertools import pairwise
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hogblock import methods
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import training
 from hogblock.models import Conv2D, Dense, Dropout, Flatten, Network, Residual
+from hogblock.training.settings import TrainingData
 from support.cpu_runs import (
     BATCHES,
     CLASSES,
@@ -63,7 +64,7 @@ def any_network(request):
 
 
 def fit(network, data, *args, **kwargs):
-    return engine.train(network, data, settings(*args, **kwargs), start(network))
+    return training.train(network, data, settings(*args, **kwargs), start(network))
 
 
 def test_one_worker_is_sequential_sgd_bit_for_bit_by_every_direct_method(
@@ -188,7 +189,7 @@ def test_momentum_off_is_plain_gradient_descent(network, data):
 
 @pytest.mark.parametrize("write", [methods.Hogwild(atomic=True), methods.PASSM()])
 def test_no_update_is_lost_with_atomics_or_disjoint_blocks(write):
-    """METHOD.md check 8, on a linear problem whose updates do not depend on weights.
+    """Counted on a linear problem whose updates do not depend on the weights.
 
     One output, targets far away and a tiny rate: the gradient of the bias is the same
     at every step, so the bias counts the updates that arrived.
@@ -196,9 +197,9 @@ def test_no_update_is_lost_with_atomics_or_disjoint_blocks(write):
     n = 4096
     x = np.zeros((n, 3), np.float32)
     targets = np.full((n, 1), 1024.0, np.float32)
-    data = engine.TrainingData(x, targets, NONE, NONE, NONE)
+    data = TrainingData(x, targets, NONE, NONE, NONE)
     network = Network([Dense(1)], (3,))
-    result = engine.train(
+    result = training.train(
         network,
         data,
         settings(
@@ -233,7 +234,7 @@ def test_dropout_run_is_reproducible_and_differs_from_none(data):
 def test_held_run_hands_out_every_epochs_snapshot(network, data):
     for workers in (1, 2):
         seen = []
-        engine.train(
+        training.train(
             network,
             data,
             settings(methods.PASSMPlus(), workers, gate="held"),
@@ -254,7 +255,7 @@ def test_stopping_early_keeps_the_snapshot_of_that_epoch(network, data):
             kept.append(epoch.params)
             return epoch.index == 1
 
-        result = engine.train(
+        result = training.train(
             network, data, settings(methods.Hogwild(), workers, gate="held", epochs=9),
             start(network), stop,
         )  # fmt: skip
@@ -269,7 +270,7 @@ def test_parent_changes_the_rate_between_epochs(network, data):
         seen.append(epoch.params)
         epoch.rate_factor = 0.0
 
-    engine.train(
+    training.train(
         network, data, settings(methods.SGD(), momentum=0.0), start(network), freeze
     )
     assert not np.array_equal(seen[0], start(network))
@@ -278,7 +279,7 @@ def test_parent_changes_the_rate_between_epochs(network, data):
 
 def test_params_of_the_caller_are_left_alone(network, data):
     params = start(network)
-    engine.train(network, data, settings(methods.SGD()), params)
+    training.train(network, data, settings(methods.SGD()), params)
     np.testing.assert_array_equal(params, start(network))
 
 

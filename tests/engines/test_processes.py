@@ -167,7 +167,7 @@ def run_script(rest):
 
 
 def test_script_without_main_guard_ends_clean_and_silent():
-    """R9 and R1: no guard is needed, no tracker line, no worker outlives it."""
+    """No guard is needed, no tracker line is printed, no worker outlives it."""
     process = run_script("print('end')")
     out, err = process.communicate(timeout=50)
     assert process.returncode == 0, err

@@ -16,7 +16,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from hogblock import MLPClassifier
-from hogblock.engines.cpu import engine, pool, shared, system
+from hogblock.engines.cpu import memory, pool, system, training
 from hogblock.errors import WorkerError
 
 pytestmark = pytest.mark.timeout(60)
@@ -164,7 +164,7 @@ def interrupted_at(count, work):
 
     Lines of the modules that start, own and end processes and memory count.
     """
-    modules = (pool, engine, shared, system)
+    modules = (pool, training, memory, system)
     files = tuple(module.__file__ for module in modules)
     left = count
 

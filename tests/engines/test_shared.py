@@ -5,9 +5,9 @@ import sys
 
 
 def test_an_array_that_outlives_its_segment_can_still_be_read():
-    """A traceback that is printed after a failed run reads such arrays (R5)."""
+    """A traceback that is printed after a failed run reads such arrays."""
     source = """
-from hogblock.engines.cpu.shared import Segment
+from hogblock.engines.cpu.memory import Segment
 segment = Segment({"a": ((100_000,), "f4"), "empty": ((0, 0), "f4")})
 array = segment.arrays["a"]
 array[:] = 2

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from hogblock.engines.cpu.shared import Segment
+from hogblock.engines.cpu.memory import Segment
 from hogblock.errors import SharedMemoryError
 
 SPECIFICATION = {"params": ((3 * 2**18,), "f4")}
@@ -90,7 +90,7 @@ def test_no_failure_makes_the_tracker_complain():
     script = f"""
 import resource
 from hogblock.errors import SharedMemoryError
-from hogblock.engines.cpu.shared import Segment
+from hogblock.engines.cpu.memory import Segment
 Segment({SPECIFICATION}).release()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))

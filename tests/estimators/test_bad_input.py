@@ -45,7 +45,7 @@ def nothing_starts(monkeypatch):
     """No worker is asked for and no memory reserved."""
     for name in (
         "hogblock.engines.cpu.pool.acquire",
-        "hogblock.engines.cpu.engine.Segment",
+        "hogblock.engines.cpu.training.Segment",
     ):
         monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
 

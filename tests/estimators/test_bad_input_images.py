@@ -37,7 +37,7 @@ def nothing_starts(monkeypatch):
     before = set(os.listdir("/dev/shm"))
     for name in (
         "hogblock.engines.cpu.pool.acquire",
-        "hogblock.engines.cpu.engine.Segment",
+        "hogblock.engines.cpu.training.Segment",
     ):
         monkeypatch.setattr(name, lambda *_: pytest.fail("something was started"))
     yield
@@ -92,8 +92,8 @@ A_SHAPE = "must be (height, width) or (height, width, channels), positive intege
         ("hidden_layer_sizes", (10, 0), "integers of at least 1"),
         ("activation", "swish", "'relu'"),
         ("dropout", 1.0, "[0.0, 1.0)"),
-        ("augmentation", "flip", "'hogblock.augmentation.Augmentation' or None"),
-        ("augmentation", dict(flip=True), "'hogblock.augmentation.Augmentation'"),
+        ("augmentation", "flip", "'hogblock.Augmentation' or None"),
+        ("augmentation", dict(flip=True), "'hogblock.Augmentation'"),
         ("augmentation", Augmentation(pad=5), "larger than images of shape (4, 6, 1)"),
         ("augmentation", Augmentation(cutout=5), "larger than images of shape (4, 6"),
         ("standardize", "yes", "bool"),

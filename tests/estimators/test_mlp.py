@@ -304,6 +304,30 @@ def test_unfinished_fit_warns(digits):
         MLPClassifier(max_iter=2, random_state=0).fit(x_train, y_train)
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    "failing",
+    [
+        dict(learning_rate_init=1e30, standardize=False),  # diverges
+        dict(hidden_layer_sizes=(0,)),  # X has been looked at by then
+    ],
+)
+def test_a_fit_that_fails_leaves_everything_as_it_was(kind, failing):
+    rng = np.random.default_rng(0)
+    x, wider = rng.normal(size=(50, 3)), 1e3 * rng.normal(size=(50, 70))
+    y = np.arange(50) % 2
+    frame = pytest.importorskip("pandas").DataFrame(x, columns=list("abc"))
+    model = kind((4,), max_iter=3, **PLANNED)
+    for broken in (clone(model), model.fit(frame, y)):
+        before, fine = dict(vars(broken)), broken.get_params()
+        with pytest.raises(ValueError, match=r"diverged|hidden_layer_sizes"):
+            broken.set_params(**failing).fit(wider, y)
+        broken.set_params(**fine)
+        assert vars(broken).keys() == before.keys()
+        assert all(vars(broken)[name] is before[name] for name in before)
+    assert len(model.predict(frame)) == 50
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_pickle_and_clone(digits, n_jobs):
     x_train, x_test, y_train, _ = digits

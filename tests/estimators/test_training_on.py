@@ -159,7 +159,7 @@ def test_warm_start_plans_anew():
 
 
 def starts(method, batches=10, **of_run):
-    return [(p.start, p.turns) for p in method.phases(batches, **of_run)]
+    return [(p.start, p.turns) for p in method.stretches(batches, **of_run)]
 
 
 FULL, TURNS = ("full",), ("own", "full")

@@ -1,4 +1,4 @@
-"""Augmentation: the kernels against NumPy, what they draw, and what training sees."""
+"""Augmentation: the kernels against NumPy, and what they draw."""
 
 from collections import Counter
 from itertools import product
@@ -6,37 +6,19 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hogblock import Augmentation, CNNClassifier, methods, schedules
-from hogblock.datasets import load_digits_images
-from hogblock.engines.cpu import engine
+from hogblock import Augmentation
 from hogblock.kernels.cpu.augment import (
     DRAWS,
-    augment_rows,
     blank_square,
     mirror_image,
     shift_image,
 )
-from hogblock.kernels.ops import padded
-from hogblock.models import (
-    Dense,
-    Flatten,
-    MaxPool2D,
-    Network,
-    ReLU,
-    SpatialDropout2D,
-)
 from support import naive
+from support.drawn_images import assert_uniform, augment, many, namer, numbered
 
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 2), (3, 5), (7, 7), (11, 13), (28, 28)]
 CHANNELS = [1, 3]
-NONE = np.zeros(0, np.float32)
 F32 = np.float32
-
-
-def numbered(height, width, channels):
-    """An image of which no two values are equal, and none is zero."""
-    values = np.arange(1, height * width * channels + 1, dtype=F32)
-    return values.reshape(height, width, channels)
 
 
 def changed(aligned, kernel, image, *args):
@@ -87,44 +69,6 @@ def test_blank(aligned, size, channels):
 
 
 # What is drawn ------------------------------------------------------------------------
-
-
-def augment(aligned, images, how, key=1, counter=0):
-    """Copies of the images, augmented in rows as training has them."""
-    images = np.asarray(images, F32)
-    size = images[0].size
-    rows = aligned.zeros(len(images), size)
-    rows[:, :size], rows[:, size:] = images.reshape(len(images), -1), 7
-    augment_rows(
-        rows.ctypes.data, padded(size), len(images), how.words(images.shape[1:]), key,
-        counter,
-    )  # fmt: skip
-    assert (rows[:, size:] == 7).all(), "padding was written"
-    return rows[:, :size].reshape(images.shape).copy()
-
-
-def many(image, count):
-    return np.broadcast_to(image, (count, *image.shape))
-
-
-def namer(outcomes):
-    """Function that tells which of the possible outcomes an augmented image is."""
-    names = {(o + F32(0)).tobytes(): name for name, o in outcomes.items()}
-
-    def name_of(image):
-        name = names.get((image + F32(0)).tobytes())
-        assert name is not None, f"no change that is allowed gives {image.tolist()}"
-        return name
-
-    return name_of
-
-
-def assert_uniform(counts, cells):
-    """Every outcome came, and none much more often than another."""
-    assert len(counts) == cells
-    mean = sum(counts.values()) / cells
-    allowed = 4.5 * np.sqrt(mean)
-    assert all(abs(count - mean) < allowed for count in counts.values()), counts
 
 
 @pytest.mark.parametrize("key", [0, 12345, 2**32 - 1])
@@ -224,202 +168,3 @@ def test_one_pixel(aligned):
     assert 500 / 9 / 2 < kept.sum() < 500 / 9 * 2  # one shift of nine leaves it there
     assert not found[~kept].any()
     assert not augment(aligned, images, Augmentation(cutout=1)).any()
-
-
-# What training sees -------------------------------------------------------------------
-
-
-def settings(how, *, samples=1, batch=1, epochs=1, rate=1.0, **changes):
-    """A run of plain steps."""
-    batches = -(-samples // batch)
-    table, points = schedules.rate_table(
-        schedules.Schedule(), rate, 0.5, epochs=epochs, batches=batches, samples=samples
-    )
-    values = dict(
-        method=methods.SGD(),
-        workers=1,
-        batch=batch,
-        epochs=epochs,
-        loss="squared_error",
-        rate=table,
-        rate_points=points,
-        momentum=0.0,
-        nesterov=False,
-        shuffle=False,
-        alpha=0.0,
-        seed=0,
-        augmentation=how,
-    )
-    return engine.Settings(**(values | changes))
-
-
-def seen_by_one_step(image, how, seed, *, shift=NONE, scale=NONE, first=()):
-    """The image as it reaches the dense layer, out of the weights after a step.
-
-    With weights of zero, a target of 1 and squared error the first step is the input.
-    """
-    network = Network([*first, Flatten(), Dense(1)], image.shape)
-    one = np.ones((1, 1), F32)
-    data = engine.TrainingData(image.reshape(1, -1), one, NONE, shift, scale)
-    start = np.zeros(network.size, F32)
-    result = engine.train(network, data, settings(how, seed=seed), start)
-    return network.tensors[0].view(result.params).reshape(image.shape)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_training_sees_scaled_images_then_changed(dtype):
-    """What comes in from outside is the mean of the channel: zero once scaled."""
-    image = (10 * numbered(3, 4, 2)).astype(dtype)
-    kept = image.copy()
-    shift, scale = np.tile(F32([100, 50]), 12), np.tile(F32([0.5, 0.25]), 12)
-    scaled = (image - shift.reshape(image.shape)) * scale.reshape(image.shape)
-    plain = seen_by_one_step(image, None, 0, shift=shift, scale=scale)
-    np.testing.assert_allclose(plain, scaled)
-    name_of = namer(
-        {
-            draw: naive.shift_image(plain, *draw[:2])[:, :: draw[2]]
-            for draw in product(range(-2, 3), range(-2, 3), (1, -1))
-        }
-    )
-    first, again = (
-        [
-            seen_by_one_step(
-                image, Augmentation(pad=2, flip=True), seed, shift=shift, scale=scale
-            )
-            for seed in range(30)
-        ]
-        for _ in range(2)
-    )
-    assert len(set(map(name_of, first))) > 10
-    np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(image, kept)
-
-
-@pytest.mark.parametrize(
-    "first", [ReLU(), MaxPool2D(1), SpatialDropout2D(1e-9)], ids=str
-)
-@pytest.mark.parametrize("channels", [1, 3, 16])
-def test_images_are_changed_before_their_channels_are_padded(first, channels):
-    """For first layers that want whole lines of channels; these do nothing else."""
-    image = numbered(3, 4, channels)
-    name_of = namer(
-        {
-            draw: naive.shift_image(image, *draw[:2])[:, :: draw[2]]
-            for draw in product((-1, 0, 1), (-1, 0, 1), (1, -1))
-        }
-    )
-    how = Augmentation(pad=1, flip=True)
-    seen = [seen_by_one_step(image, how, seed, first=[first]) for seed in range(30)]
-    assert len(set(map(name_of, seen))) > 8
-
-
-def test_every_sample_of_every_minibatch_is_drawn_anew():
-    """Steps too small to matter to each other add up what was seen."""
-    image = np.zeros((3, 3, 1), F32)
-    image[1, 1] = 1
-    network = Network([Flatten(), Dense(1)], image.shape)
-    samples, epochs, rate = 7, 200, 2.0**-40
-    x = np.repeat(image.reshape(1, -1), samples, axis=0)
-    data = engine.TrainingData(x, np.ones((samples, 1), F32), NONE, NONE, NONE)
-    run = settings(
-        Augmentation(pad=1), samples=samples, batch=samples, epochs=epochs, rate=rate
-    )
-    result = engine.train(network, data, run, np.zeros(network.size, F32))
-    times = network.tensors[0].view(result.params).ravel() / rate * samples
-    counts = Counter(dict(enumerate(times.round().astype(int).tolist())))
-    np.testing.assert_allclose(times, list(counts.values()), atol=0.01)
-    assert counts.total() == samples * epochs
-    assert_uniform(counts, 9)
-
-
-def test_workers_draw_apart(aligned):
-    """Their keys come from one seed, and differ."""
-    network = Network([Flatten(), Dense(1)], (4, 4, 1))
-    how = Augmentation(pad=1, flip=True)
-    run = settings(how, samples=9, method=methods.Hogwild(), workers=3)
-    x = np.zeros((9, 16), F32)
-    data = engine.TrainingData(x, x[:, :1].copy(), NONE, NONE, NONE)
-    tasks, _ = engine._make_tasks(network, data, run, 9)
-    images = many(numbered(4, 4, 1), 50)
-    drawn = [augment(aligned, images, how, key=task.key) for task in tasks]
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert (drawn[a] == drawn[b]).all(axis=(1, 2, 3)).mean() < 0.3
-
-
-# Through fit --------------------------------------------------------------------------
-
-PLANNED = dict(learning_rate="cosine", random_state=0)
-SMALL = dict(conv_layers=((8, 3),), hidden_layer_sizes=32)
-HOW = Augmentation(pad=2, flip=True, cutout=3)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_digits_images()
-
-
-def test_one_job_is_bit_reproducible_and_augmentation_matters(digits):
-    def fit(how):
-        model = CNNClassifier(**SMALL, **PLANNED, max_iter=2, augmentation=how)
-        return model.fit(digits.data, digits.target).coefs_
-
-    plain, changes, again, off = (fit(how) for how in (None, HOW, HOW, Augmentation()))
-    for a, b in zip(changes, again, strict=True):
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(plain, off, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert not any(np.allclose(a, b) for a, b in zip(plain, changes, strict=True))
-
-
-def test_predict_sees_images_as_they_are(digits):
-    model = CNNClassifier(**SMALL, **PLANNED, max_iter=2, augmentation=HOW)
-    model.fit(digits.data, digits.target)
-    image = digits.data_test[:1]
-    once = model.predict_proba(image)
-    for many_of_it in (np.repeat(image, 300, axis=0), image):
-        found = model.predict_proba(many_of_it)
-        np.testing.assert_allclose(found, np.broadcast_to(once, found.shape), rtol=1e-5)
-    before = model.predict_proba(digits.data_test)
-    model.set_params(augmentation=None)
-    np.testing.assert_array_equal(model.predict_proba(digits.data_test), before)
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_images_are_left_as_they_are(digits, monkeypatch, dtype, n_jobs):
-    """The caller's, and those that the workers share."""
-    x = digits.data.astype(dtype)
-    shared = []
-    release = engine.Segment.release
-
-    def look(segment):
-        shared.append(segment.arrays["x"].copy())
-        release(segment)
-
-    monkeypatch.setattr(engine.Segment, "release", look)
-    model = CNNClassifier(
-        **SMALL, **PLANNED, max_iter=2, augmentation=HOW, n_jobs=n_jobs,
-        standardize=False, learning_rate_init=1e-3,
-    )  # fmt: skip
-    model.fit(x, digits.target)
-    np.testing.assert_array_equal(x, digits.data)
-    assert len(shared) == n_jobs - 1
-    for rows in shared:
-        np.testing.assert_array_equal(rows, digits.data.reshape(rows.shape))
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_shifts_teach_that_the_place_does_not_matter(digits, n_jobs):
-    moved = np.stack([naive.shift_image(one, 0, 2) for one in digits.data_test])
-
-    def score(how):
-        model = CNNClassifier(
-            **SMALL, **PLANNED, max_iter=25, augmentation=how, n_jobs=n_jobs
-        )
-        model.fit(digits.data, digits.target)
-        assert model.n_workers_ == n_jobs
-        return model.score(moved, digits.target_test)
-
-    assert score(Augmentation(pad=2)) > score(None) + 0.05

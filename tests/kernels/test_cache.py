@@ -80,7 +80,6 @@ DAMAGES = {
     "index of garbage": (".nbi", lambda data: b"garbage"),
     "index of another form": (".nbi", lambda data: pickled(7)),
     "index without a table": (".nbi", lambda data: pickled((cache.SOURCE_STAMP, 7))),
-    "index of a class that is gone": (".nbi", lambda data: missing_class()),
     "empty code": (".nbc", lambda data: b""),
     "half the code": (".nbc", half),
     "code of zeros": (".nbc", lambda data: bytes(len(data))),
@@ -97,6 +96,16 @@ def test_damaged_files_are_compiled_again_and_replaced(files, tmp_path, damage):
     with pytest.warns(RuntimeWarning, match=f"{tmp_path}.* does not work") as warned:
         assert not use()
     assert len(warned) == 1
+    assert use_quietly()
+
+
+def test_an_index_of_other_sources_is_replaced_without_a_word(files):
+    """It names a class that these sources have no more."""
+    file = files(".nbi")
+    file.write_bytes(missing_class())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not use()
     assert use_quietly()
 
 

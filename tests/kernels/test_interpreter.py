@@ -1,6 +1,6 @@
 """Partial gradients: a plan for a block gives the full gradient restricted to it.
 
-METHOD.md check 9.
+See docs/method.md, section 5.2.
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hogblock import methods, schedules
-from hogblock.engines.cpu import engine
+from hogblock.engines.cpu import training
 from hogblock.engines.cpu.predict import outputs_of
 from hogblock.models import (
     Conv2D,
@@ -22,6 +22,7 @@ from hogblock.models import (
     Sigmoid,
 )
 from hogblock.training.scaling import Scaling
+from hogblock.training.settings import Settings, TrainingData
 from support import naive
 from support.passes import assert_padding_is_zero, random_biases
 from support.random_networks import random_image_network, random_network
@@ -52,13 +53,13 @@ def run(network, params, x, targets, loss, *, weights=NONE, batch=None, epochs=1
     table, points = schedules.rate_table(
         schedules.Schedule(), rate, 0.5, epochs=epochs, batches=batches, samples=len(x)
     )
-    settings = engine.Settings(
+    settings = Settings(
         method=methods.SGD(), workers=1, batch=batch, epochs=epochs, loss=loss,
         rate=table, rate_points=points, momentum=momentum, nesterov=nesterov,
         shuffle=shuffle, alpha=alpha, seed=5,
     )  # fmt: skip
-    data = engine.TrainingData(x, targets, weights, NONE, NONE)
-    return engine.train(network, data, settings, params, momentum=start)
+    data = TrainingData(x, targets, weights, NONE, NONE)
+    return training.train(network, data, settings, params, momentum=start)
 
 
 def assert_same_gradient(found, expected):

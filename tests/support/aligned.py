@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hogblock.models.layout import LINE, padded
+from hogblock.kernels.ops import LINE, padded
 
 GUARD = 4 * LINE
 

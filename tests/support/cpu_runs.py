@@ -3,8 +3,8 @@
 import numpy as np
 
 from hogblock import schedules
-from hogblock.engines.cpu import engine
 from hogblock.models import Dense, Network
+from hogblock.training.settings import Settings, TrainingData
 
 N, FEATURES, CLASSES, BATCH = 203, 13, 5, 16
 BATCHES = -(-N // BATCH)
@@ -15,7 +15,7 @@ def make_data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(N, FEATURES)).astype(np.float32)
     y = (x[:, :CLASSES] + 0.1 * rng.normal(size=(N, CLASSES))).argmax(1)
-    return engine.TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
+    return TrainingData(x, y.astype(np.int32), NONE, NONE, NONE)
 
 
 ROWS = Network([Dense(24, "relu"), Dense(17, "tanh"), Dense(CLASSES)], (FEATURES,))
@@ -39,7 +39,7 @@ def settings(method, workers=1, epochs=3, rate=0.05, **changes):
         alpha=1e-3,
         seed=3,
     )
-    return engine.Settings(**(values | changes))
+    return Settings(**(values | changes))
 
 
 def start(network):

@@ -18,7 +18,7 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.launch import as_argument, launcher_of
-from hogblock.kernels.cuda.program import Rules, Shape, make_program
+from hogblock.kernels.cuda.program import RunInputs, Shape, make_program
 from hogblock.models.plan import make_plan
 from support import naive
 from support.passes import assert_same_gradient, masks_of, random_biases, round_kernels
@@ -78,11 +78,11 @@ class Guarded:
             assert np.isnan(outside).all(), "a kernel wrote outside its array"
 
 
-def rules_of(network, x, batch, *, epochs=1, rate=1.0, rates=None, rate_points=1,
-             momentum=0.5, decay=0.0, schedule=((0, False, [0]),), writes=None,
+def inputs_of(network, x, batch, *, epochs=1, rate=1.0, rates=None, rate_points=1,
+             momentum=0.5, decay=0.0, stretches=((0, False, [0]),), writes=None,
              keys=None, team_keys=(0,), augment=None, shift=NONE, scale=NONE,
              **words):  # fmt: skip
-    """Rules of a run over rows of x; `words` are of the header, by their names."""
+    """Inputs of a run over rows of x; `words` are of the header, by their names."""
     batches = -(-len(x) // batch)
     header = {
         job.BATCHES: batches,
@@ -96,9 +96,9 @@ def rules_of(network, x, batch, *, epochs=1, rate=1.0, rates=None, rate_points=1
         job.OWN_PLANS: 1,
     }
     header |= {getattr(job, name.upper()): int(v) for name, v in words.items()}
-    return Rules(
+    return RunInputs(
         header=header,
-        schedule=list(schedule),
+        stretches=list(stretches),
         writes=np.ones((1, 1), int) if writes is None else np.asarray(writes),
         keys=np.zeros((epochs, 2), np.uint32) if keys is None else keys,
         team_keys=np.asarray(team_keys, np.uint32),
@@ -133,7 +133,7 @@ class Run:
     teams : int
     program : Program, default=None
         In place of one that is made as `how` says.
-    how : see `rules_of`
+    how : see `inputs_of`
     """
 
     def __init__(self, network, plans, params, x, targets, shape, batch, *,
@@ -143,9 +143,9 @@ class Run:
         self.teams, self.samples = teams, len(x)
         if program is None:
             how |= {"weighted": weights.size > 0}
-            rules = rules_of(network, x, batch, **how)
+            inputs = inputs_of(network, x, batch, **how)
             sizes = Shape(teams, self.blocks, self.threads)
-            program = make_program(plans, sizes, batch, rules)
+            program = make_program(plans, sizes, batch, inputs)
         self.program = program
         self.epochs = self.header(job.STEPS) // self.header(job.BATCHES)
         self.guarded = put = Guarded()
@@ -192,7 +192,7 @@ class Run:
         self._launch("one_phase", 1, team, 0, 2)
 
     def step(self, team=0, plan=0, limit=2**30):
-        """A team's next step, phase by phase; the plan must be the schedule's."""
+        """A team's next step, phase by phase; the plan must be that of its turn."""
         self.begin(team, limit)
         for k in range(len(self.program.phases[plan])):
             self.phase(k, team, plan)

@@ -9,17 +9,18 @@ from dataclasses import replace
 import numpy as np
 
 from hogblock import schedules
-from hogblock.engines.cpu import engine
-from hogblock.engines.cpu.shared import private_arrays
-from hogblock.engines.cpu.task import arguments_of
-from hogblock.engines.cuda import engine as cuda_engine
+from hogblock.engines.cpu import training
+from hogblock.engines.cpu.memory import private_arrays
+from hogblock.engines.cpu.pack import arguments_of, shared_specification, tasks_of
 from hogblock.engines.cuda import servers as cuda_servers
+from hogblock.engines.cuda import training as cuda_training
 from hogblock.engines.cuda.timing import Pace
 from hogblock.engines.devices import Cuda
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.methods import SGD
 from hogblock.models import Dense, Dropout, Network
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import Settings, TrainingData
 
 N, FEATURES, CLASSES, BATCH = 22, 5, 3, 5
@@ -94,7 +95,7 @@ class Watch:
 def fit(chosen, watch=None, *, network=NETWORK, data=DATA, device=CARD, **options):
     """Run on a device, or on several."""
     several = isinstance(device, tuple)
-    train = cuda_servers.train if several else cuda_engine.train
+    train = cuda_servers.train if several else cuda_training.train
     where = {"devices": device} if several else {"device": device}
     watch = watch or Watch()
     return train(network, data, chosen, start(network), watch, **where, **options)
@@ -102,7 +103,7 @@ def fit(chosen, watch=None, *, network=NETWORK, data=DATA, device=CARD, **option
 
 def on_host(chosen, watch=None, *, network=NETWORK, data=DATA):
     """The same run on the host."""
-    return engine.train(network, data, chosen, start(network), watch or Watch())
+    return training.train(network, data, chosen, start(network), watch or Watch())
 
 
 def pace(monkeypatch, steps):
@@ -132,20 +133,16 @@ class Replay:
 
     def __init__(self, chosen, *, network=NETWORK, data=DATA, servers=1):
         self.workers = chosen.workers
-        batches = -(-len(data.x) // chosen.batch)
-        self.total = batches * chosen.epochs
-
-        def tasks_of(workers):
-            every = replace(chosen, workers=workers)
-            return engine._make_tasks(network, data, every, batches)
-
-        keys = [task.key for task in tasks_of(servers * chosen.workers)[0]]
+        everybody = replace(chosen, workers=servers * chosen.workers)
+        keys = make_run_plan(network, data, everybody).worker_keys
         parts = chosen.workers if servers == 1 else servers
-        tasks, specification = tasks_of(parts)
+        plan = make_run_plan(network, data, replace(chosen, workers=parts))
+        tasks, specification = tasks_of(plan), shared_specification(plan)
+        self.total = plan.steps
         self.arrays, self._arguments = [], []
         for worker, key in enumerate(keys):
             server, rank = divmod(worker, chosen.workers)
-            task = replace(tasks[rank if servers == 1 else server], key=key)
+            task = replace(tasks[rank if servers == 1 else server], key=int(key))
             own = private_arrays(specification)
             if rank:  # a server's workers share these
                 shared = self.arrays[server * chosen.workers]

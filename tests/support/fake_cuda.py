@@ -48,11 +48,11 @@ class Engines:
 
     def install(self, monkeypatch):
         """Watch the engines; blocks of few threads, which are faster."""
-        from hogblock.engines.cuda import engine, predict, servers
+        from hogblock.engines.cuda import engine, predict, servers, training
 
         monkeypatch.setattr("hogblock.engines.cuda.memory.SIMULATED_THREADS", 2)
         train, usable, outputs_of = (
-            engine.train,
+            training.train,
             engine.usable_workers,
             predict.outputs_of,
         )
@@ -74,7 +74,7 @@ class Engines:
             self.predicted.append((x, device))
             return outputs_of(network, params, x, inputs, device)
 
-        monkeypatch.setattr(engine, "train", watched_train)
+        monkeypatch.setattr(training, "train", watched_train)
         monkeypatch.setattr(engine, "usable_workers", watched_workers)
         monkeypatch.setattr(servers, "train", watched_serve)
         monkeypatch.setattr(predict, "outputs_of", watched_outputs)

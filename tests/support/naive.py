@@ -151,7 +151,7 @@ def momentum_step(g, w, u, m, decay, along_g, along_u):
 
 
 def method_step(w, u, g, *, rate, m=0.0, nesterov=False):
-    """METHOD.md section 2: new w, new u; g has the weight decay in it."""
+    """New w and u (docs/method.md, section 2); g has the weight decay in it."""
     u = m * f64(u) + g
     s = g + m * u if nesterov else u
     return f64(w) - rate * s, u

@@ -24,7 +24,7 @@ sys.modules["hogblock.kernels.cuda.jit"].SIMULATED = True
 from hogblock import Augmentation, CNNClassifier, Cuda, MLPClassifier
 from hogblock.datasets import load_digits_images
 from hogblock.kernels.cuda import job, launch, products
-from hogblock.kernels.cuda.program import Rules, Shape, make_program
+from hogblock.kernels.cuda.program import RunInputs, Shape, make_program
 from hogblock.models import (
     AvgPool2D,
     Conv2D,
@@ -82,16 +82,16 @@ def _launch(self, name, blocks, threads, shared, arguments, stream=0):
     launch.KERNELS[name](*arguments)
 
 
-def _rules(network, samples):
+def _inputs(network, samples):
     header = {
         job.BATCHES: 1, job.SAMPLES: samples, job.STEPS: 1, job.STATIC: 1,
         job.FEATURES: int(np.prod(network.input_shape)), job.STORAGE: 2,
         job.RATE_POINTS: 1, job.PARAMETERS: network.size, job.OWN_PLANS: 1,
     }  # fmt: skip
     features = header[job.FEATURES]
-    return Rules(
+    return RunInputs(
         header=header,
-        schedule=[(0, False, [0])],
+        stretches=[(0, False, [0])],
         writes=np.ones((1, 1), int),
         keys=np.zeros((1, 2), np.uint32),
         team_keys=np.zeros(1, np.uint32),
@@ -116,7 +116,7 @@ def gradient_error(network, batch=32, samples=29):
     x = random.integers(0, 256, (samples, *network.input_shape)).astype(np.uint8)
     y = random.integers(0, network.output_shape[0], samples).astype(np.int32)
     plan = make_plan(network, batch, "softmax")
-    program = make_program([plan], Shape(1, 1, 1), batch, _rules(network, samples))
+    program = make_program([plan], Shape(1, 1, 1), batch, _inputs(network, samples))
     momentum, record = np.zeros(network.size, np.float32), np.zeros(4, np.float32)
     work = np.zeros(program.work_size, np.float32)
     arguments = (

@@ -4,16 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hogblock.engines.cpu.task import STORAGE, private_floats
+from hogblock.engines.cpu.memory import private_floats
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_of
-from hogblock.kernels.cpu.job import Data
+from hogblock.kernels.cpu.job import Samples
 from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.kernels.cpu.run import run_forward
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan
 from hogblock.training.scaling import Scaling
+from hogblock.training.storage import STORAGE
 
 CHUNK = 128
 SAMPLES_A_THREAD = 4096
@@ -49,7 +50,7 @@ def outputs_of(
     plan = lowered.plans[0]
     own = private_floats(params=network.size)["params"]  # kernels want a cache line
     own[:] = params
-    data = Data(
+    samples = Samples(
         x=x.ctypes.data,
         storage=STORAGE[x.dtype],
         n_features=x.shape[1],
@@ -68,7 +69,7 @@ def outputs_of(
     def run(first, end):
         space = private_floats(work=lowered.work_size, zeros=lowered.zeros_size)
         run_forward(
-            plan.ops, plan.reals, plan.n_forward, own, *space.values(), data, first,
+            plan.ops, plan.reals, plan.n_forward, own, *space.values(), samples, first,
             end, out, image_op_of(plan.ops),
         )  # fmt: skip
 

@@ -5,8 +5,8 @@ import os
 import time
 import traceback
 
-from hogblock.engines.cpu.shared import Attached
-from hogblock.engines.cpu.task import arguments_of
+from hogblock.engines.cpu.memory import Attached
+from hogblock.engines.cpu.pack import arguments_of
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import OVER
 from hogblock.kernels.cpu.run import run_steps

@@ -4,9 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from hogblock.engines.devices import Cuda, is_device_array, simulated
-
-__all__ = ["Arrays", "SimulatedArray", "is_device_array"]
+from hogblock.engines.devices import Cuda, simulated
 
 
 class Arrays:

@@ -1,38 +1,102 @@
-"""The engine of one CUDA device: the same runs as ``engines.cpu.engine``, on a card.
+"""The engine of CUDA devices: workers are teams of thread blocks.
 
-Workers are teams of thread blocks. A launch runs until an epoch is over, or until some
-hundredths of a second are, so that Ctrl-C is served; the host is told of an epoch while
-the next one runs.
+What needs a CUDA package is imported where it is used: nobody loads one before a
+device is wanted.
 """
 
-import time
-from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hogblock.engines.cuda.arrays import Arrays
-from hogblock.engines.cuda.card import Card, lost_blocks
-from hogblock.engines.cuda.memory import Memory, threads_of
-from hogblock.engines.cuda.rules import program_of
-from hogblock.engines.cuda.timing import Pace, Span
-from hogblock.engines.devices import Cuda, simulated
-from hogblock.kernels.cuda import job
-from hogblock.kernels.cuda.estimate import best_blocks
-from hogblock.kernels.cuda.launch import launcher_of
-from hogblock.kernels.cuda.program import Shape
-from hogblock.kernels.cuda.tiles import SHARED_BYTES
+from hogblock.engines.base import Engine
+from hogblock.engines.cuda.availability import check_available
+from hogblock.engines.devices import Cuda, cuda_devices
+from hogblock.engines.locations import (
+    device_of,
+    index_of,
+    is_device_array,
+    location_of,
+    on_host,
+)
 from hogblock.methods import Method
 from hogblock.models.network import Network
-from hogblock.models.plan import make_plan
-from hogblock.training.settings import Epoch, OnEpoch, Result, Settings, TrainingData
+from hogblock.training.settings import TrainingData
 
 TEAMS = 8
 """Workers by default: staleness grows with their number, barriers with their size."""
 
 MINIBATCHES_A_TEAM = 4
-SIMULATED_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class CudaEngine(Engine):
+    """Trains on one device, or on several as concurrent parameter servers.
+
+    Attributes
+    ----------
+    devices : tuple of Cuda
+        At least one.
+    """
+
+    devices: tuple[Cuda, ...]
+
+    @classmethod
+    def named(cls, device):
+        found = cuda_devices(device)
+        if not found:
+            return None
+        check_available(d.index for d in found)
+        return cls(found)
+
+    @classmethod
+    def holding(cls, X, device="auto") -> "CudaEngine":
+        """The engine of the device on which a device array lies.
+
+        device : str, object or sequence of these
+            Of an estimator: its options of that device, if they are there.
+        """
+        here = device_of(X)
+        known = {d.index: d for d in cuda_devices(device)}
+        return cls((known.get(here.index, here),))
+
+    @property
+    def name(self):
+        names = [d.name for d in self.devices]
+        return names if len(names) > 1 else names[0]
+
+    @property
+    def location(self):
+        return self.devices[0].name
+
+    def refusal_of(self, X):
+        if is_device_array(X) and index_of(X) not in {d.index for d in self.devices}:
+            return f"pass device={location_of(X)!r}, or copy X"
+        return None
+
+    def runs(self, method):
+        """Several devices have parameters of their own each: they own blocks."""
+        return not method.locks and (len(self.devices) == 1 or method.owns_blocks)
+
+    def usable_workers(self, network, method, n_jobs, batches):
+        return usable_workers(network, method, _teams(n_jobs), batches)
+
+    def workers_of(self, settings):
+        return settings.workers * len(self.devices)
+
+    def train(self, network, data, settings, params, on_epoch, momentum, progress):
+        run = network, _in_singles(data), settings, params, on_epoch, momentum, progress
+        if len(self.devices) > 1:
+            from hogblock.engines.cuda import servers
+
+            return servers.train(*run, devices=self.devices)
+        from hogblock.engines.cuda import training
+
+        return training.train(*run, device=self.devices[0])
+
+    def outputs(self, network, params, X, inputs, threads=1):
+        from hogblock.engines.cuda import predict
+
+        return on_host(predict.outputs_of(network, params, X, inputs, self.devices[0]))
 
 
 def usable_workers(
@@ -48,7 +112,7 @@ def usable_workers(
     batches : int
         Minibatches of an epoch.
     """
-    if method.name in ("sgd", "sync"):  # one team shares the minibatch
+    if method.one_worker or method.together:  # one team shares the minibatch
         return 1
     wanted = n_jobs
     if wanted is None:
@@ -57,253 +121,22 @@ def usable_workers(
     return max(1, min(wanted, rows // method.blocks_per_worker, batches))
 
 
-def shape_of(
-    network: Network,
-    settings: Settings,
-    device: Cuda,
-    persistent: bool,
-    sharing: int = 1,
-) -> Shape:
-    """Teams, their thread blocks and threads, as they fit the device.
-
-    Parameters
-    ----------
-    network, settings, device
-        Of the run.
-    persistent : bool
-        All blocks have to be on the device at once.
-    sharing : int, default=1
-        Runs that share the device.
-
-    Raises
-    ------
-    ValueError
-        If they do not, with the numbers.
-    """
-    workers, batch = settings.workers, settings.batch
-    threads, blocks = threads_of(device), device.blocks_per_worker
-    if simulated():
-        if persistent and blocks not in (None, 1):
-            raise ValueError(
-                f"blocks_per_worker={blocks} of {device}: the simulator runs one block "
-                "after another, so that a team has one; use launch='graph'"
-            )
-        return Shape(workers, 1 if persistent else blocks or SIMULATED_BLOCKS, threads)
-    with Arrays(device).current():
-        launcher = launcher_of(device.index)
-        name = "train" if persistent else "one_phase"  # compiles no more than runs
-        resident = launcher.resident_blocks(name, threads, SHARED_BYTES) // sharing
-    if blocks is None:
-        plan = make_plan(network, batch, settings.loss)
-        blocks = best_blocks(plan, batch, workers, max(resident, workers), threads)
-    if persistent and blocks * workers > resident:
+def _teams(n_jobs: int | None) -> int | None:
+    """`n_jobs` of a CUDA device, where None lets the engine choose."""
+    if n_jobs in (None, -1):
+        return None
+    if n_jobs < 1:
         raise ValueError(
-            f"{workers} workers (n_jobs) of blocks_per_worker={blocks} are "
-            f"{workers * blocks} thread blocks of {threads} threads, which meet at "
-            f"barriers; {device.name} holds {resident} at once. Use fewer of either, "
-            "or launch='graph'"
+            f"n_jobs={n_jobs} must be None, -1 or above 0 on a CUDA device"
         )
-    return Shape(workers, blocks, threads)
+    return n_jobs
 
 
-def train(
-    network: Network,
-    data: TrainingData,
-    settings: Settings,
-    params: np.ndarray,
-    on_epoch: OnEpoch = lambda epoch: False,
-    momentum: np.ndarray | None = None,
-    progress: Callable[[int], None] = lambda steps: None,
-    *,
-    device: Cuda,
-) -> Result:
-    """Train `network` from `params`; as ``hogblock.engines.cpu.engine.train``.
-
-    Parameters
-    ----------
-    network, data, settings, params, on_epoch, momentum, progress
-        See there. ``data.x`` is float32 or uint8, and may lie on the device.
-    device : Cuda
-
-    Raises
-    ------
-    ValueError
-        If the run does not fit the device's limits.
-    DeviceMemoryError
-        If it does not fit its memory.
-    WorkerError
-        If a team's blocks have lost each other.
-    """
-    persistent = device.launch != "graph"
-    shape = shape_of(network, settings, device, persistent)
-    static = simulated() or not persistent
-    program = program_of(network, data, settings, shape, device, static=static)
-    check_shared(program, device)
-    card = Card(Memory(device, program, data, params, momentum), persistent)
-    return Training(card, settings, len(data.x), on_epoch, progress).run()
-
-
-def check_shared(program, device: Cuda) -> None:
-    """Raise if a block of the run would need more shared memory than there is."""
-    if program.shared_bytes > SHARED_BYTES:
-        needed, most = program.shared_bytes / 1024, SHARED_BYTES / 1024
-        raise ValueError(
-            f"the network's widest normalisation needs {needed:.0f} KiB of a thread "
-            f"block's shared memory on {device.name}; {most:.0f} KiB are allowed: "
-            "normalise images of fewer channels"
-        )
-
-
-class _Launched(NamedTuple):
-    """Work that is on the device.
-
-    Attributes
-    ----------
-    span : Span
-    steps : int
-    epoch : int or None
-        The epoch that it ends.
-    read : callable or None
-        Gives the card's ``Snapshot`` then.
-    """
-
-    span: Span
-    steps: int
-    epoch: int | None
-    read: Callable | None
-
-
-class Training:
-    """The host's side of a run: hands out minibatches, tells of epochs.
-
-    Parameters
-    ----------
-    card : Card
-        Or several that act as one, see ``servers``.
-    settings : Settings
-    n_samples : int
-    on_epoch, progress
-        See `train`.
-    """
-
-    def __init__(self, card, settings: Settings, n_samples: int, on_epoch, progress):
-        batches = -(-n_samples // settings.batch)
-        self._card, self._settings, self._batches = card, settings, batches
-        self._n_samples = n_samples
-        self._on_epoch, self._progress = on_epoch, progress
-        # An epoch that decides about the next one has to be over before it begins.
-        alone = settings.workers == 1 or settings.gate == "held"
-        self._depth = 1 if alone else 2
-        self._end = batches * settings.epochs
-        self._pace = Pace()
-        self._limit = 0
-        self._losses: list[float] = []
-        self._rate_factor = 1.0
-        self._started = self._held = self._device_seconds = 0.0
-
-    def run(self) -> Result:
-        """Train; returns what came of it."""
-        interrupted = False
-        pending: deque[_Launched] = deque()
-        self._started = time.perf_counter()
-        try:
-            try:
-                self._fill(pending)
-                while pending:
-                    self._finish(pending)
-                    self._fill(pending)
-            except KeyboardInterrupt:
-                interrupted = True
-                while pending:
-                    self._finish(pending)
-        except BaseException:
-            self._card.synchronise()  # kernels work on memory that is freed next
-            raise
-        seconds = self._seconds
-        loss_so_far = self._loss_so_far()
-        outcome = self._card.outcome()
-        return Result(
-            losses=self._losses,
-            loss_so_far=loss_so_far,
-            workers=self._settings.workers,
-            steps=int(outcome.steps_per_worker.sum()),
-            samples=self._samples,
-            seconds=seconds,
-            interrupted=interrupted,
-            device_seconds=self._device_seconds,
-            **outcome._asdict(),
-        )
-
-    @property
-    def _seconds(self) -> float:
-        return time.perf_counter() - self._started - self._held
-
-    @property
-    def _goes_on(self) -> bool:
-        return self._limit < self._end
-
-    @property
-    def _samples(self) -> int:
-        """Samples in the minibatches that were put on the device."""
-        epochs, rest = divmod(self._limit, self._batches)
-        each = epochs * self._n_samples + rest * self._settings.batch
-        own_epochs = self._settings.method.epochs == "worker"
-        return each * (self._settings.workers if own_epochs else 1)
-
-    def _loss_so_far(self) -> float | None:
-        """Mean loss over what was trained of the epoch after the last one."""
-        if len(self._losses) == self._settings.epochs:
-            return None
-        record = self._card.snapshot(len(self._losses))().record
-        weight = record[job.WEIGHT_SUM]
-        return float(record[job.LOSS_SUM] / weight) if weight else None
-
-    def _fill(self, pending: deque[_Launched]) -> None:
-        """Put on the device what may be there by now."""
-        while self._goes_on and len(pending) < self._depth:
-            pending.append(self._launch())
-
-    def _launch(self) -> _Launched:
-        """Put the rest of the epoch, or some part of it, on the device."""
-        end = (self._limit // self._batches + 1) * self._batches
-        target = min(end, self._limit + self._pace.steps)
-        span = self._card.run_to(target)
-        steps, self._limit = target - self._limit, target
-        if target < end:
-            return _Launched(span, steps, None, None)
-        epoch = target // self._batches - 1
-        return _Launched(span, steps, epoch, self._card.snapshot(epoch))
-
-    def _finish(self, pending: deque[_Launched]) -> None:
-        """Wait for the first launch of these; tell of the epoch that it ends."""
-        launched = pending[0]
-        seconds = launched.span.wait()
-        pending.popleft()
-        self._device_seconds += seconds
-        self._pace.learn(launched.steps, seconds)
-        if launched.epoch is None:
-            return
-        params, record, failed = launched.read()
-        if failed:
-            raise lost_blocks(self._card.name)
-        weight = record[job.WEIGHT_SUM]
-        loss = record[job.LOSS_SUM] / weight if weight else 0.0
-        self._losses.append(float(loss))
-        epoch = Epoch(
-            launched.epoch, float(loss), params, self._seconds, self._rate_factor
-        )
-        before = time.perf_counter()
-        if self._on_epoch(epoch):
-            # What is on the device is trained to the end of its epoch, and counts.
-            self._end = -(-self._limit // self._batches) * self._batches
-        if self._depth == 1:
-            self._held += time.perf_counter() - before
-        factor = self._settings.momentum_factor(
-            epoch.index + 1, self._rate_factor, epoch.rate_factor
-        )
-        if factor != 1:
-            self._card.scale_momentum(factor)
-        if epoch.rate_factor != self._rate_factor:
-            self._rate_factor = epoch.rate_factor
-            self._card.set_rate_factor(epoch.rate_factor)
-        self._progress((launched.epoch + 1) * self._batches)
+def _in_singles(data: TrainingData) -> TrainingData:
+    """float64 X of the host as float32, scaled on the way; other X as it is."""
+    if is_device_array(data.x):
+        return data
+    data = replace(data, x=data.scaling.storable(data.x))
+    if data.x.dtype != np.float64:
+        return data
+    return data.copied(np.empty(data.x.shape, np.float32))

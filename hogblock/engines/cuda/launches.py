@@ -45,9 +45,9 @@ class Layered:
         self._each_alone = bool(table[job.TEAM_EPOCHS])
         self._own = int(table[job.OWN_PLANS])
         self._plans = _plan_rows(memory.program)
-        self._schedule = _schedule_of(memory.program)
+        self._stretches = _stretches_of(memory.program)
         # Sequences that are drawn at random hardly ever come again.
-        drawn = any(random for _, random, _ in self._schedule)
+        drawn = any(random for _, random, _ in self._stretches)
         self._at_once = 1 if drawn else STEPS_A_GRAPH
         keys = int(table[job.TEAM_KEYS_AT])
         self._keys = table[keys : keys + self._teams].view(np.uint32)
@@ -81,7 +81,7 @@ class Layered:
 
     def _plan(self, team: int, ticket: int) -> int:
         """As ``kernels.cuda.step.choose_plan``."""
-        _, random, plans = [p for p in self._schedule if p[0] <= ticket][-1]
+        _, random, plans = [p for p in self._stretches if p[0] <= ticket][-1]
         turn = self._drawn[team]
         if random:
             turn = int(hash_bits(np.uint32(turn), self._keys[team]))
@@ -122,11 +122,11 @@ def _plan_rows(program) -> list[tuple[int, int]]:
     ]
 
 
-def _schedule_of(program) -> list[tuple[int, bool, list[int]]]:
-    """Phases of the run: start, whether plans are drawn at random, plans."""
+def _stretches_of(program) -> list[tuple[int, bool, list[int]]]:
+    """Stretches of the run: start, whether plans are drawn at random, plans."""
     table = program.table
-    width, size = int(table[job.SCHEDULE_WIDTH]), int(table[job.SCHEDULE_SIZE])
-    at = int(table[job.SCHEDULE_AT])
+    width, size = int(table[job.STRETCH_WIDTH]), int(table[job.STRETCH_COUNT])
+    at = int(table[job.STRETCHES_AT])
     rows = table[at : at + width * size].reshape(size, width)
     return [(int(r[0]), bool(r[2]), r[3 : 3 + r[1]].tolist()) for r in rows]
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from hogblock.engines.cuda.arrays import Arrays
-from hogblock.engines.devices import Cuda, index_of, is_device_array, simulated
+from hogblock.engines.devices import Cuda, simulated
+from hogblock.engines.locations import index_of, is_device_array
 from hogblock.errors import DeviceMemoryError
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.launch import (

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hogblock.engines.devices import device_of
+from hogblock.engines.cuda.arrays import Arrays
+from hogblock.engines.locations import device_of
 
 VALUES_AT_ONCE = 1 << 22
 """So many float64 copies are made at a time: 32 MiB."""
@@ -19,8 +20,6 @@ def device_moments(
     weights : ndarray of shape (n_samples,) or (0,), float32
     origin : ndarray of shape (n_columns,), float64
     """
-    from hogblock.engines.cuda.arrays import Arrays
-
     arrays = Arrays(device_of(x))
     xp = arrays.xp
     n_samples, n_columns = x.shape

@@ -3,9 +3,9 @@
 import numpy as np
 
 from hogblock.engines.cuda.arrays import Arrays
-from hogblock.engines.cuda.engine import check_shared
 from hogblock.engines.cuda.memory import threads_of
-from hogblock.engines.cuda.rules import forward_program
+from hogblock.engines.cuda.pack import forward_program
+from hogblock.engines.cuda.training import check_shared
 from hogblock.engines.devices import Cuda, simulated
 from hogblock.kernels.cuda.launch import as_argument, launcher_of
 from hogblock.kernels.cuda.program import Shape

@@ -1,7 +1,7 @@
 """Several CUDA devices as concurrent parameter servers.
 
-METHOD.md section 3, after Kungurtsev et al. (arXiv 1905.11845): each device serves one
-part of the partitioned but shared model and has workers of its own. They train on the
+See docs/method.md, section 8, after Kungurtsev et al. (arXiv 1905.11845): each device
+serves one part of the shared model and has workers of its own. They train on the
 device's share of the minibatches, on a full vector of parameters of which they own one
 part; the rest mirrors the other servers' parts. Every `MINIBATCHES_A_PUSH`
 minibatches of a worker, a device copies its part into the others' mirrors while their
@@ -10,17 +10,17 @@ mirror is behind comes on top of the staleness that is counted within a device.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from hogblock.engines.cuda.card import Card, Outcome, Snapshot, stream_of_its_own
-from hogblock.engines.cuda.engine import Training, check_shared, shape_of
 from hogblock.engines.cuda.memory import Memory
-from hogblock.engines.cuda.rules import program_of
+from hogblock.engines.cuda.pack import program_of
+from hogblock.engines.cuda.training import Training, check_shared, shape_of
 from hogblock.engines.devices import Cuda, simulated
-from hogblock.models.blocks import Block, partition
+from hogblock.models.blocks import Block
 from hogblock.models.network import Network
+from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
 
 MINIBATCHES_A_PUSH = 16
@@ -38,7 +38,7 @@ def train(
     *,
     devices: tuple[Cuda, ...],
 ) -> Result:
-    """Train `network` from `params`; as ``hogblock.engines.cpu.engine.train``.
+    """Train `network` from `params`; as ``engines.base.Engine.train``.
 
     Parameters
     ----------
@@ -57,42 +57,30 @@ def train(
     Raises
     ------
     ValueError, DeviceMemoryError, WorkerError
-        As ``cuda.engine.train``.
+        As ``cuda.training.train``.
     """
-    each, own_epochs = _check(network, settings, devices)
-    blocks = partition(network, len(devices) * each)
-    owned = [range(k * each, (k + 1) * each) for k in range(len(devices))]
+    _check(network, settings, devices)
+    run_plan = make_run_plan(network, data, settings, devices=len(devices))
+    owned = [run_plan.own_blocks(rank) for rank in range(len(devices))]
     servers = []
     for rank, device in enumerate(devices):
         sharing = sum(d.index == device.index for d in devices)
-        shape = shape_of(network, settings, device, True, sharing)
-        program = program_of(
-            network,
-            data,
-            settings,
-            shape,
-            device,
-            blocks=blocks,
-            own=list(owned[rank]),
-            static=simulated(),
-            server=(rank, len(devices)),
-        )
+        shape = shape_of(run_plan, device, True, sharing)
+        program = program_of(run_plan, shape, device, static=simulated(), server=rank)
         check_shared(program, device)
         part = None
-        if momentum is not None and len(momentum) == len(devices) * settings.workers:
+        if momentum is not None and len(momentum) == run_plan.workers:
             part = momentum[rank * settings.workers :][: settings.workers]
         stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
-    everybody = settings.workers * len(devices)
-    push_after = MINIBATCHES_A_PUSH * (1 if own_epochs else everybody)
-    together = Servers(servers, blocks, owned, push_after)
-    settings = replace(settings, workers=everybody)
-    return Training(together, settings, len(data.x), on_epoch, progress).run()
+    push_after = MINIBATCHES_A_PUSH * (1 if run_plan.own_epochs else run_plan.workers)
+    together = Servers(servers, run_plan.blocks, owned, push_after)
+    return Training(together, run_plan, on_epoch, progress).run()
 
 
-def _check(network: Network, settings: Settings, devices) -> tuple[int, bool]:
-    """Blocks that a device owns, and whether every worker has epochs of its own."""
+def _check(network: Network, settings: Settings, devices) -> None:
+    """Refuse more devices than there are rows to own, and graphs."""
     each = settings.method.blocks_per_worker
     rows = sum(t.rows for t in network.tensors)
     if len(devices) * each > rows:
@@ -104,7 +92,6 @@ def _check(network: Network, settings: Settings, devices) -> tuple[int, bool]:
         raise ValueError(
             "launch='graph' does not run on several devices: use launch='auto'"
         )
-    return each, settings.method.epochs == "worker"
 
 
 class Servers:

@@ -1,7 +1,7 @@
-"""Shared memory of a run: one segment, many named arrays, nothing left behind.
+"""Memory of a run: one shared segment, many named arrays, nothing left behind.
 
 The segment's name lives only while the workers attach: the parent unlinks it as soon as
-all have, so a process killed later leaves no file (PRACTICES R1-R5 of the project).
+all have, so a process killed later leaves no file.
 """
 
 import errno
@@ -70,6 +70,11 @@ def private_arrays(specification: Specification) -> dict[str, np.ndarray]:
     raw = np.zeros(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return views(raw[start : start + size].data, specification)
+
+
+def private_floats(**sizes: int) -> dict[str, np.ndarray]:
+    """Zeroed float32 arrays that start on a cache line."""
+    return private_arrays({name: ((n,), "f4") for name, n in sizes.items()})
 
 
 class Segment:

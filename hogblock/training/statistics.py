@@ -4,17 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.engines.cpu.task import STORAGE
-from hogblock.engines.devices import is_device_array
-from hogblock.engines.locations import on_host
+from hogblock.engines.cuda.moments import device_moments
+from hogblock.engines.locations import is_device_array, on_host
 from hogblock.kernels.cpu.moments import column_moments
+from hogblock.training.storage import STORAGE
 
 SQUARES = 1e140
 """Sums of squares of larger values, or of smaller ones than the inverse, may leave
 float64."""
 
 
-class Moments(NamedTuple):
+class Statistics(NamedTuple):
     """Statistics of columns.
 
     Attributes
@@ -31,8 +31,8 @@ class Moments(NamedTuple):
     high: np.ndarray
 
     @classmethod
-    def of(cls, x, weights: np.ndarray, channels: int | None = None) -> "Moments":
-        """Moments of the rows of positive weight.
+    def of(cls, x, weights: np.ndarray, channels: int | None = None) -> "Statistics":
+        """Statistics of the rows of positive weight.
 
         Parameters
         ----------
@@ -40,8 +40,8 @@ class Moments(NamedTuple):
             On the host, or CuPy's on a device.
         weights : ndarray of shape (n_samples,) or (0,), float32
         channels : int, default=None
-            Columns are pixels of so many channels, channels last, and get the moments
-            of all pixels of their channel.
+            Columns are pixels of so many channels, channels last, and get the
+            statistics of all pixels of their channel.
         """
         found = cls._about_first_row(x, weights, channels)
         largest = np.maximum(np.abs(found.low), np.abs(found.high))
@@ -53,7 +53,7 @@ class Moments(NamedTuple):
         return cls(found.total, *(np.ldexp(each, power) for each in found[1:]))
 
     @classmethod
-    def _about_first_row(cls, x, weights, channels) -> "Moments":
+    def _about_first_row(cls, x, weights, channels) -> "Statistics":
         """Sums about a value that is there lose no digits far from zero."""
         first = 0 if weights.size == 0 else int(np.argmax(weights > 0))
         origin = on_host(x[first]).astype(np.float64)
@@ -73,8 +73,8 @@ class Moments(NamedTuple):
                 origin + sums[3],
             )  # fmt: skip
 
-    def joined(self, more: "Moments") -> "Moments":
-        """Moments of the rows of both."""
+    def joined(self, more: "Statistics") -> "Statistics":
+        """Statistics of the rows of both."""
         total = self.total + more.total
         share = more.total / total
         apart = more.mean - self.mean
@@ -85,7 +85,7 @@ class Moments(NamedTuple):
             + share * (more.deviation / unit) ** 2
             + share * (1 - share) * (apart / unit) ** 2
         )
-        return Moments(
+        return Statistics(
             total,
             self.mean + share * apart,
             unit * np.sqrt(variance),
@@ -97,8 +97,6 @@ class Moments(NamedTuple):
 def _sums(x, weights, origin) -> tuple[float, np.ndarray]:
     """Sum of weights, and the sums of `column_moments`."""
     if is_device_array(x):
-        from hogblock.engines.cuda.moments import device_moments
-
         return device_moments(x, weights, origin)
     sums = np.empty((4, x.shape[1]))
     total = column_moments(
@@ -108,7 +106,7 @@ def _sums(x, weights, origin) -> tuple[float, np.ndarray]:
 
 
 def _joined(sums: np.ndarray, channels: int) -> np.ndarray:
-    """Moments of all pixels of a channel, at each of its columns."""
+    """Sums of all pixels of a channel, at each of its columns."""
     pixels = sums.reshape(4, -1, channels)
     joined = np.stack(
         [*pixels[:2].sum(axis=1), pixels[2].min(axis=0), pixels[3].max(axis=0)]

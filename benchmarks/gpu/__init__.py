@@ -1,0 +1,1 @@
+"""The engine for graphics cards: measured beside PyTorch, and predicted."""

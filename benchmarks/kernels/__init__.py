@@ -1,0 +1,1 @@
+"""Kernels of the host, alone on one core."""

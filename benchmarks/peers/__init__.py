@@ -1,0 +1,1 @@
+"""hogblock beside PyTorch, JAX and scikit-learn on a processor."""

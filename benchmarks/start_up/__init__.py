@@ -1,0 +1,1 @@
+"""What a fit costs beside its training, and small data."""

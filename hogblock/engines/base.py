@@ -1,0 +1,140 @@
+"""What an engine is: what trains a model, and computes its outputs, on some device.
+
+To add one, write its class and a row of ``engines.registry.ENGINES``: estimators find
+it by the prefix of their ``device``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from hogblock.engines.locations import HOST, is_device_array
+from hogblock.methods import METHODS, Method
+from hogblock.models.network import Network
+from hogblock.training.scaling import Scaling
+from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
+
+
+class Engine(ABC):
+    """Trains on the devices that it was made for; making one starts nothing."""
+
+    @classmethod
+    @abstractmethod
+    def named(cls, device) -> "Engine | None":
+        """The engine that an estimator's `device` names, or None if it is unknown.
+
+        Parameters
+        ----------
+        device : str, object or sequence of these
+            The first is a name that begins with the engine's prefix, or an object that
+            has it as its ``prefix``.
+
+        Raises
+        ------
+        DeviceUnavailableError
+            If it cannot be used: says what is missing, and what mends it.
+        """
+
+    @property
+    @abstractmethod
+    def name(self) -> str | list[str]:
+        """As in ``device_`` of an estimator."""
+
+    @property
+    def location(self) -> str:
+        """Where it reads arrays that do not lie on the host, see ``locations``."""
+        return HOST
+
+    def refusal_of(self, X) -> str | None:
+        """What to do instead, if X does not lie where this engine can read it."""
+        if is_device_array(X):
+            return "pass device='cuda' or 'auto', or a copy of X on the host"
+        return None
+
+    def runs(self, method: Method | type[Method]) -> bool:
+        """Whether a method runs here, by its traits."""
+        return True
+
+    def supports(self, method: Method) -> str | None:
+        """None if a method runs here, else the reason why not."""
+        if self.runs(method):
+            return None
+        allowed = [name for name, known in METHODS.items() if self.runs(known)]
+        return (
+            f"method={method.name!r} does not run on {self.name}; allowed there are "
+            f"{', '.join(map(repr, allowed))}"
+        )
+
+    @abstractmethod
+    def usable_workers(
+        self, network: Network, method: Method, n_jobs: int | None, batches: int
+    ) -> int:
+        """Workers of a run, by device.
+
+        Parameters
+        ----------
+        network : Network
+        method : Method
+        n_jobs : int or None
+            Of an estimator.
+        batches : int
+            Minibatches of an epoch.
+        """
+
+    def workers_of(self, settings: Settings) -> int:
+        """Workers of a run on all devices together."""
+        return settings.workers
+
+    @abstractmethod
+    def train(
+        self,
+        network: Network,
+        data: TrainingData,
+        settings: Settings,
+        params: np.ndarray,
+        on_epoch: OnEpoch,
+        momentum: np.ndarray | None,
+        progress: Callable[[int], None],
+    ) -> Result:
+        """Train `network` from `params`.
+
+        Parameters
+        ----------
+        network : Network
+        data : TrainingData
+        settings : Settings
+            ``settings.workers`` comes from `usable_workers`.
+        params : ndarray of shape (network.size,), float32
+            Not changed.
+        on_epoch : callable
+            Called in this process after every epoch with an ``Epoch``; True ends the
+            run.
+        momentum : ndarray of shape (workers, network.size) or None
+            Of the workers of all devices; None is zeros.
+        progress : callable
+            Told now and then how many minibatches are done.
+        """
+
+    def outputs(
+        self, network: Network, params: np.ndarray, X, inputs: Scaling, threads: int = 1
+    ) -> np.ndarray:
+        """Raw outputs (before softmax or logistic) on the host, of X on its device.
+
+        An engine that reads X from the host need not have them: there the processor
+        predicts, whatever has trained.
+
+        Parameters
+        ----------
+        network : Network
+        params : ndarray of shape (network.size,), float32
+        X : array of shape (n_samples, n_features)
+        inputs : Scaling
+        threads : int, default=1
+            Of the host.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), float32
+        """
+        raise NotImplementedError(f"{self.name} computes no outputs")

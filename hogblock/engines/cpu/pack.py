@@ -1,0 +1,187 @@
+"""Packs a run plan for workers on the host: tasks, and the arrays that they share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hogblock.engines.cpu.memory import Specification, private_floats
+from hogblock.kernels import counters as c
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import job, space
+from hogblock.kernels.cpu.image_ops import image_op_of
+from hogblock.kernels.cpu.lowering import lower_plans
+from hogblock.methods import Method
+from hogblock.models.plan import Plan
+from hogblock.training.run_plan import RunPlan
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a worker needs besides the shared arrays; picklable.
+
+    Attributes
+    ----------
+    rank, workers : int
+    plans : kernels.cpu.job.Plans
+    samples, rule : dict
+        Fields of ``job.Samples`` and ``job.UpdateRule`` that are not shared arrays.
+    work_size, zeros_size, blocks : int
+    key : int
+        Of this worker's random numbers.
+    """
+
+    rank: int
+    workers: int
+    plans: job.Plans
+    samples: dict
+    rule: dict
+    work_size: int
+    zeros_size: int
+    blocks: int
+    key: int
+
+
+def write_code(method: Method) -> int:
+    """How an update reaches the shared parameters: a WRITE_ code of the kernels."""
+    if method.together:
+        return job.WRITE_MEAN
+    if method.locks:
+        return job.WRITE_LOCKED
+    return job.WRITE_ATOMIC if method.atomic else job.WRITE_PLAIN
+
+
+def tasks_of(run_plan: RunPlan) -> list[Task]:
+    """The tasks of all workers."""
+    settings = run_plan.settings
+    lowered = lower_plans(run_plan.plans)
+    rule = {
+        "write": write_code(settings.method),
+        "copy_read": int(run_plan.copy_read),
+        "own_epochs": int(run_plan.own_epochs),
+        "rate": settings.rate,
+        "rate_points": settings.rate_points,
+        "m": np.float32(settings.momentum),
+        "nesterov": int(settings.nesterov),
+        "decay": np.float32(settings.alpha),
+    }
+    samples = {
+        **run_plan.scaling,
+        "storage": run_plan.storage,
+        "n_features": run_plan.n_features,
+        "n_samples": run_plan.n_samples,
+        "batch": settings.batch,
+        "batches": run_plan.batches,
+        "shuffle": int(settings.shuffle),
+        "order_key": run_plan.order_key,
+        "augment": run_plan.augment,
+    }
+    return [
+        Task(
+            rank=rank,
+            workers=run_plan.workers,
+            plans=_plans_of(run_plan, lowered.plans, rank),
+            samples=samples,
+            rule=rule,
+            work_size=lowered.work_size,
+            zeros_size=lowered.zeros_size,
+            blocks=len(run_plan.blocks),
+            key=int(run_plan.worker_keys[rank]),
+        )
+        for rank in range(run_plan.workers)
+    ]
+
+
+def _plans_of(run_plan: RunPlan, plans: list[Plan], rank: int) -> job.Plans:
+    """A worker's plans of different lengths behind one another; `plans` are lowered."""
+    numbers = run_plan.plans_of(rank)
+    chosen = [plans[number] for number in numbers]
+    longest = max(len(p.ops) for p in chosen)
+    tensors = max(len(p.updated) for p in chosen)
+    ops = np.zeros((len(chosen), longest, space.ROW_WIDTH), np.int64)
+    reals = np.zeros((len(chosen), longest, op.REAL_WIDTH), np.float32)
+    ranges = np.zeros((len(chosen), tensors, 3), np.int64)
+    for k, plan in enumerate(chosen):
+        ops[k, : len(plan.ops)] = plan.ops
+        reals[k, : len(plan.ops)] = plan.reals
+        ranges[k, : len(plan.updated)] = plan.updated
+    bags = np.zeros(
+        (len(run_plan.bags), max(len(b.plans) for b in run_plan.bags)), np.int64
+    )
+    for row, bag in zip(bags, run_plan.bags, strict=True):
+        row[: len(bag.plans)] = bag.plans
+    return job.Plans(
+        ops=ops,
+        reals=reals,
+        n_forward=np.array([p.n_forward for p in chosen], np.int64),
+        n_ops=np.array([len(p.ops) for p in chosen], np.int64),
+        tensors=ranges,
+        writes=run_plan.writes[numbers],
+        stretch_start=np.array([b.start for b in run_plan.bags], np.int64),
+        stretch_plans=bags,
+        stretch_length=np.array([len(b.plans) for b in run_plan.bags], np.int64),
+        stretch_random=np.array([b.drawn for b in run_plan.bags], np.uint8),
+    )
+
+
+def shared_specification(run_plan: RunPlan) -> Specification:
+    """Arrays that parent and workers share, samples not included.
+
+    ``momentum`` and ``staleness`` belong to one worker each; they lie here so that the
+    parent can take them over at the end.
+    """
+    workers, blocks, size = (
+        run_plan.workers,
+        len(run_plan.blocks),
+        run_plan.n_parameters,
+    )
+    together = run_plan.settings.method.together
+    return {
+        "params": ((size,), "f4"),
+        "counters": (((c.BLOCKS + blocks) * c.STRIDE,), "i8"),
+        "gradients": ((workers, size) if together else (0, 0), "f4"),
+        "record": ((workers, run_plan.settings.epochs, c.RECORD_WIDTH), "f8"),
+        "staleness": ((workers, c.AGES, blocks, c.STALENESS_BINS), "i8"),
+        "momentum": ((workers, size), "f4"),
+        "rate_factor": ((1,), "f4"),
+    }
+
+
+def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
+    """Arguments of ``run_steps`` from a task and the arrays that it shares.
+
+    They keep every array alive whose address they hold.
+    """
+    rule = job.UpdateRule(rate_factor=arrays["rate_factor"], **task.rule)
+    samples = job.Samples(
+        x=arrays["x"].ctypes.data,
+        targets=arrays["targets"].ctypes.data,
+        weights=arrays["weights"],
+        **task.samples,
+    )
+    size = arrays["params"].size
+    own = private_floats(
+        gradient=size,
+        copy=size if task.rule["copy_read"] else 0,
+        work=task.work_size,
+        zeros=task.zeros_size,
+    )
+    state = np.zeros(job.STATE_WIDTH, np.int64)
+    state[job.PENDING] = -1
+    worker = job.Worker(
+        params=arrays["params"],
+        counters=arrays["counters"],
+        gradients=arrays["gradients"],
+        record=arrays["record"][task.rank],
+        staleness=arrays["staleness"][task.rank],
+        momentum=arrays["momentum"][task.rank],
+        indices=np.zeros(task.samples["batch"], np.int64),
+        seen=np.zeros(task.blocks, np.int64),
+        coefficients=np.zeros(4, np.float32),
+        state=state,
+        rank=task.rank,
+        workers=task.workers,
+        key=task.key,
+        image_op=image_op_of(task.plans.ops),
+        **own,
+    )
+    return worker, task.plans, samples, rule

@@ -1,0 +1,293 @@
+"""A run on the host: puts it into memory, lets workers train, watches them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hogblock.engines.cpu import pool
+from hogblock.engines.cpu.memory import Segment, private_arrays
+from hogblock.engines.cpu.pack import (
+    Task,
+    arguments_of,
+    shared_specification,
+    tasks_of,
+)
+from hogblock.engines.cpu.worker import Slices
+from hogblock.kernels import counters as c
+from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
+from hogblock.models.network import Network
+from hogblock.training.run_plan import RunPlan, make_run_plan
+from hogblock.training.settings import Epoch, OnEpoch, Result, Settings, TrainingData
+
+POLL_SECONDS = 0.01
+
+
+@dataclass
+class _Run:
+    """Shared arrays of a run, and the parent's bookkeeping on them."""
+
+    run_plan: RunPlan
+    arrays: dict[str, np.ndarray]
+    on_epoch: OnEpoch
+    losses: list[float] = field(default_factory=list)
+    started: float = 0.0
+    held: float = 0.0
+    """Seconds that all workers waited for `on_epoch`: not training time."""
+
+    def __post_init__(self):
+        self.settings, self.batches = self.run_plan.settings, self.run_plan.batches
+        alone = self.run_plan.workers == 1
+        self.gate = "held" if alone else self.settings.gate
+        self._write(c.LIMIT, self._limit_after(0))
+        self._write(c.END, self.run_plan.steps)
+
+    def _write(self, counter: int, value: int) -> None:
+        write_counter(self.arrays["counters"], counter, value)
+
+    def _read(self, counter: int) -> int:
+        return read_counter(self.arrays["counters"], counter)
+
+    def _limit_after(self, judged: int) -> int:
+        """Shared steps (or steps of each worker, if each has its own epochs) that may
+        be done when `judged` epochs are judged."""
+        epochs = self.settings.epochs
+        ahead = {"held": 1, "ahead": 2, "open": epochs}[self.gate]
+        return self.batches * min(epochs, judged + ahead)
+
+    @property
+    def _steps_of_an_epoch(self) -> int:
+        """Which all workers record, added up."""
+        by_all = self.run_plan.own_epochs or self.settings.method.together
+        return self.batches * (self.run_plan.workers if by_all else 1)
+
+    def start(self) -> None:
+        """Let the time begin."""
+        self.started = time.perf_counter()
+
+    def poll(self) -> None:
+        """Handle the epochs that are over by now."""
+        wanted = self._steps_of_an_epoch
+        while not self.finished:
+            index = len(self.losses)
+            steps, loss, weight = sum_epoch(self.arrays["record"], index)
+            if steps < wanted:
+                return
+            self.losses.append(loss / weight if weight else 0.0)
+            epoch = Epoch(
+                index,
+                self.losses[-1],
+                self.arrays["params"].copy(),
+                self.seconds,
+                float(self.arrays["rate_factor"][0]),
+            )
+            before = epoch.rate_factor
+            stop = self._ask(epoch)
+            self.arrays["rate_factor"][0] = epoch.rate_factor
+            factor = self.settings.momentum_factor(index + 1, before, epoch.rate_factor)
+            if factor != 1:  # of the only worker, which waits
+                self.arrays["momentum"] *= np.float32(factor)
+            if stop and self.gate == "open":
+                self.stop()
+            elif stop:
+                self._write(c.END, self._read(c.LIMIT))
+            elif self._read(c.LIMIT) < self._read(c.END):
+                self._write(c.LIMIT, self._limit_after(index + 1))
+
+    def _ask(self, epoch: Epoch) -> bool:
+        before = time.perf_counter()
+        stop = self.on_epoch(epoch)
+        if self.gate == "held":
+            self.held += time.perf_counter() - before
+        return stop
+
+    def stop(self) -> None:
+        """Let the workers leave at their next step."""
+        self._write(c.STOP, 1)
+
+    def abort(self) -> None:
+        """Let the workers leave at once, even out of a barrier."""
+        self._write(c.ABORT, 1)
+
+    @property
+    def steps(self) -> int:
+        """Minibatches that each worker has done, added up."""
+        return int(self.arrays["record"].view(np.int64)[:, :, c.STEPS].sum())
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return time.perf_counter() - self.started - self.held
+
+    @property
+    def finished(self) -> bool:
+        over = len(self.losses) * self.batches >= self._read(c.END)
+        return over or bool(self._read(c.STOP))
+
+    def result(self, seconds: float, interrupted: bool) -> Result:
+        """What came of it, once no worker writes any more."""
+        arrays, record = self.arrays, self.arrays["record"]
+        steps = record.view(np.int64)[:, :, c.STEPS].sum(axis=1)
+        together = self.settings.method.together
+        ages = arrays["staleness"].sum(axis=0)
+        return Result(
+            params=arrays["params"].copy(),
+            momentum=arrays["momentum"].copy(),
+            losses=self.losses,
+            loss_so_far=self._loss_so_far(),
+            workers=self.run_plan.workers,
+            steps=int(steps[0] if together else steps.sum()),
+            samples=int(record[:, :, c.SAMPLES].sum()),
+            steps_per_worker=steps,
+            updates_per_block=arrays["counters"][:: c.STRIDE][c.BLOCKS :].copy(),
+            staleness=ages[c.READ],
+            overlap=ages[c.WRITTEN],
+            seconds=seconds,
+            interrupted=interrupted,
+        )
+
+    def _loss_so_far(self) -> float | None:
+        if len(self.losses) == self.settings.epochs:
+            return None
+        _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
+        return loss / weight if weight else None
+
+
+def train(
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    params: np.ndarray,
+    on_epoch: OnEpoch = lambda epoch: False,
+    momentum: np.ndarray | None = None,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> Result:
+    """Train `network` from `params`.
+
+    Parameters
+    ----------
+    network : Network
+    data : TrainingData
+    settings : Settings
+        ``settings.workers`` comes from `usable_workers`.
+    params : ndarray of shape (network.size,), float32
+        Not changed.
+    on_epoch : callable, default does nothing
+        Called in this process after every epoch with an `Epoch`; True ends the run.
+    momentum : ndarray of shape (workers, network.size), default zeros
+    progress : callable, default does nothing
+        Told now and then how many minibatches are done.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    SharedMemoryError, WorkerError
+        With nothing left behind.
+    """
+    warm_up(images=len(network.input_shape) == 3)
+    if settings.workers == 1:
+        run_plan = make_run_plan(network, data, settings)
+        arrays = private_arrays(shared_specification(run_plan)) | _samples_of(data)
+        run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+        return _train_here(run, tasks_of(run_plan)[0], progress)
+    run_plan = make_run_plan(network, data, settings, copied=True)
+    specification = shared_specification(run_plan) | {
+        "x": (data.x.shape, data.copy_type.str[1:]),
+        "targets": (data.targets.shape, data.targets.dtype.str[1:]),
+        "weights": (data.weights.shape, "f4"),
+    }
+    with pool.acquire(settings.workers) as workers:
+        segment = Segment(specification)
+        try:
+            arrays = segment.arrays
+            for name in ("targets", "weights"):
+                arrays[name][...] = getattr(data, name)
+            data.copied(arrays["x"])
+            run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+            return _train_in_processes(
+                run, tasks_of(run_plan), segment, workers, progress
+            )
+        finally:
+            arrays = run = None
+            segment.release()
+
+
+def _samples_of(data: TrainingData) -> dict[str, np.ndarray]:
+    return {"x": data.x, "targets": data.targets, "weights": data.weights}
+
+
+def _prepare(run_plan: RunPlan, arrays, on_epoch, params, momentum) -> _Run:
+    arrays["params"][:] = params
+    arrays["rate_factor"][0] = 1
+    if momentum is not None and momentum.shape == arrays["momentum"].shape:
+        arrays["momentum"][:] = momentum
+    return _Run(run_plan, arrays, on_epoch)
+
+
+def _train_here(run: _Run, task: Task, progress) -> Result:
+    """One worker, in this process: epoch by epoch, bit-reproducible."""
+    arguments = arguments_of(task, run.arrays)
+    slices = Slices()
+    interrupted = False
+    run.start()
+    try:
+        while not run.finished:
+            slices.run(arguments)
+            run.poll()
+            progress(run.steps)
+    except KeyboardInterrupt:
+        interrupted = True
+    return run.result(run.seconds, interrupted)
+
+
+def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
+    interrupted = False
+    for worker, task in zip(workers, tasks, strict=True):
+        worker.send((segment.name, segment.specification, task))
+    deadline = pool.answer_deadline()
+    for worker in workers:
+        worker.expect(deadline)
+    segment.unlink()
+    for worker in workers:
+        worker.send("go")
+    run.start()
+    seconds = None
+    pending = list(workers)
+    while pending:
+        try:
+            pending = _still_running(pending, run)
+            run.poll()
+            progress(run.steps)
+            if seconds is None and run.finished:
+                seconds = run.seconds
+        except KeyboardInterrupt:
+            interrupted = True
+            run.stop()
+    if seconds is None:
+        seconds = run.seconds
+    return run.result(seconds, interrupted)
+
+
+def _still_running(workers, run: _Run) -> list:
+    """Workers that have not reported the end of the run.
+
+    Returns when one reports that, or that it waits for the next epoch, and after
+    `POLL_SECONDS` at the latest.
+    """
+    try:
+        ready = pool.wait(
+            [w.connection for w in workers if not w.waiting], POLL_SECONDS
+        )
+        for worker in workers:
+            if worker.connection in ready:
+                worker.receive(0)
+        return [w for w in workers if not w.waiting]
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt):
+            run.abort()
+        raise

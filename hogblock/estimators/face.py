@@ -1,0 +1,71 @@
+"""The face of all estimators over a network: what is alike for all targets."""
+
+from sklearn.base import _fit_context
+
+from hogblock.estimators.problem import Given
+from hogblock.estimators.validation_set import ValidationSet
+
+
+class NetworkMixin:
+    """``fit`` and ``score``."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32, float64 and uint8 are trained on as they are. An array on a CUDA
+            device stays there; see `device`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Of a regressor real numbers; of a classifier classes, or a multi-label
+            indicator of zeros and ones, which may be sparse.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero. The larger they are, the less `alpha` counts,
+            but for those above 1e20 or all under 1e-20: these are divided by their
+            mean.
+        X_val, y_val : array-like, default=None
+            Validation set: its score (accuracy, of a regressor R^2) is recorded every
+            epoch, and is what `early_stopping` goes by.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set in its score; class weights count there as
+            sample weights do.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad input, and if training diverges.
+        SharedMemoryError, WorkerError
+            With nothing left behind.
+        """
+        validation = ValidationSet(X_val, y_val, sample_weight_val)
+        return self._fit(Given(X, y, sample_weight, validation), incremental=False)
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of `predict`, of a regressor its R^2.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return self._score(X, y, sample_weight)

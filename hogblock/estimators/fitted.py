@@ -1,0 +1,117 @@
+"""What a run leaves in its estimator."""
+
+import numpy as np
+
+from hogblock.engines.base import Engine
+from hogblock.estimators.continued import Carried, Standing, values_of
+from hogblock.estimators.problem import Problem
+from hogblock.estimators.run import Outcome
+from hogblock.estimators.start import Start
+from hogblock.training.settings import Result
+
+
+def fitted_attributes(
+    estimator, engine: Engine, problem: Problem, start: Start, outcome: Outcome
+) -> dict[str, object]:
+    """All attributes that a fit sets, by name; the estimator stays as it was."""
+    targets, standard = problem.targets, start.standard
+    if not start.standing.incremental:
+        targets, standard = targets.settled(), standard and standard.settled()
+    params = _params_of(outcome)
+    network, inputs = start.network, start.inputs
+    coefs, intercepts = estimator._make_coefs(network, params, inputs, targets)
+    return {
+        "coefs_": coefs,
+        "intercepts_": intercepts,
+        "n_layers_": sum(t.role == "weight" for t in network.tensors) + 1,
+        "n_outputs_": targets.n_outputs,
+        "out_activation_": estimator._loss_of(targets).link,
+        "n_workers_": outcome.result.workers,
+        "device_": engine.name,
+        **_losses(estimator, start.standing, outcome),
+        **_scores(estimator, start.standing, outcome),
+        **_lengths(estimator, problem, start.standing, outcome),
+        **_counts(estimator, start.standing, outcome.result),
+        # For predictions, and for training on.
+        "_targets": targets,
+        "_standard": standard,
+        "_network": network,
+        "_inputs": inputs,
+        "_params": params,
+        "_shape": problem.shape,
+        "_scale": estimator._form.scale(problem.X),
+        "_values": values_of(estimator),
+        "_random_state": start.random,
+        "_seed": estimator.random_state,
+        "_carried": _carried(start.standing, outcome),
+    }
+
+
+def _is_best(outcome: Outcome) -> bool:
+    """Whether the parameters are those of the best validation score."""
+    monitor = outcome.monitor
+    return monitor.early_stopping and monitor.best_params is not None
+
+
+def _params_of(outcome: Outcome) -> np.ndarray:
+    best = _is_best(outcome)
+    return outcome.monitor.best_params if best else outcome.result.params
+
+
+def _losses(estimator, standing: Standing, outcome: Outcome) -> dict:
+    monitor = outcome.monitor
+    curve = (estimator.loss_curve_ if standing.warm else []) + monitor.losses
+    last = curve[-1] if curve else monitor.loss_of(outcome.result)
+    best = None if _is_best(outcome) else min(curve, default=np.inf)
+    return {"loss_curve_": curve, "loss_": last, "best_loss_": best}
+
+
+def _scores(estimator, standing: Standing, outcome: Outcome) -> dict:
+    monitor = outcome.monitor
+    before = getattr(estimator, "validation_scores_", None) if standing.warm else None
+    scores = (before or []) + monitor.scores
+    return {
+        "validation_scores_": scores if monitor.score else None,
+        "best_validation_score_": monitor.best_score,
+    }
+
+
+def _lengths(estimator, problem: Problem, standing: Standing, outcome: Outcome) -> dict:
+    """Epochs, and samples, of which merged ones count as often as they were given."""
+    seen = outcome.result.samples * problem.n_samples // len(problem.X)
+    epochs = len(outcome.monitor.losses)
+    return {
+        "n_iter_": (estimator.n_iter_ if standing.goes_on else 0) + epochs,
+        "t_": (estimator.t_ if standing.warm else 0) + seen,
+    }
+
+
+def _counts(estimator, standing: Standing, result: Result) -> dict:
+    """What was counted: of all calls of ``partial_fit``, if workers are as many."""
+    counts = {
+        "staleness_": result.staleness,
+        "overlap_": result.overlap,
+        "updates_per_block_": result.updates_per_block,
+        "steps_per_worker_": result.steps_per_worker,
+        "training_seconds_": result.seconds,
+    }
+    if not standing.goes_on:
+        return counts
+    before = {name: getattr(estimator, name) for name in counts}
+    return {
+        name: before[name] + count
+        if np.shape(before[name]) == np.shape(count)
+        else count
+        for name, count in counts.items()
+    }
+
+
+def _carried(standing: Standing, outcome: Outcome) -> Carried:
+    settings, monitor = outcome.settings, outcome.monitor
+    rate = settings.rate_after(len(monitor.losses))
+    return Carried(
+        outcome.result.momentum,
+        rate=rate * monitor.rate_factor,
+        rate_factor=standing.rate_factor * monitor.rate_factor,
+        stalled=monitor.stalled,
+    )
