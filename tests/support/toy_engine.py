@@ -43,7 +43,7 @@ class ToyEngine(Engine):
             for k in range(run.batches):
                 rows = slice(k * settings.batch, (k + 1) * settings.batch)
                 loss, gradient = naive.network_gradient(
-                    network, params, x[rows], targets[rows], settings.loss,
+                    network, params, x[rows], targets[rows], settings.loss.name,
                     alpha=settings.alpha,
                 )  # fmt: skip
                 velocity = settings.momentum * velocity + gradient
