@@ -355,6 +355,7 @@ TANH = 1
 LOGISTIC = 2
 FROM_INPUT = 16  # from here on the derivative is a function of the input alone
 GELU = 16  # v * logistic(2 u), u = sqrt(2 / pi) (v + 0.044715 v**3)
+SILU = 17  # v * logistic(v)
 
 GELU_LINEAR = 1.5957691216057308  # 2 sqrt(2 / pi)
 GELU_CUBIC = 0.044715 * GELU_LINEAR

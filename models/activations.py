@@ -59,6 +59,7 @@ ACTIVATIONS = {
     "relu": leaky(0.0),
     "leaky_relu": leaky(0.01),
     "gelu": Activation(op.GELU, rises=False),
+    "silu": Activation(op.SILU, rises=False),
 }
 
 NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"

@@ -86,11 +86,23 @@ def _gelu_backward(vb, x, d, slope):
     return b.fmul(d, vb.fma(value, tail, value))
 
 
+def _silu(vb, x, slope):
+    return vb.builder.fmul(vb.clamp(x, -88.0, math.inf), vb.logistic(x))
+
+
+def _silu_backward(vb, x, d, slope):
+    b = vb.builder
+    value, rest = vb.logistic_pair(x)
+    tail = b.fmul(vb.clamp(x, -88.0, 88.0), rest)  # x (1 - logistic(x))
+    return b.fmul(d, vb.fma(value, tail, value))
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_backward),
     op.TANH: Formula(_tanh, _tanh_backward),
     op.LOGISTIC: Formula(_logistic, _logistic_backward),
     op.GELU: Formula(_gelu, _gelu_backward),
+    op.SILU: Formula(_silu, _silu_backward),
 }
 
 FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

@@ -86,11 +86,24 @@ def _gelu_derivative(x, slope):
     return float32(_logistic(z, slope) * (float32(1) + rest * steep))
 
 
+@part
+def _silu(x, slope):
+    lowest = _between(x, float32(88)) if x < float32(0) else x
+    return float32(lowest * _logistic(x, slope))
+
+
+@part
+def _silu_derivative(x, slope):
+    rest = float32(_between(x, float32(88)) * _logistic(-x, slope))
+    return float32(_logistic(x, slope) * (float32(1) + rest))
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_derivative),
     op.TANH: Formula(_tanh, _tanh_derivative),
     op.LOGISTIC: Formula(_logistic, _logistic_derivative),
     op.GELU: Formula(_gelu, _gelu_derivative),
+    op.SILU: Formula(_silu, _silu_derivative),
 }
 
 _FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

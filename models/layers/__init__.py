@@ -13,6 +13,7 @@ from hogblock.models.layers.pointwise import (
     LeakyReLU,
     ReLU,
     Sigmoid,
+    SiLU,
     SpatialDropout2D,
     Tanh,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "MaxPool2D",
     "ReLU",
     "Residual",
+    "SiLU",
     "Sigmoid",
     "SpatialDropout2D",
     "Tanh",

@@ -111,6 +111,16 @@ class GELU(Pointwise):
 
 
 @dataclass(frozen=True)
+class SiLU(Pointwise):
+    """v / (1 + e**-v), also known as swish.
+
+    Elfwing et al., "Sigmoid-weighted linear units" (2017).
+    """
+
+    _name = "silu"
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Zero each value with probability `rate` in training, scale the rest up.
 

@@ -16,6 +16,7 @@ from hogblock.models import (
     Network,
     ReLU,
     Sigmoid,
+    SiLU,
     SpatialDropout2D,
     Tanh,
 )
@@ -27,7 +28,7 @@ from support.passes import KEY, Pass
 pytestmark = CUDA
 
 F32 = np.float32
-ALONE = [ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), GELU()]
+ALONE = [ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), GELU(), SiLU()]
 
 
 @pytest.mark.parametrize("layer", ALONE, ids=str)

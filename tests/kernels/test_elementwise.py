@@ -22,6 +22,7 @@ ACTIVATIONS = [
     (op.TANH, 0.0),
     (op.LOGISTIC, 0.0),
     (op.GELU, 0.0),
+    (op.SILU, 0.0),
 ]
 SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 65, 100]
 

@@ -80,6 +80,10 @@ ACTIVATIONS = {  # value and derivative in terms of x; `slope` at a kink
         lambda x, _: logistic(x) * (1 - logistic(x)),
     ),
     op.GELU: (lambda x, _: gelu(x), lambda x, _: gelu_derivative(x)),
+    op.SILU: (
+        lambda x, _: x * logistic(x),
+        lambda x, _: logistic(x) * (1 + x * logistic(-x)),
+    ),
 }
 
 

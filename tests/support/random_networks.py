@@ -19,6 +19,7 @@ from hogblock.models import (
     ReLU,
     Residual,
     Sigmoid,
+    SiLU,
     SpatialDropout2D,
     Tanh,
 )
@@ -32,6 +33,7 @@ STANDALONE = [
     LeakyReLU(0.2),
     LeakyReLU(),
     GELU(),
+    SiLU(),
     Dropout(0.0),
 ]
 
