@@ -5,6 +5,7 @@ add one, write both, give it a code in ``kernels.ops``, and a class here.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 from hogblock.kernels import ops as op
@@ -63,9 +64,40 @@ class SquaredError(RegressionLoss):
     code = op.SQUARED_ERROR
 
 
+@dataclass(frozen=True)
+class Huber(RegressionLoss):
+    """(z - t)**2 / 2 near the target, and delta * (abs(z - t) - delta / 2) beyond.
+
+    Huber, "Robust estimation of a location parameter" (1964).
+
+    Parameters
+    ----------
+    delta : float in [1e-30, 1e30], default=1.35
+        Where it becomes linear, in units of the targets that the network sees. An
+        estimator with ``standardize=True`` divides each column of y by its standard
+        deviation, or by a fifth of its largest distance from its mean if that is more
+        (as with extreme outliers); without, the unit is y's own.
+    """
+
+    delta: float = 1.35
+
+    name = "huber"
+    code = op.HUBER
+
+    def __post_init__(self):
+        if not isinstance(self.delta, Real) or not 1e-30 <= self.delta <= 1e30:
+            raise ValueError(
+                f"delta={self.delta!r} of Huber must be a number in [1e-30, 1e30]"
+            )
+
+    @property
+    def parameter(self):
+        return float(self.delta)
+
+
 LOSSES: dict[str, Loss] = {
     kind.name: kind()
-    for kind in (SoftmaxCrossEntropy, LogisticCrossEntropy, SquaredError)
+    for kind in (SoftmaxCrossEntropy, LogisticCrossEntropy, SquaredError, Huber)
 }
 
 REGRESSION_LOSSES = tuple(

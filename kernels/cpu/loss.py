@@ -23,6 +23,7 @@ from hogblock.kernels.ops import LINE
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
+HALF = np.float32(0.5)
 
 
 @kernel
@@ -113,10 +114,44 @@ def squared_error(
     return total
 
 
+@kernel
+def huber(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, delta
+):  # fmt: skip
+    """loss_i = mean_j h(z_ij - t_ij); targets float32 [n, n_out].
+
+    h(r) = r^2 / 2 for |r| <= delta, delta (|r| - delta / 2) beyond. Gradient as in
+    `squared_error`.
+    """
+    total = 0.0
+    for i in range(rows):
+        outputs = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            difference = outputs[j] - wanted[j]
+            size = abs(difference)
+            if size > delta:
+                loss += delta * (size - HALF * delta)
+                difference = delta if difference > ZERO else -delta
+            else:  # a NaN too
+                loss += HALF * difference * difference
+            out[j] = difference * factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss) / n_out
+    return total
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
     op.LOGISTIC_CROSS_ENTROPY: logistic_cross_entropy,
     op.SQUARED_ERROR: squared_error,
+    op.HUBER: huber,
 }
 
 

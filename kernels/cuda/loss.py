@@ -64,10 +64,27 @@ def _squared(run, team, z, dz, n_out, index, factor, parameter):
     return float32(loss * float32(0.5) / float32(n_out))
 
 
+@part
+def _huber(run, team, z, dz, n_out, index, factor, delta):
+    work, target = team.work, index * n_out
+    loss, half = float32(0), float32(0.5)
+    for j in range(n_out):
+        difference = float32(work[z + j] - float_of(run.targets[target + j]))
+        size = float32(abs(difference))
+        if size > delta:
+            loss = float32(loss + delta * (size - half * delta))
+            difference = delta if difference > float32(0) else float32(-delta)
+        else:  # a NaN too
+            loss = float32(loss + half * difference * difference)
+        work[dz + j] = float32(difference * factor)
+    return float32(loss / float32(n_out))
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: _softmax,
     op.LOGISTIC_CROSS_ENTROPY: _logistic,
     op.SQUARED_ERROR: _squared,
+    op.HUBER: _huber,
 }
 _loss_of = make_choice(KERNELS)
 

@@ -127,16 +127,26 @@ def squared_error(z, targets, weights, scale):
     return (weights * losses).sum(), difference * (weights * scale)[:, None]
 
 
+def huber(z, targets, weights, scale, delta=1.35):
+    """loss_i = mean_j of r^2 / 2, or of delta (|r| - delta / 2) where |r| > delta."""
+    r = f64(z) - f64(targets)
+    beyond = np.abs(r) > delta
+    losses = np.where(beyond, delta * (np.abs(r) - delta / 2), r**2 / 2).mean(axis=1)
+    gradient = np.where(beyond, delta * np.sign(r), r)
+    return (weights * losses).sum(), gradient * (weights * scale)[:, None]
+
+
 LOSSES = {
     "softmax": softmax_cross_entropy,
     "logistic": logistic_cross_entropy,
     "squared_error": squared_error,
+    "huber": huber,
 }
 
 
 def gradient_factor(loss, n_out):
     """What a loss is times, in the function whose gradient the kernels return."""
-    return n_out if loss == "squared_error" else 1
+    return 1 if loss in ("softmax", "logistic") else n_out
 
 
 # Updates ------------------------------------------------------------------------------
