@@ -365,6 +365,7 @@ SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index
 LOGISTIC_CROSS_ENTROPY = 1  # targets: float32 0 or 1, one column an output
 SQUARED_ERROR = 2  # targets: float32, one column an output
 HUBER = 3  # likewise; LOSS_PARAMETER is where it becomes linear
+ABSOLUTE_ERROR = 4  # likewise, without one
 
 # Storage of the rows of X ------------------------------------------------------------
 FLOAT32_ROWS = 0

@@ -64,6 +64,13 @@ class SquaredError(RegressionLoss):
     code = op.SQUARED_ERROR
 
 
+class AbsoluteError(RegressionLoss):
+    """abs(z - t); its subgradient at 0 is 0. Outputs tend to medians."""
+
+    name = "absolute_error"
+    code = op.ABSOLUTE_ERROR
+
+
 @dataclass(frozen=True)
 class Huber(RegressionLoss):
     """(z - t)**2 / 2 near the target, and delta * (abs(z - t) - delta / 2) beyond.
@@ -97,7 +104,13 @@ class Huber(RegressionLoss):
 
 LOSSES: dict[str, Loss] = {
     kind.name: kind()
-    for kind in (SoftmaxCrossEntropy, LogisticCrossEntropy, SquaredError, Huber)
+    for kind in (
+        SoftmaxCrossEntropy,
+        LogisticCrossEntropy,
+        SquaredError,
+        AbsoluteError,
+        Huber,
+    )
 }
 
 REGRESSION_LOSSES = tuple(

@@ -147,11 +147,43 @@ def huber(
     return total
 
 
+@kernel
+def absolute_error(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
+    """loss_i = mean_j |z_ij - t_ij|; targets float32 [n, n_out].
+
+    Gradient as in `squared_error`; where z is t the subgradient is 0.
+    """
+    total = 0.0
+    for i in range(rows):
+        outputs = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            difference = outputs[j] - wanted[j]
+            loss += abs(difference)
+            if difference > ZERO:
+                difference = ONE
+            elif difference < ZERO:
+                difference = -ONE
+            out[j] = difference * factor  # 0 and NaN as they are
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss) / n_out
+    return total
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
     op.LOGISTIC_CROSS_ENTROPY: logistic_cross_entropy,
     op.SQUARED_ERROR: squared_error,
     op.HUBER: huber,
+    op.ABSOLUTE_ERROR: absolute_error,
 }
 
 

@@ -80,11 +80,27 @@ def _huber(run, team, z, dz, n_out, index, factor, delta):
     return float32(loss / float32(n_out))
 
 
+@part
+def _absolute(run, team, z, dz, n_out, index, factor, parameter):
+    work, target = team.work, index * n_out
+    loss, one = float32(0), float32(1)
+    for j in range(n_out):
+        difference = float32(work[z + j] - float_of(run.targets[target + j]))
+        loss = float32(loss + abs(difference))
+        if difference > float32(0):
+            difference = one
+        elif difference < float32(0):
+            difference = -one
+        work[dz + j] = float32(difference * factor)  # 0 and NaN as they are
+    return float32(loss / float32(n_out))
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: _softmax,
     op.LOGISTIC_CROSS_ENTROPY: _logistic,
     op.SQUARED_ERROR: _squared,
     op.HUBER: _huber,
+    op.ABSOLUTE_ERROR: _absolute,
 }
 _loss_of = make_choice(KERNELS)
 

@@ -136,3 +136,16 @@ def test_a_code_without_a_kernel_is_no_loss(aligned):
         F32(1), F32(1),
     )  # fmt: skip
     assert np.isnan(value)
+
+
+def test_kinks_of_losses_of_residuals(aligned):
+    """The subgradient of |r| at 0 is 0; where Huber's pieces meet they agree."""
+    residuals = F32([0, -0.0, 1e-30, -1e-30, 1.35, -1.35, 1.5, -3e38, 3e38])
+    z, targets = residuals[None], np.zeros((1, 9), F32)
+    _, dz = call(aligned, "absolute_error", z, targets, [0])
+    assert dz[0].tolist() == [0, 0, 1, -1, 1, -1, 1, -1, 1]
+    _, dz = call(aligned, "huber", z, targets, [0])
+    np.testing.assert_array_equal(dz[0], np.clip(residuals, F32(-1.35), F32(1.35)))
+    for r, loss in ((1.35, 1.35**2 / 2), (2.35, 1.35 * (2.35 - 1.35 / 2))):
+        value, _ = call(aligned, "huber", F32([[r, r]]), targets[:, :2], [0])
+        assert value == pytest.approx(loss, rel=1e-6)

@@ -127,6 +127,13 @@ def squared_error(z, targets, weights, scale):
     return (weights * losses).sum(), difference * (weights * scale)[:, None]
 
 
+def absolute_error(z, targets, weights, scale):
+    """loss_i = mean_j |z_ij - t_ij|."""
+    r = f64(z) - f64(targets)
+    losses = np.abs(r).mean(axis=1)
+    return (weights * losses).sum(), np.sign(r) * (weights * scale)[:, None]
+
+
 def huber(z, targets, weights, scale, delta=1.35):
     """loss_i = mean_j of r^2 / 2, or of delta (|r| - delta / 2) where |r| > delta."""
     r = f64(z) - f64(targets)
@@ -141,6 +148,7 @@ LOSSES = {
     "logistic": logistic_cross_entropy,
     "squared_error": squared_error,
     "huber": huber,
+    "absolute_error": absolute_error,
 }
 
 
