@@ -51,7 +51,7 @@ NETWORKS = {
         [
             Conv2D(20, 5, stride=2, activation="relu"),
             GroupNorm(4),
-            DepthwiseConv2D(3),
+            DepthwiseConv2D(3, activation="gelu"),
             AvgPool2D(3, 2, "same"),
             Conv2D(33, 3, stride=(2, 1), padding="valid"),
             ReLU(),
@@ -59,6 +59,7 @@ NETWORKS = {
             Residual([Conv2D(33, 1)]),
             Flatten(),
             Dense(300, "tanh"),
+            Dense(70, "silu"),
             Dense(11),
         ],
         (37, 29, 3),
