@@ -34,7 +34,7 @@ class Schedule:
     its end the rate stays what it was there.
     """
     keeps_velocity: ClassVar[bool] = False
-    """Whether one worker's momentum contains the rate, as scikit-learn's does.
+    """Whether one worker's velocity contains the rate, as scikit-learn's does.
 
     scikit-learn steps by v = m v - rate g, this package by -rate u with u = m u + g.
     They differ where the rate changes: u is then scaled so that rate u stays the same.

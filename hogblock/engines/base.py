@@ -94,7 +94,7 @@ class Engine(ABC):
         settings: Settings,
         params: np.ndarray,
         on_epoch: OnEpoch,
-        momentum: np.ndarray | None,
+        velocity: np.ndarray | None,
         progress: Callable[[int], None],
     ) -> Result:
         """Train `network` from `params`.
@@ -110,7 +110,7 @@ class Engine(ABC):
         on_epoch : callable
             Called in this process after every epoch with an ``Epoch``; True ends the
             run.
-        momentum : ndarray of shape (workers, network.size) or None
+        velocity : ndarray of shape (workers, network.size) or None
             Of the workers of all devices; None is zeros.
         progress : callable
             Told now and then how many minibatches are done.

@@ -16,7 +16,7 @@ class Carried(NamedTuple):
 
     Attributes
     ----------
-    momentum : ndarray of shape (workers, n_parameters)
+    velocity : ndarray of shape (workers, n_parameters)
     rate : float
         Learning rate at its end.
     rate_factor : float
@@ -25,7 +25,7 @@ class Carried(NamedTuple):
         Epochs without an improvement.
     """
 
-    momentum: np.ndarray
+    velocity: np.ndarray
     rate: float
     rate_factor: float
     stalled: int
@@ -70,15 +70,15 @@ class Standing:
     def stalled(self) -> int:
         return self.carried.stalled if self.carried else 0
 
-    def momentum(self, settings: Settings, workers: int) -> np.ndarray | None:
+    def velocity(self, settings: Settings, workers: int) -> np.ndarray | None:
         """Momentum for a run of so many workers, whose rates are in its `settings`."""
         if self.carried is None:
             return None
-        momentum = spread_momentum(self.carried.momentum, workers)
+        velocity = spread_velocity(self.carried.velocity, workers)
         first = float(settings.rate[0])
         if settings.keeps_velocity and first > 0:
-            momentum = momentum * np.float32(self.carried.rate / first)
-        return momentum
+            velocity = velocity * np.float32(self.carried.rate / first)
+        return velocity
 
 
 def standing_of(estimator, incremental: bool) -> Standing:
@@ -117,7 +117,7 @@ def random_of(estimator, standing: Standing) -> np.random.RandomState:
     return check_random_state(now)
 
 
-def spread_momentum(momentum: np.ndarray, workers: int) -> np.ndarray:
+def spread_velocity(velocity: np.ndarray, workers: int) -> np.ndarray:
     """Momentum of another number of workers: for all, the mean of those who have any.
 
     A worker has none for what it never updated: with blocks or slices of their own,
@@ -125,17 +125,17 @@ def spread_momentum(momentum: np.ndarray, workers: int) -> np.ndarray:
 
     Parameters
     ----------
-    momentum : ndarray of shape (workers before, n_parameters), float32
+    velocity : ndarray of shape (workers before, n_parameters), float32
     workers : int
 
     Returns
     -------
     ndarray of shape (workers, n_parameters), float32
     """
-    if len(momentum) == workers:
-        return momentum
-    having = np.maximum(np.count_nonzero(momentum, axis=0), 1)
-    mean = (momentum.sum(axis=0) / having).astype(np.float32)
+    if len(velocity) == workers:
+        return velocity
+    having = np.maximum(np.count_nonzero(velocity, axis=0), 1)
+    mean = (velocity.sum(axis=0) / having).astype(np.float32)
     return np.tile(mean, (workers, 1))
 
 

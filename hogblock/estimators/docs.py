@@ -35,8 +35,8 @@ PARAMETERS = """method : str or Method, default="passm+"
         Samples a minibatch; "auto" is min(64, n_samples).
     learning_rate : str or Schedule, default="constant"
         "constant", "invscaling", "adaptive" (with one worker all take scikit-learn's
-        steps; with several, momentum does not contain the rate, which differs where the
-        rate changes), "step", "cosine" (with warm-up), or an instance from
+        steps; with several, the velocity does not contain the rate, which differs where
+        the rate changes), "step", "cosine" (with warm-up), or an instance from
         ``hogblock.schedules``. "step" and "cosine" are planned over `max_iter` epochs
         and not stopped by `tol`. ``partial_fit`` continues all of them: "invscaling"
         by the samples and "adaptive" by the losses of all calls, whatever their sizes;
@@ -61,8 +61,8 @@ PARAMETERS = """method : str or Method, default="passm+"
     warm_start : bool, default=False
         Start from the parameters of the last fit. Samples, epochs and losses count on,
         so that "invscaling" does too and "passm+" has no second warm-up; a plan,
-        "adaptive", momentum and the rule of `tol` begin anew. What makes the network
-        (but for dropout) and `standardize` may not change, here nor in
+        "adaptive", the velocity and the rule of `tol` begin anew. What makes the
+        network (but for dropout) and `standardize` may not change, here nor in
         ``partial_fit``; all other parameters may.
     momentum : float in [0, 1), default=0.9
     nesterovs_momentum : bool, default=True

@@ -110,7 +110,7 @@ def _carried(standing: Standing, outcome: Outcome) -> Carried:
     settings, monitor = outcome.settings, outcome.monitor
     rate = settings.rate_after(len(monitor.losses))
     return Carried(
-        outcome.result.momentum,
+        outcome.result.velocity,
         rate=rate * monitor.rate_factor,
         rate_factor=standing.rate_factor * monitor.rate_factor,
         stalled=monitor.stalled,

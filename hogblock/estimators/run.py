@@ -49,11 +49,11 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
         _warn_of_rest(estimator)
     batches = count_batches(len(problem.X), settings.batch)
     monitor = _monitor_of(estimator, problem, start, batches)
-    momentum = standing.momentum(settings, engine.workers_of(settings))
+    velocity = standing.velocity(settings, engine.workers_of(settings))
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
         monitor.report = bar.describe
         result = engine.train(
-            start.network, data, settings, start.params, monitor, momentum, bar.update
+            start.network, data, settings, start.params, monitor, velocity, bar.update
         )
     if monitor.diverged:
         raise ValueError(_divergence(estimator, len(monitor.losses) + 1))

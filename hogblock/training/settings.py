@@ -125,8 +125,8 @@ class Settings:
         """Learning rate after so many epochs of the run; its last one at its end."""
         return float(self.rate[min(epochs * self.rate_points, self.rate.size - 1)])
 
-    def momentum_factor(self, epochs: int, before: float, after: float) -> float:
-        """What to multiply momentum by after so many epochs of the run.
+    def velocity_factor(self, epochs: int, before: float, after: float) -> float:
+        """What to multiply velocity by after so many epochs of the run.
 
         before, after : float
             Factor on the rate in the last epoch, and from now on.
@@ -169,7 +169,7 @@ class Result:
 
     Attributes
     ----------
-    params, momentum : ndarray of shape (size,), (workers, size)
+    params, velocity : ndarray of shape (size,), (workers, size)
     losses : list of float
         One per finished epoch, all of which `on_epoch` was told of.
     loss_so_far : float or None
@@ -193,7 +193,7 @@ class Result:
     """
 
     params: np.ndarray
-    momentum: np.ndarray
+    velocity: np.ndarray
     losses: list[float]
     loss_so_far: float | None
     workers: int

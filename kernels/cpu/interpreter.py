@@ -198,7 +198,7 @@ def small_gradient(row, work, zeros, rows, g, image_op):
 
 @kernel
 def update_op(
-    row, work, params, momentum, gradient, zeros, rows, coefficients, image_op
+    row, work, params, velocity, gradient, zeros, rows, coefficients, image_op
 ):
     """Update a parameter tensor in place, its gradient never leaving the registers.
 
@@ -211,7 +211,7 @@ def update_op(
         dense_weight_update(
             x, row[op.X_ROW], dy, y_row, zeros,
             np.int64(params.ctypes.data) + 4 * start,
-            np.int64(momentum.ctypes.data) + 4 * start,
+            np.int64(velocity.ctypes.data) + 4 * start,
             y_row, rows, row[op.COUNT], y_row, coefficients, row[op.DECAYS] == 1,
         )  # fmt: skip
     else:
@@ -220,6 +220,6 @@ def update_op(
         small_gradient(row, work, zeros, rows, gradient[part], image_op)
         decays = row[op.DECAYS] == 1
         momentum_step(
-            gradient[part], params[part], momentum[part], coefficients, decays
+            gradient[part], params[part], velocity[part], coefficients, decays
         )
         subtract(params[part], gradient[part])

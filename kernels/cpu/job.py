@@ -123,7 +123,7 @@ class Worker(NamedTuple):
     gradients : float32 [workers, P] with WRITE_MEAN, else [0, 0]
     record : float64 [epochs, RECORD_WIDTH]
     staleness : int64 [AGES, blocks, STALENESS_BINS]
-    momentum, gradient, copy : float32 [P]
+    velocity, gradient, copy : float32 [P]
         `copy` is empty unless reads are copied.
     work, zeros : float32
         Activation buffers, and a line of zeros as wide as the widest buffer.
@@ -141,7 +141,7 @@ class Worker(NamedTuple):
     gradients: np.ndarray
     record: np.ndarray
     staleness: np.ndarray
-    momentum: np.ndarray
+    velocity: np.ndarray
     gradient: np.ndarray
     copy: np.ndarray
     work: np.ndarray

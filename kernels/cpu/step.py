@@ -78,7 +78,7 @@ def _write_gradient(worker, plans, plan, write):
         momentum_step(
             gradient[span],
             params[span],
-            worker.momentum[span],
+            worker.velocity[span],
             worker.coefficients,
             tensors[k, 2] != 0,
         )
@@ -115,7 +115,7 @@ def _write_mean(worker, plans):
             momentum_step(
                 mean,
                 worker.params[span],
-                worker.momentum[span],
+                worker.velocity[span],
                 worker.coefficients,
                 plans.tensors[0, k, 2] != 0,
             )
@@ -210,7 +210,7 @@ def train_step(worker, plans, samples, rule, ticket):
             gradient_op(row, work, gradient, zeros, rows, worker.image_op)
         elif learns:
             update_op(
-                row, work, worker.params, worker.momentum, gradient, zeros, rows,
+                row, work, worker.params, worker.velocity, gradient, zeros, rows,
                 worker.coefficients, worker.image_op,
             )  # fmt: skip
     going = True

@@ -9,7 +9,7 @@ let the same tile serve dense layers (outer count 1) and convolutions. What happ
 the accumulators is the tile's epilogue:
 
 - `activate`: out = act(acc), see ``activation``;
-- `momentum`: the gradient g updates momentum u and weights w at once and is never
+- `momentum`: the gradient g updates velocity u and weights w at once and is never
   written to memory (docs/method.md, section 2):
   g = acc + decay * w ; u = m * u + g ; w -= along_g * g + along_u * u.
 """
@@ -200,7 +200,7 @@ def make_activate_tile(shape, vectors):
 
 
 def make_momentum_tile(shape, vectors):
-    """Tile whose epilogue is the momentum step on weights w and momentum u.
+    """Tile whose epilogue is the momentum step on weights w and velocity u.
 
     Called as ``tile(a, ..., rows, w, u, row, m, decay, along_g, along_u)`` where w and
     u share the row stride `row`. With m == 0 and along_u == 0, u is neither read nor
@@ -241,9 +241,9 @@ def make_momentum_tile(shape, vectors):
                 gradient = vb.fma(decay, weight, acc[i][j])
                 step = builder.fmul(along_g, gradient)
                 if with_momentum:
-                    momentum = vb.fma(m, vb.load(u_at), gradient)
-                    vb.store(momentum, u_at)
-                    step = vb.fma(along_u, momentum, step)
+                    velocity = vb.fma(m, vb.load(u_at), gradient)
+                    vb.store(velocity, u_at)
+                    step = vb.fma(along_u, velocity, step)
                 vb.store(builder.fsub(weight, step), w_at)
 
         with builder.if_else(has_momentum) as (momentum, plain):

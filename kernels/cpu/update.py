@@ -1,6 +1,6 @@
 """Updates that are not fused with a weight gradient: from a gradient vector.
 
-Arrays are float32 slices of equal length: weights w, momentum u, gradient or step g.
+Arrays are float32 slices of equal length: weights w, velocity u, gradient or step g.
 ``coefficients`` are float32 [4]: m, decay, along_g, along_u, as in the tile's epilogue.
 """
 
@@ -36,9 +36,9 @@ def momentum_step(g, w, u, coefficients, decays):
     decay = coefficients[1] if decays else np.float32(0)
     for i in range(g.size):
         gradient = g[i] + decay * w[i]
-        momentum = m * u[i] + gradient
-        u[i] = momentum
-        g[i] = along_g * gradient + along_u * momentum
+        velocity = m * u[i] + gradient
+        u[i] = velocity
+        g[i] = along_g * gradient + along_u * velocity
 
 
 @kernel

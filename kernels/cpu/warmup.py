@@ -66,7 +66,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
         gradients=floats(0, 0),
         record=np.zeros((1, c.RECORD_WIDTH)),
         staleness=words(c.AGES, 1, c.STALENESS_BINS),
-        momentum=floats(0),
+        velocity=floats(0),
         gradient=floats(0),
         copy=floats(0),
         work=floats(0),

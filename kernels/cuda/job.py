@@ -102,7 +102,7 @@ class Run(NamedTuple):
     table: np.ndarray
     reals: np.ndarray
     params: np.ndarray
-    momentum: np.ndarray
+    velocity: np.ndarray
     work: np.ndarray
     x: np.ndarray
     targets: np.ndarray
@@ -140,7 +140,7 @@ class Team(NamedTuple):
     pixels: np.ndarray
     work: np.ndarray
     reads: np.ndarray
-    momentum: np.ndarray
+    velocity: np.ndarray
 
 
 class Step(NamedTuple):

@@ -27,14 +27,14 @@ from hogblock.kernels.cuda.team import team_barrier
 
 @part
 def _run_of(
-    table, reals, params, momentum, work, x, targets, weights, words, record
+    table, reals, params, velocity, work, x, targets, weights, words, record
 ):  # fmt: skip
     """The arrays of a launch as pointers."""
     return job.Run(
         pointer(table, 0),
         pointer(reals, 0),
         pointer(params, 0),
-        pointer(momentum, 0),
+        pointer(velocity, 0),
         pointer(work, 0),
         pointer(x, 0),
         pointer(targets, 0),
@@ -53,7 +53,7 @@ def _team_of(run, shared, pixels, number, rank, blocks):
     reads = run.params
     if table[job.COPY_AT] >= 0:
         reads = pointer(work, table[job.COPY_AT])
-    momentum = pointer(run.momentum, int64(number) * parameters)
+    velocity = pointer(run.velocity, int64(number) * parameters)
     return job.Team(
         int32(cuda.threadIdx.x),
         int32(cuda.blockDim.x),
@@ -64,13 +64,13 @@ def _team_of(run, shared, pixels, number, rank, blocks):
         pixels,
         work,
         reads,
-        momentum,
+        velocity,
     )
 
 
 @kernel
 def train(
-    table, reals, params, momentum, work, x, targets, weights, words, record, limit
+    table, reals, params, velocity, work, x, targets, weights, words, record, limit
 ):  # fmt: skip
     """Every team works off minibatches until the tickets reach `limit`."""
     floats = cuda.shared.array(0, float32)
@@ -79,7 +79,7 @@ def train(
     numbers, values = pointer(integers, NUMBERS_AT), pointer(floats, VALUES_AT)
     step = job.Step(numbers, values)
     run = _run_of(
-        table, reals, params, momentum, work, x, targets, weights, words, record
+        table, reals, params, velocity, work, x, targets, weights, words, record
     )
     table, words = run.table, run.words
     blocks = int32(table[job.BLOCKS])
@@ -130,7 +130,7 @@ def train(
 
 @kernel
 def one_phase(
-    table, reals, params, momentum, work, x, targets, weights, words, record,
+    table, reals, params, velocity, work, x, targets, weights, words, record,
     number, p, what,
 ):  # fmt: skip
     """One phase of team `number` by all blocks of the launch.
@@ -144,7 +144,7 @@ def one_phase(
     numbers, values = pointer(integers, NUMBERS_AT), pointer(floats, VALUES_AT)
     step = job.Step(numbers, values)
     run = _run_of(
-        table, reals, params, momentum, work, x, targets, weights, words, record
+        table, reals, params, velocity, work, x, targets, weights, words, record
     )
     block, blocks = int32(cuda.blockIdx.x), int32(cuda.gridDim.x)
     team = _team_of(run, shared, pixels, number, block, blocks)

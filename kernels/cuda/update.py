@@ -13,10 +13,10 @@ from hogblock.kernels.cuda.team import first_tile
 
 @part
 def update4(run, team, step, at, a, b, c, d, decays):
-    """Four parameters from their gradient; the momentum is the team's own."""
+    """Four parameters from their gradient; the velocity is the team's own."""
     decay = step.values[job.DECAYING] if decays else float32(0)
     w = read4(run.params, at)
-    u = load4(team.momentum, at)
+    u = load4(team.velocity, at)
     a += decay * w[0]
     b += decay * w[1]
     c += decay * w[2]
@@ -26,7 +26,7 @@ def update4(run, team, step, at, a, b, c, d, decays):
     ub = float32(m * u[1] + b)
     uc = float32(m * u[2] + c)
     ud = float32(m * u[3] + d)
-    store4(team.momentum, at, ua, ub, uc, ud)
+    store4(team.velocity, at, ua, ub, uc, ud)
     a = float32(step.values[job.ALONG_G] * a + step.values[job.ALONG_U] * ua)
     b = float32(step.values[job.ALONG_G] * b + step.values[job.ALONG_U] * ub)
     c = float32(step.values[job.ALONG_G] * c + step.values[job.ALONG_U] * uc)

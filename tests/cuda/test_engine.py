@@ -49,7 +49,7 @@ DEVICES = [
 
 
 def same_trajectory(chosen, device, **problem):
-    """Parameters and losses of every epoch, momentum and counts."""
+    """Parameters and losses of every epoch, velocity and counts."""
     here, there = Watch(), Watch()
     expected = runs.on_host(chosen, here, **problem)
     found = fit(chosen, there, device=device, **problem)
@@ -58,7 +58,7 @@ def same_trajectory(chosen, device, **problem):
     assert not np.array_equal(here.params[0], here.params[-1])
     np.testing.assert_array_equal(found.params, there.params[-1])
     if chosen.momentum > 0:  # without, the host keeps none
-        assert_close(found.momentum, expected.momentum)
+        assert_close(found.velocity, expected.velocity)
     np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-3)
     for name in ("steps_per_worker", "updates_per_block", "staleness", "overlap"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -143,8 +143,8 @@ def test_rate_factor_counts_from_the_next_epoch():
 @pytest.mark.parametrize(
     "device", [DEVICES[0], DEVICES[2]], ids=["persistent", "graph"]
 )
-def test_momentum_contains_the_rate_where_it_has_to(device):
-    """The velocity of scikit-learn: momentum is scaled when the rate changes."""
+def test_velocity_contains_the_rate_where_it_has_to(device):
+    """The velocity of scikit-learn: velocity is scaled when the rate changes."""
 
     def halve(epoch):
         epoch.rate_factor *= 0.5
@@ -155,12 +155,12 @@ def test_momentum_contains_the_rate_where_it_has_to(device):
     expected = runs.on_host(chosen, here)
     found = fit(chosen, there, device=device)
     assert_close(found.params, expected.params)
-    assert_close(found.momentum, expected.momentum)
+    assert_close(found.velocity, expected.velocity)
     other = runs.on_host(replace(chosen, keeps_velocity=False), Watch(at_1=halve))
     assert np.abs(other.params - expected.params).max() > 1e-2
 
 
-def test_momentum_is_carried_on():
+def test_velocity_is_carried_on():
     first = fit(runs.settings(epochs=1))
     expected = runs.on_host(runs.settings(epochs=1))
     again, wanted = (
@@ -169,7 +169,7 @@ def test_momentum_is_carried_on():
             DATA,
             runs.settings(epochs=1),
             before.params,
-            momentum=before.momentum,
+            velocity=before.velocity,
             **where,
         )
         for train, before, where in (
@@ -183,7 +183,7 @@ def test_momentum_is_carried_on():
         DATA,
         runs.settings(epochs=1),
         first.params,
-        momentum=first.momentum[:, :-1],  # of another network: not used
+        velocity=first.velocity[:, :-1],  # of another network: not used
         device=runs.CARD,
     )
     assert np.abs(fresh.params - again.params).max() > 1e-3

@@ -157,7 +157,7 @@ def test_partial_fit_and_warm_start_go_on():
         for each in (there, here):
             each.set_params(max_iter=4).partial_fit(X, Y)
         assert_same_model(there, here)
-    carried = there._carried.momentum, here._carried.momentum
+    carried = there._carried.velocity, here._carried.velocity
     np.testing.assert_allclose(*carried, rtol=1e-3, atol=1e-5)
     for each in (there, here):
         each.fit(X, Y)

@@ -189,5 +189,5 @@ def test_a_step_reads_its_copy_of_the_parameters(random, shape):
         copied.phase(k)
         if phase.row[ph.PHASE] == ph.COPY_PARAMETERS:
             copied.set("params", 0)
-    np.testing.assert_array_equal(copied.momentum(), plain.momentum())
-    np.testing.assert_array_equal(copied.params, -plain.momentum())
+    np.testing.assert_array_equal(copied.velocity(), plain.velocity())
+    np.testing.assert_array_equal(copied.params, -plain.velocity())

@@ -40,7 +40,7 @@ def test_weights_of_samples(random, loss, shape):
         network, params, x, targets, loss, weights=weights, alpha=0.3
     )
     assert run.loss() == pytest.approx(value, rel=1e-5)
-    assert_same_gradient(network, run.momentum(), gradient)
+    assert_same_gradient(network, run.velocity(), gradient)
     run.check()
 
 
@@ -53,7 +53,7 @@ def outputs_and_loss(loss, values, target):
     x, plan = np.zeros((1, 1), F32), make_plan(network, 1, loss)
     run = Run(network, [plan], params, x, target, (4, 1), 1)
     run.go(1)
-    return run.loss(), bias.view(run.momentum()).ravel()
+    return run.loss(), bias.view(run.velocity()).ravel()
 
 
 @pytest.mark.parametrize("size", [30, 1e4, 3e38])

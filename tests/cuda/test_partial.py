@@ -57,10 +57,10 @@ def check_blocks(network, blocks, random, shape, rows=1, batch=2):
         network, params, x[batch:], targets[batch:], "squared_error"
     )[1]
     for ticket, plan in enumerate(turns):
-        run.set("momentum", 0)
+        run.set("velocity", 0)
         run.go(ticket + 1, plan)
         inside = slice(*blocks[plan - 1]) if plan > 0 else slice(0)
-        found, size = run.momentum(), np.abs(whole).max()
+        found, size = run.velocity(), np.abs(whole).max()
         np.testing.assert_allclose(
             found[inside], whole[inside], rtol=1e-4, atol=2e-5 * size
         )

@@ -79,7 +79,7 @@ def watched_step(monkeypatch, network, random, shape, rows=2, batch=3, **how):
     _, gradient = naive.network_gradient(
         network, params, x, targets, "squared_error", masks=run.masks(rows)
     )
-    assert_same_gradient(network, run.momentum(), gradient)
+    assert_same_gradient(network, run.velocity(), gradient)
     return run, noted
 
 

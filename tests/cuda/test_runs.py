@@ -148,7 +148,7 @@ def test_ctrl_c_during_a_launch(monkeypatch, device):
     assert found.interrupted and found.losses == []
     assert 0 < found.steps < BATCHES
     assert np.isfinite(found.loss_so_far)
-    assert np.isfinite(found.params).all() and found.momentum.any()
+    assert np.isfinite(found.params).all() and found.velocity.any()
 
 
 def test_other_errors_wait_for_the_device(monkeypatch):

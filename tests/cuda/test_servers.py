@@ -80,8 +80,8 @@ def test_servers_take_the_steps_of_a_replay(cards, method, workers, devices):
     np.testing.assert_array_equal(found.params, watch.params[-1])
     everybody = len(devices) * workers
     assert found.workers == everybody
-    assert found.momentum.shape == (everybody, NETWORK.size)
-    assert_close(found.momentum, again.rows("momentum"))
+    assert found.velocity.shape == (everybody, NETWORK.size)
+    assert_close(found.velocity, again.rows("velocity"))
     record = again.rows("record")
     np.testing.assert_array_equal(found.steps_per_worker, again.steps())
     assert found.steps == 2 * BATCHES
@@ -156,14 +156,14 @@ def test_random_blocks_are_drawn_among_the_servers_own(cards):
     np.testing.assert_array_equal(*[card.memory.params for card in cards])
 
 
-def test_momentum_goes_on_at_each_server(cards):
+def test_velocity_goes_on_at_each_server(cards):
     chosen = runs.settings(PASSM(), 1, epochs=1)
     first = fit(chosen, device=TWO)
-    fit(chosen, device=TWO, momentum=first.momentum)
+    fit(chosen, device=TWO, velocity=first.velocity)
     fit(chosen, device=TWO)
     with_it, without = cards[2:4], cards[4:6]
     for rank in range(2):
-        found, fresh = (k[rank].memory.momentum for k in (with_it, without))
+        found, fresh = (k[rank].memory.velocity for k in (with_it, without))
         assert np.abs(found - fresh).max() > 1e-3
 
 
@@ -237,8 +237,8 @@ def test_fit_and_partial_fit(devices):
     assert model.device_ == [d.name for d in devices]
     assert model.n_workers_ == count == len(model.steps_per_worker_)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
-    momentum = model._carried.momentum
-    assert momentum.shape == (count, model._network.size) and momentum.any()
+    velocity = model._carried.velocity
+    assert velocity.shape == (count, model._network.size) and velocity.any()
     model.set_params(learning_rate="constant").partial_fit(runs.X, DATA.targets)
     assert (model.n_iter_, model.steps_per_worker_.sum()) == (4, 16)
     assert model.predict(runs.X).shape == DATA.targets.shape

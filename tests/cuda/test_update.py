@@ -29,7 +29,7 @@ HOW = {
 
 def training(network, random, how, shape, *, loss="softmax", n=8, batch=5, epochs=2,
              weights=None, **more):  # fmt: skip
-    """A run to its end, and the twin's parameters, momentum and losses."""
+    """A run to its end, and the twin's parameters, velocity and losses."""
     params, x, targets = make_problem(network, random, n, loss)
     plan, own = make_plan(network, batch, loss), dict(how)
     if weights is not None:
@@ -49,10 +49,10 @@ def training(network, random, how, shape, *, loss="softmax", n=8, batch=5, epoch
 def assert_as_the_twin(run, twin):
     w, u, losses = twin
     np.testing.assert_allclose(run.params, w, rtol=1e-5, atol=5e-6)
-    np.testing.assert_allclose(run.momentum(), u, rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(run.velocity(), u, rtol=1e-4, atol=2e-5)
     assert [run.loss(k) for k in range(len(losses))] == pytest.approx(losses, rel=1e-5)
     assert_padding_is_zero(run.network, run.params)
-    assert_padding_is_zero(run.network, run.momentum())
+    assert_padding_is_zero(run.network, run.velocity())
     run.check()
 
 
@@ -100,7 +100,7 @@ def test_nothing_moves_if_all_weights_are_zero(random):
     )  # fmt: skip
     run.train(3)
     np.testing.assert_array_equal(run.params, params)
-    assert not run.momentum().any()
+    assert not run.velocity().any()
     assert run.record()[0, 0].tolist()[:3] == [0, 0, 3]
 
 
@@ -152,11 +152,11 @@ def test_additions_keep_what_others_wrote_and_stores_do_not(
     run = Run(MLP, [plan], params, x, targets, (4, 1), 3, rate=0.1, stores=stores)
     monkeypatch.setattr(update, "read4", interrupted)
     run.train(1)
-    alone = params - F32(0.1) * run.momentum()
+    alone = params - F32(0.1) * run.velocity()
     np.testing.assert_allclose(run.params, alone + 100 * (not stores), atol=1e-4)
 
 
-def test_teams_have_momentum_of_their_own(random):
+def test_teams_have_velocity_of_their_own(random):
     params, x, targets = make_problem(MLP, random, 4)
     plan = make_plan(MLP, 2, "squared_error")
     run = Run(
@@ -167,7 +167,7 @@ def test_teams_have_momentum_of_their_own(random):
         _, g = naive.network_gradient(
             MLP, params, x[part], targets[part], "squared_error"
         )
-        np.testing.assert_allclose(run.momentum(team), g, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(run.velocity(team), g, rtol=1e-4, atol=1e-5)
 
 
 def test_a_wide_layers_update_has_several_tiles(random):
@@ -179,4 +179,4 @@ def test_a_wide_layers_update_has_several_tiles(random):
     assert copies[0].row[ph.LENGTH] == network.size
     run.go(1)
     _, g = naive.network_gradient(network, params, x, targets, "squared_error")
-    np.testing.assert_allclose(run.momentum(), g, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(run.velocity(), g, rtol=1e-4, atol=1e-5)

@@ -231,12 +231,12 @@ def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem, usual):
         run.forward(x)
         _, g = run.backward(labels)
         again = Pass(aligned, network, plan, params, 9)
-        momentum = aligned.zeros(network.size)
+        velocity = aligned.zeros(network.size)
         for tensor in network.tensors:
-            tensor.view(momentum)[:] = 0.01
-        w, u = naive.f64(params), naive.f64(momentum)
+            tensor.view(velocity)[:] = 0.01
+        w, u = naive.f64(params), naive.f64(velocity)
         again.forward(x)
-        again.update(labels, momentum, step)
+        again.update(labels, velocity, step)
         for start, length, decays in plan.updated:
             part = slice(start, start + length)
             m, decay, along_g, along_u = naive.f64(step)
@@ -247,9 +247,9 @@ def test_update_of_a_block_is_the_step_of_its_gradient(aligned, problem, usual):
         outside = np.r_[0 : block.start, block.stop : network.size]
         np.testing.assert_array_equal(again.params[outside], params[outside])
         np.testing.assert_allclose(again.params, w, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(momentum, u, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(velocity, u, rtol=1e-5, atol=1e-6)
         assert_padding_is_zero(network, again.params)
-        assert_padding_is_zero(network, momentum)
+        assert_padding_is_zero(network, velocity)
 
 
 def test_a_short_minibatch_after_a_long_one(aligned, problem):

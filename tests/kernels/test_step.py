@@ -59,7 +59,7 @@ def run(network, params, x, targets, loss, *, weights=NONE, batch=None, epochs=1
         shuffle=shuffle, alpha=alpha, seed=5,
     )  # fmt: skip
     data = TrainingData(x, targets, weights, NONE, NONE)
-    return training.train(network, data, settings, params, momentum=start)
+    return training.train(network, data, settings, params, velocity=start)
 
 
 def assert_same_gradient(found, expected):
@@ -142,9 +142,9 @@ def test_some_steps_with_a_short_last_minibatch(random, network, how, n, batch):
     np.testing.assert_allclose(result.params, w, rtol=1e-5, atol=5e-6)
     assert result.losses == pytest.approx(losses, rel=1e-5)
     if settings["momentum"]:
-        np.testing.assert_allclose(result.momentum[0], u, rtol=1e-4, atol=2e-5)
+        np.testing.assert_allclose(result.velocity[0], u, rtol=1e-4, atol=2e-5)
     assert_padding_is_zero(network, result.params)
-    assert_padding_is_zero(network, result.momentum[0])
+    assert_padding_is_zero(network, result.velocity[0])
     assert result.steps == 2 * -(-n // batch)
 
 
@@ -198,7 +198,7 @@ def test_nothing_moves_if_all_weights_are_zero(random):
         **HOW["all"],
     )  # fmt: skip
     np.testing.assert_array_equal(result.params, params)
-    assert not result.momentum.any()
+    assert not result.velocity.any()
 
 
 def test_weights_twice_as_large_change_nothing_but_the_decay(random):
@@ -240,13 +240,13 @@ def test_two_runs_are_the_same_bit_for_bit(random):
     assert runs[0].losses == runs[1].losses
 
 
-def test_momentum_is_taken_over(random):
-    """Two runs of one epoch, momentum handed on, are one run of two epochs."""
+def test_velocity_is_taken_over(random):
+    """Two runs of one epoch, velocity handed on, are one run of two epochs."""
     params, x, targets = make_problem(random, MLP, "softmax", 24)
     settings = dict(HOW["all"], batch=8, rate=0.1)
     whole = run(MLP, params, x, targets, "softmax", epochs=2, **settings)
     first = run(MLP, params, x, targets, "softmax", **settings)
     second = run(
-        MLP, first.params, x, targets, "softmax", start=first.momentum, **settings
+        MLP, first.params, x, targets, "softmax", start=first.velocity, **settings
     )
     assert whole.params.tobytes() == second.params.tobytes()

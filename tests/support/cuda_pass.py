@@ -154,7 +154,7 @@ class Run:
             "table": put(self.program.table),
             "reals": put(self.program.reals),
             "params": put(F32(params)),
-            "momentum": put(np.zeros(teams * network.size, F32)),
+            "velocity": put(np.zeros(teams * network.size, F32)),
             "work": put(np.zeros(teams * size, F32)),
             "x": put(x.reshape(-1).view(np.uint8)),
             "targets": put(np.ascontiguousarray(targets).reshape(-1).view(np.int32)),
@@ -230,8 +230,8 @@ class Run:
     def params(self):
         return self.host("params")
 
-    def momentum(self, team=0):
-        return self.host("momentum").reshape(self.teams, -1)[team]
+    def velocity(self, team=0):
+        return self.host("velocity").reshape(self.teams, -1)[team]
 
     def work(self, team=0):
         return self.host("work").reshape(self.teams, -1)[team]
@@ -340,7 +340,7 @@ def used_run(network, plans, random, shape, rows, batch, *, loss="squared_error"
     else:
         run.go(1)
     np.testing.assert_array_equal(run.params, params)
-    assert not run.momentum().any()
+    assert not run.velocity().any()
     run.set("record", 0)
     return run, params, x, targets
 
@@ -349,7 +349,7 @@ def check_network(network, random, shape, *, rows=3, batch=5, loss="squared_erro
                   rounded=False):  # fmt: skip
     """Outputs, loss and gradient of a short last minibatch against the twin.
 
-    After its first step the momentum is the gradient.
+    After its first step the velocity is the gradient.
     """
     plan = make_plan(network, batch, loss)
     run, params, x, targets = used_run(
@@ -365,7 +365,7 @@ def check_network(network, random, shape, *, rows=3, batch=5, loss="squared_erro
         network, params, x, targets, loss, masks=masks
     )
     np.testing.assert_allclose(run.loss(), value, rtol=1e-5, atol=1e-6)
-    gradient = run.momentum()
+    gradient = run.velocity()
     assert_same_gradient(network, gradient, expected)
     np.testing.assert_allclose(run.params, params - gradient, rtol=1e-6, atol=1e-6)
     run.check()

@@ -25,7 +25,7 @@ def assert_replayed(found, watch, again, after):
     for params, wanted in zip(watch.params, after, strict=True):
         assert_close(params, wanted)
     np.testing.assert_array_equal(found.params, watch.params[-1])
-    assert_close(found.momentum, again.rows("momentum"))
+    assert_close(found.velocity, again.rows("velocity"))
     record = again.rows("record")
     np.testing.assert_array_equal(found.steps_per_worker, again.steps())
     sums = record.sum(0)

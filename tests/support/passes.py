@@ -96,13 +96,13 @@ class Pass:
                 )
         return loss / self.rows, gradient
 
-    def update(self, targets, momentum, step):
+    def update(self, targets, velocity, step):
         """The fused path of the same minibatch, on ``self.params``."""
         self._loss(targets)
         gradient = self.aligned.zeros(self.network.size)
         for row in self._backward_rows():
             update_op(
-                row, self.work, self.params, momentum, gradient, self.zeros, self.rows,
+                row, self.work, self.params, velocity, gradient, self.zeros, self.rows,
                 step, image_op_address(),
             )  # fmt: skip
 

@@ -32,11 +32,11 @@ class ToyEngine(Engine):
     def usable_workers(self, network, method, n_jobs, batches):
         return 1
 
-    def train(self, network, data, settings, params, on_epoch, momentum, progress):
+    def train(self, network, data, settings, params, on_epoch, velocity, progress):
         run, start = make_run_plan(network, data, settings), time.perf_counter()
         x, targets = data.scaling.scaled(data.x), data.targets
         params = params.astype(float)
-        velocity = np.zeros(network.size) if momentum is None else momentum[0]
+        velocity = np.zeros(network.size) if velocity is None else velocity[0]
         rate, losses = float(settings.rate[0]), []
         for index in range(settings.epochs):
             found = []
@@ -57,7 +57,7 @@ class ToyEngine(Engine):
         steps = len(losses) * run.batches
         return Result(
             params=np.float32(params),
-            momentum=np.float32(velocity)[None],
+            velocity=np.float32(velocity)[None],
             losses=losses,
             loss_so_far=None,
             workers=1,

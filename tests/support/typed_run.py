@@ -108,7 +108,7 @@ def _inputs(network, samples):
 def gradient_error(network, batch=32, samples=29):
     """Largest errors of the loss and of a layer's gradient, a short minibatch of bytes.
 
-    The momentum after a first step is the gradient.
+    The velocity after a first step is the gradient.
     """
     random = np.random.default_rng(0)
     params = network.initialise(np.random.RandomState(0))
@@ -118,10 +118,10 @@ def gradient_error(network, batch=32, samples=29):
     y = random.integers(0, network.output_shape[0], samples).astype(np.int32)
     plan = make_plan(network, batch, "softmax")
     program = make_program([plan], Shape(1, 1, 1), batch, _inputs(network, samples))
-    momentum, record = np.zeros(network.size, np.float32), np.zeros(4, np.float32)
+    velocity, record = np.zeros(network.size, np.float32), np.zeros(4, np.float32)
     work = np.zeros(program.work_size, np.float32)
     arguments = (
-        program.table, program.reals, params.copy(), momentum, work, x.ravel(), y,
+        program.table, program.reals, params.copy(), velocity, work, x.ravel(), y,
         np.zeros(1, np.float32), program.initial_words(), record, np.int32(1),
     )  # fmt: skip
     _launch(None, "train", 1, 1, 0, arguments)
@@ -131,7 +131,7 @@ def gradient_error(network, batch=32, samples=29):
     for tensor in network.tensors:
         layer = network.tensors_of(tensor.layer)
         size = max(np.abs(t.view(expected)).max() for t in layer)
-        difference = np.abs(tensor.view(momentum) - tensor.view(expected)).max()
+        difference = np.abs(tensor.view(velocity) - tensor.view(expected)).max()
         errors.append(difference / size)
     return abs(record[0] / samples / loss - 1), max(errors)
 

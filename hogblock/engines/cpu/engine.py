@@ -33,9 +33,9 @@ class CpuEngine(Engine):
         wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
         return usable_workers(network, method, wanted)
 
-    def train(self, network, data, settings, params, on_epoch, momentum, progress):
+    def train(self, network, data, settings, params, on_epoch, velocity, progress):
         data = replace(data, x=data.scaling.storable(data.x))
-        return train(network, data, settings, params, on_epoch, momentum, progress)
+        return train(network, data, settings, params, on_epoch, velocity, progress)
 
     def outputs(self, network, params, X, inputs, threads=1):
         return outputs_of(network, params, X, inputs, threads)

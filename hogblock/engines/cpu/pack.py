@@ -126,7 +126,7 @@ def _plans_of(run_plan: RunPlan, plans: list[Plan], rank: int) -> job.Plans:
 def shared_specification(run_plan: RunPlan) -> Specification:
     """Arrays that parent and workers share, samples not included.
 
-    ``momentum`` and ``staleness`` belong to one worker each; they lie here so that the
+    ``velocity`` and ``staleness`` belong to one worker each; they lie here so that the
     parent can take them over at the end.
     """
     workers, blocks, size = (
@@ -141,7 +141,7 @@ def shared_specification(run_plan: RunPlan) -> Specification:
         "gradients": ((workers, size) if together else (0, 0), "f4"),
         "record": ((workers, run_plan.settings.epochs, c.RECORD_WIDTH), "f8"),
         "staleness": ((workers, c.AGES, blocks, c.STALENESS_BINS), "i8"),
-        "momentum": ((workers, size), "f4"),
+        "velocity": ((workers, size), "f4"),
         "rate_factor": ((1,), "f4"),
     }
 
@@ -173,7 +173,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         gradients=arrays["gradients"],
         record=arrays["record"][task.rank],
         staleness=arrays["staleness"][task.rank],
-        momentum=arrays["momentum"][task.rank],
+        velocity=arrays["velocity"][task.rank],
         indices=np.zeros(task.samples["batch"], np.int64),
         seen=np.zeros(task.blocks, np.int64),
         coefficients=np.zeros(4, np.float32),

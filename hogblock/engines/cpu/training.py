@@ -86,9 +86,9 @@ class _Run:
             before = epoch.rate_factor
             stop = self._ask(epoch)
             self.arrays["rate_factor"][0] = epoch.rate_factor
-            factor = self.settings.momentum_factor(index + 1, before, epoch.rate_factor)
+            factor = self.settings.velocity_factor(index + 1, before, epoch.rate_factor)
             if factor != 1:  # of the only worker, which waits
-                self.arrays["momentum"] *= np.float32(factor)
+                self.arrays["velocity"] *= np.float32(factor)
             if stop and self.gate == "open":
                 self.stop()
             elif stop:
@@ -134,7 +134,7 @@ class _Run:
         ages = arrays["staleness"].sum(axis=0)
         return Result(
             params=arrays["params"].copy(),
-            momentum=arrays["momentum"].copy(),
+            velocity=arrays["velocity"].copy(),
             losses=self.losses,
             loss_so_far=self._loss_so_far(),
             workers=self.run_plan.workers,
@@ -161,7 +161,7 @@ def train(
     settings: Settings,
     params: np.ndarray,
     on_epoch: OnEpoch = lambda epoch: False,
-    momentum: np.ndarray | None = None,
+    velocity: np.ndarray | None = None,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> Result:
     """Train `network` from `params`.
@@ -176,7 +176,7 @@ def train(
         Not changed.
     on_epoch : callable, default does nothing
         Called in this process after every epoch with an `Epoch`; True ends the run.
-    momentum : ndarray of shape (workers, network.size), default zeros
+    velocity : ndarray of shape (workers, network.size), default zeros
     progress : callable, default does nothing
         Told now and then how many minibatches are done.
 
@@ -193,7 +193,7 @@ def train(
     if settings.workers == 1:
         run_plan = make_run_plan(network, data, settings)
         arrays = private_arrays(shared_specification(run_plan)) | _samples_of(data)
-        run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+        run = _prepare(run_plan, arrays, on_epoch, params, velocity)
         return _train_here(run, tasks_of(run_plan)[0], progress)
     run_plan = make_run_plan(network, data, settings, copied=True)
     specification = shared_specification(run_plan) | {
@@ -208,7 +208,7 @@ def train(
             for name in ("targets", "weights"):
                 arrays[name][...] = getattr(data, name)
             data.copied(arrays["x"])
-            run = _prepare(run_plan, arrays, on_epoch, params, momentum)
+            run = _prepare(run_plan, arrays, on_epoch, params, velocity)
             return _train_in_processes(
                 run, tasks_of(run_plan), segment, workers, progress
             )
@@ -221,11 +221,11 @@ def _samples_of(data: TrainingData) -> dict[str, np.ndarray]:
     return {"x": data.x, "targets": data.targets, "weights": data.weights}
 
 
-def _prepare(run_plan: RunPlan, arrays, on_epoch, params, momentum) -> _Run:
+def _prepare(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Run:
     arrays["params"][:] = params
     arrays["rate_factor"][0] = 1
-    if momentum is not None and momentum.shape == arrays["momentum"].shape:
-        arrays["momentum"][:] = momentum
+    if velocity is not None and velocity.shape == arrays["velocity"].shape:
+        arrays["velocity"][:] = velocity
     return _Run(run_plan, arrays, on_epoch)
 
 

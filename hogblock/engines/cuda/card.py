@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     """What is left of a run: as the fields of ``settings.Result``."""
 
     params: np.ndarray
-    momentum: np.ndarray
+    velocity: np.ndarray
     steps_per_worker: np.ndarray
     updates_per_block: np.ndarray
     staleness: np.ndarray
@@ -97,10 +97,10 @@ class Card:
         with self.memory.current():
             self.memory.reals[job.RATE_FACTOR] = factor
 
-    def scale_momentum(self, factor: float) -> None:
-        """Multiply the momentum that the next launch finds."""
+    def scale_velocity(self, factor: float) -> None:
+        """Multiply the velocity that the next launch finds."""
         with self.memory.current():
-            self.memory.momentum *= np.float32(factor)
+            self.memory.velocity *= np.float32(factor)
 
     def outcome(self) -> Outcome:
         """Wait for the device, and take everything over.
@@ -121,7 +121,7 @@ class Card:
         ages = words[at : at + AGES * blocks * bins].reshape(AGES, blocks, bins)
         return Outcome(
             params=memory.to_host(memory.params),
-            momentum=memory.to_host(memory.momentum),
+            velocity=memory.to_host(memory.velocity),
             steps_per_worker=steps.astype(np.int64).sum(axis=1),
             updates_per_block=words[job.WRITTEN :][:blocks].astype(np.int64),
             staleness=ages[READ].astype(np.int64),

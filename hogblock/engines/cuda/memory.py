@@ -36,7 +36,7 @@ class Memory:
     data : TrainingData
         `x` may be an array on a CUDA device, which is copied to other devices only.
     params : ndarray of shape (n_parameters,), float32
-    momentum : ndarray of shape (teams, n_parameters) or None
+    velocity : ndarray of shape (teams, n_parameters) or None
     stream : cupy.cuda.Stream, default=None
         Where launches and copies go; None is the default stream.
 
@@ -47,7 +47,7 @@ class Memory:
     """
 
     def __init__(
-        self, device: Cuda, program: Program, data, params, momentum=None, stream=None
+        self, device: Cuda, program: Program, data, params, velocity=None, stream=None
     ):
         self.device, self.program, self.stream = device, program, stream
         self.arrays = Arrays(device)
@@ -60,17 +60,17 @@ class Memory:
             self._stream = 0
             if stream is not None and not simulated():
                 self._stream = external_stream(stream.ptr)
-            self._allocate(data, params, momentum)
+            self._allocate(data, params, velocity)
 
-    def _allocate(self, data, params, momentum) -> None:
+    def _allocate(self, data, params, velocity) -> None:
         """Make and fill the arrays, on the run's stream."""
         program = self.program
         zeros, put = self.arrays.zeros, self.arrays.to_device
         self.table, self.reals = put(program.table), put(program.reals)
         self.params = put(params)
-        self.momentum = zeros((self.teams, params.size), np.float32)
-        if momentum is not None and momentum.shape == self.momentum.shape:
-            self.momentum[...] = put(momentum)
+        self.velocity = zeros((self.teams, params.size), np.float32)
+        if velocity is not None and velocity.shape == self.velocity.shape:
+            self.velocity[...] = put(velocity)
         self.work = zeros(self.teams * program.work_size, np.float32)
         self.words = put(program.initial_words())
         shape = (self.teams, self.epochs, job.RECORD_WIDTH)
@@ -83,7 +83,7 @@ class Memory:
         self._arguments = tuple(
             as_argument(self.arrays.xp.asarray(array))
             for array in (
-                self.table, self.reals, self.params, self.momentum, self.work,
+                self.table, self.reals, self.params, self.velocity, self.work,
                 self._x.reshape(-1).view(np.uint8), self._targets, self._weights,
                 self.words, self.record,
             )
@@ -154,7 +154,7 @@ def _check_room(arrays: Arrays, program: Program, data: TrainingData, size: int)
         raise DeviceMemoryError(
             f"the run needs {needed / 2**20:.0f} MiB on {arrays.device.name}: "
             f"{teams} workers of {4 * program.work_size / 2**20:.1f} MiB of work space "
-            f"and {4 * size / 2**20:.1f} MiB of momentum, and X if it is not there "
+            f"and {4 * size / 2**20:.1f} MiB of velocity, and X if it is not there "
             f"yet; {free / 2**20:.0f} MiB are free. Use a smaller batch_size, or fewer "
             "workers (n_jobs)"
         )

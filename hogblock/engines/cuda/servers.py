@@ -33,7 +33,7 @@ def train(
     settings: Settings,
     params: np.ndarray,
     on_epoch: OnEpoch = lambda epoch: False,
-    momentum: np.ndarray | None = None,
+    velocity: np.ndarray | None = None,
     progress: Callable[[int], None] = lambda steps: None,
     *,
     devices: tuple[Cuda, ...],
@@ -42,7 +42,7 @@ def train(
 
     Parameters
     ----------
-    network, data, settings, params, on_epoch, momentum, progress
+    network, data, settings, params, on_epoch, velocity, progress
         See there. ``settings.workers`` are those of each device; the method is "passm"
         or "passm+", whose full steps change the mirrors only until the next copy.
     devices : tuple of Cuda
@@ -51,7 +51,7 @@ def train(
     Returns
     -------
     Result
-        Workers, momentum and steps of all devices, in their order; updates and ages of
+        Workers, velocity and steps of all devices, in their order; updates and ages of
         the blocks, each counted by the device that owns it.
 
     Raises
@@ -69,8 +69,8 @@ def train(
         program = program_of(run_plan, shape, device, static=simulated(), server=rank)
         check_shared(program, device)
         part = None
-        if momentum is not None and len(momentum) == run_plan.workers:
-            part = momentum[rank * settings.workers :][: settings.workers]
+        if velocity is not None and len(velocity) == run_plan.workers:
+            part = velocity[rank * settings.workers :][: settings.workers]
         stream = stream_of_its_own(device)
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
@@ -173,7 +173,7 @@ class Servers:
         own = [(o, list(k)) for o, k in zip(each, self._owned, strict=True)]
         return Outcome(
             params=self._joined([o.params for o in each]),
-            momentum=np.concatenate([o.momentum for o in each]),
+            velocity=np.concatenate([o.velocity for o in each]),
             steps_per_worker=np.concatenate([o.steps_per_worker for o in each]),
             updates_per_block=np.concatenate([o.updates_per_block[k] for o, k in own]),
             staleness=np.concatenate([o.staleness[k] for o, k in own]),

@@ -82,7 +82,7 @@ def train(
     settings: Settings,
     params: np.ndarray,
     on_epoch: OnEpoch = lambda epoch: False,
-    momentum: np.ndarray | None = None,
+    velocity: np.ndarray | None = None,
     progress: Callable[[int], None] = lambda steps: None,
     *,
     device: Cuda,
@@ -91,7 +91,7 @@ def train(
 
     Parameters
     ----------
-    network, data, settings, params, on_epoch, momentum, progress
+    network, data, settings, params, on_epoch, velocity, progress
         See there. ``data.x`` is float32 or uint8, and may lie on the device.
     device : Cuda
 
@@ -110,7 +110,7 @@ def train(
     static = simulated() or not persistent
     program = program_of(run_plan, shape, device, static=static)
     check_shared(program, device)
-    card = Card(Memory(device, program, data, params, momentum), persistent)
+    card = Card(Memory(device, program, data, params, velocity), persistent)
     return Training(card, run_plan, on_epoch, progress).run()
 
 
@@ -266,11 +266,11 @@ class Training:
             self._end = -(-self._limit // self._batches) * self._batches
         if self._depth == 1:
             self._held += time.perf_counter() - before
-        factor = self._settings.momentum_factor(
+        factor = self._settings.velocity_factor(
             epoch.index + 1, self._rate_factor, epoch.rate_factor
         )
         if factor != 1:
-            self._card.scale_momentum(factor)
+            self._card.scale_velocity(factor)
         if epoch.rate_factor != self._rate_factor:
             self._rate_factor = epoch.rate_factor
             self._card.set_rate_factor(epoch.rate_factor)
