@@ -96,8 +96,9 @@ def simulated() -> bool:
 def cuda_devices(device) -> tuple[Cuda, ...]:
     """The CUDA devices that `device` of an estimator names; none if it names others."""
     several = isinstance(device, (list, tuple))
-    found = tuple(_named(each) for each in (device if several else (device,)))
-    return () if None in found else found
+    wanted = device if several else (device,)
+    found = tuple(cuda for cuda in map(_named, wanted) if cuda is not None)
+    return found if len(found) == len(wanted) else ()
 
 
 def _named(device) -> Cuda | None:

@@ -20,7 +20,7 @@ from hogblock.estimators.docs import (
 from hogblock.estimators.inputs import ImageInput, ShapedImages
 from hogblock.estimators.mlp import dense_layers
 from hogblock.estimators.regressor import NetworkRegressorMixin
-from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
+from hogblock.models import Conv2D, Flatten, Layer, MaxPool2D, Network
 from hogblock.models.activations import ACTIVATIONS, NAMES
 from hogblock.models.layers.base import pair_of
 
@@ -68,7 +68,8 @@ class _CNN(ImageInput, NetworkEstimator):
         return ShapedImages(self.image_shape)
 
     def _make_network(self, shape, n_outputs):
-        layers, size = [], shape[:2]
+        layers: list[Layer] = []
+        size = shape[:2]
         window = pair_of(self.pool_size, "pool_size", self)
         for entry in self.conv_layers:
             try:

@@ -55,7 +55,7 @@ class _MLP(NetworkEstimator):
 
 def dense_layers(estimator, n_outputs: int) -> list[Layer]:
     """Hidden and output layers by an estimator's parameters."""
-    layers = []
+    layers: list[Layer] = []
     for units in np.atleast_1d(estimator.hidden_layer_sizes).tolist():
         if not isinstance(units, int) or units < 1:
             raise ValueError(

@@ -1,7 +1,8 @@
 """What every layer answers."""
 
+from dataclasses import Field
 from numbers import Integral
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Parameter(NamedTuple):
@@ -44,12 +45,14 @@ class Cost(NamedTuple):
 
 
 class Layer:
-    """What every layer answers. Shapes are of one sample.
+    """What every layer, a frozen dataclass, answers. Shapes are of one sample.
 
     To add a layer, declare its operations in ``kernels.ops``, write its class in this
     package and list it there, and write its kernels, each with a row in the tables of
     its file: OPERATIONS in ``kernels.cpu``, PLAIN in ``kernels.cuda``.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Field]]
 
     reads_raw_images = False
     """Whether it takes images whose channels do not fill whole cache lines."""
@@ -98,7 +101,8 @@ def image_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, int, int]:
             f"{type(layer).__name__} takes images of shape (height, width, channels), "
             f"and its input has shape {shape}"
         )
-    return shape
+    height, width, channels = shape
+    return height, width, channels
 
 
 def pair_of(value, name: str, layer: Layer) -> tuple[int, int]:
