@@ -73,7 +73,7 @@ class Method:
     one_worker: ClassVar[bool] = False
     together: ClassVar[bool] = False
     locks: ClassVar[bool] = False
-    atomic: ClassVar[bool] = False
+    atomic = False  # no ClassVar: a subclass may make a field of it
     owns_blocks: ClassVar[bool] = False
     deterministic: ClassVar[bool] = False
 
@@ -219,7 +219,7 @@ class PASSMPlus(PASSM):
     def stretches(self, batches, epochs, trained=0):
         later = ("own", "full") if self.alternate else ("own",)
         switches = self.switch_epochs or (self.warmup_fraction * epochs,)
-        turns = {0: ("full",)}
+        turns: dict[int, tuple[str, ...]] = {0: ("full",)}
         for k, epoch in enumerate(switches):
             start = max(0, round((epoch - trained) * batches))
             turns[start] = later if k % 2 == 0 else ("full",)

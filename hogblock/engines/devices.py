@@ -77,7 +77,9 @@ class Cuda:
 
 def _is_whole(value, least: int) -> bool:
     return (
-        isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and int(value) >= least
     )
 
 
@@ -90,7 +92,7 @@ def simulated() -> bool:
     """Whether Numba simulates CUDA: device arrays are NumPy arrays then."""
     from numba import config  # late: `hogblock.Cuda` needs no compiler
 
-    return bool(config.ENABLE_CUDASIM)
+    return bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]  # set by name
 
 
 def cuda_devices(device) -> tuple[Cuda, ...]:

@@ -198,8 +198,8 @@ def shape_of(X) -> tuple[int, ...]:
     return tuple(getattr(X, "shape", ()))
 
 
-def image_shape_of(X) -> tuple[int, int, int] | None:
-    """Height, width and channels of an array of images; None for flat rows."""
+def image_shape_of(X) -> tuple[int, ...] | None:
+    """Shape of an image of X, one channel if it tells none; None for flat rows."""
     shape = shape_of(X)
     return (*shape[1:], 1)[:3] if len(shape) > 2 else None
 
