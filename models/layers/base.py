@@ -58,39 +58,122 @@ class Layer:
     """Whether it takes images whose channels do not fill whole cache lines."""
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the output; raises ValueError if `shape` does not fit."""
+        """Shape of the output.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        tuple of int
+
+        Raises
+        ------
+        ValueError
+            If `shape` does not fit.
+        """
         return shape
 
     def joined_shape(self, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-        """`output_shape` for a layer that may have several inputs."""
+        """`output_shape` for a layer that may have several inputs.
+
+        Parameters
+        ----------
+        shapes : list of tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        tuple of int
+        """
         return self.output_shape(shapes[0])
 
     def parameters(self, shape: tuple[int, ...]) -> list[Parameter]:
-        """Tensors of the layer in the order of the flat vector."""
+        """Tensors of the layer in the order of the flat vector.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        list of Parameter
+        """
         return []
 
     def cost(self, shape: tuple[int, ...]) -> Cost:
-        """Work outside the parameters' own gradients."""
+        """Work outside the parameters' own gradients.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        Cost
+        """
         return Cost()
 
     def parts(self) -> "list[Layer]":
-        """The layers that run one after another for this one."""
+        """The layers that run one after another for this one.
+
+        Returns
+        -------
+        list of Layer
+        """
         return [self]
 
     def absorb(self, following: "Layer") -> "Layer | None":
-        """One layer that does the work of this and the following one, if there is."""
+        """One layer that does the work of this and the following one, if there is.
+
+        Parameters
+        ----------
+        following : Layer
+
+        Returns
+        -------
+        Layer or None
+        """
         return None
 
     def is_view(self, shape: tuple[int, ...], pixel: int) -> bool:
-        """Whether the output is the input word for word, its pixels `pixel` apart."""
+        """Whether the output is the input word for word.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+        pixel : int
+            float32 from a pixel of the input to the next.
+
+        Returns
+        -------
+        bool
+        """
         return False
 
     def forward(self, slot) -> None:
-        """Emit the rows of the forward pass; `slot` is a ``models.slot.Slot``."""
+        """Emit the rows of the forward pass.
+
+        Parameters
+        ----------
+        slot : models.slot.Slot
+            Where the layer stands in a plan.
+        """
         raise TypeError(f"{type(self).__name__} has no forward pass")
 
     def backward(self, slot) -> None:
-        """Emit the rows of the backward pass."""
+        """Emit the rows of the backward pass.
+
+        Parameters
+        ----------
+        slot : models.slot.Slot
+            Where the layer stands in a plan.
+        """
         raise TypeError(f"{type(self).__name__} has no backward pass")
 
 

@@ -187,8 +187,12 @@ class DepthwiseConv2D(_Conv):
     ----------
     kernel_size : int or pair of int
         Height and width.
-    stride, padding, activation, bias, initialiser
-        As of `Conv2D`.
+    stride : int or pair of int, default=1
+    padding : {"same", "valid"}, default="same"
+    activation : str or Activation, default="identity"
+    bias : bool, default=True
+    initialiser : str, default="glorot_uniform"
+        All as of `Conv2D`.
 
     Raises
     ------

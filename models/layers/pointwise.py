@@ -54,7 +54,12 @@ class Activated(Layer):
         return activation_of(self.activation)
 
     def parts(self) -> list[Layer]:
-        """The layer and its activation, if that has to run as a stage of its own."""
+        """The layer and its activation, if that has to run as a stage of its own.
+
+        Returns
+        -------
+        list of Layer
+        """
         if not self.act.from_input:
             return [self]
         plain = IDENTITY._replace(gain=self.act.gain)
