@@ -32,8 +32,8 @@ test: $(VENV)/installed
 types: $(VENV)/installed
 	rm -rf $(TYPES)
 	mkdir -p $(TYPES)
-	ln -s $(CURDIR)/hogblock/* $(CURDIR)/kernels $(CURDIR)/models $(TYPES)
-	cd $(TYPES)/.. && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+	ln -s "$(CURDIR)"/hogblock/* "$(CURDIR)/kernels" "$(CURDIR)/models" $(TYPES)
+	cd $(TYPES)/.. && "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml"
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -22,6 +22,7 @@ class Pointwise(Layer):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self._name)
 
     def forward(self, slot):
@@ -51,6 +52,7 @@ class Activated(Layer):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self.activation)
 
     def parts(self) -> list[Layer]:

@@ -80,6 +80,7 @@ class MaxPool2D(_Pool):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self._activation)
 
     def absorb(self, following):
