@@ -201,7 +201,7 @@ def shape_of(X) -> tuple[int, ...]:
 def image_shape_of(X) -> tuple[int, ...] | None:
     """Shape of an image of X, one channel if it tells none; None for flat rows."""
     shape = shape_of(X)
-    return (*shape[1:], 1)[:3] if len(shape) > 2 else None
+    return shape[1:] + (1,) * (4 - len(shape)) if len(shape) > 2 else None
 
 
 def filled_shape(wanted, n_features: int) -> tuple[int, int, int]:
