@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo cnn test format bench clean
+# hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
+TYPES := build/types/hogblock
+
+.PHONY: demo cnn test types format bench clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,7 +26,14 @@ cnn: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) types
 	$(BIN)/python -m pytest
+
+types: $(VENV)/installed
+	rm -rf $(TYPES)
+	mkdir -p $(TYPES)
+	ln -s "$(CURDIR)"/hogblock/* "$(CURDIR)/kernels" "$(CURDIR)/models" $(TYPES)
+	cd $(TYPES)/.. && "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml"
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

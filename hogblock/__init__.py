@@ -11,6 +11,27 @@ may change at any time; so are names with an underscore, and ``hogblock.kernels`
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
+    from hogblock import datasets as datasets
+    from hogblock import errors as errors
+    from hogblock import methods as methods
+    from hogblock import models as models
+    from hogblock import report as report
+    from hogblock import schedules as schedules
+    from hogblock.augmentation import Augmentation as Augmentation
+    from hogblock.engines.devices import Cuda as Cuda
+    from hogblock.errors import DeviceMemoryError as DeviceMemoryError
+    from hogblock.errors import DeviceUnavailableError as DeviceUnavailableError
+    from hogblock.errors import SharedMemoryError as SharedMemoryError
+    from hogblock.errors import WorkerError as WorkerError
+    from hogblock.estimators.cnn import CNNClassifier as CNNClassifier
+    from hogblock.estimators.cnn import CNNRegressor as CNNRegressor
+    from hogblock.estimators.mlp import MLPClassifier as MLPClassifier
+    from hogblock.estimators.mlp import MLPRegressor as MLPRegressor
+    from hogblock.estimators.network import NetworkClassifier as NetworkClassifier
+    from hogblock.estimators.network import NetworkRegressor as NetworkRegressor
 
 __version__ = "0.1.0"
 

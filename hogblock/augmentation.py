@@ -47,7 +47,16 @@ class Augmentation:
             raise ValueError(f"flip={self.flip!r} of Augmentation must be a bool")
 
     def words(self, shape: tuple[int, ...]) -> np.ndarray:
-        """What the kernels read, for images of `shape` (height, width, channels).
+        """What the kernels read.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Height, width and channels of the images.
+
+        Returns
+        -------
+        int64 array of shape (AUGMENT_WIDTH,)
 
         Raises
         ------

@@ -25,7 +25,11 @@ __all__ = [
 class Stretch(NamedTuple):
     """From shared step `start` on, a worker takes the `turns` one after another.
 
-    A turn is ``"full"`` (every block) or ``"own"`` (the worker's own).
+    Parameters
+    ----------
+    start : int
+    turns : tuple of {"full", "own"}
+        Every block, or the worker's own.
     """
 
     start: int
@@ -73,7 +77,7 @@ class Method:
     one_worker: ClassVar[bool] = False
     together: ClassVar[bool] = False
     locks: ClassVar[bool] = False
-    atomic: ClassVar[bool] = False
+    atomic = False  # no ClassVar: a subclass may make a field of it
     owns_blocks: ClassVar[bool] = False
     deterministic: ClassVar[bool] = False
 
@@ -97,13 +101,23 @@ class Method:
             For which the training of the model is planned, from its beginning.
         trained : int, default=0
             Epochs that were trained before this run.
+
+        Returns
+        -------
+        list of Stretch
         """
         return [Stretch(0, ("full",))]
 
 
 @dataclass(frozen=True)
 class SGD(Method):
-    """Sequential stochastic subgradient descent: one worker updates everything."""
+    """Sequential stochastic subgradient descent: one worker updates everything.
+
+    Parameters
+    ----------
+    reads, epochs : str
+        See `Method`.
+    """
 
     name: ClassVar[str] = "sgd"
     one_worker: ClassVar[bool] = True
@@ -112,7 +126,13 @@ class SGD(Method):
 
 @dataclass(frozen=True)
 class Sync(Method):
-    """Data-parallel: a share of the minibatch each, a barrier, one mean update."""
+    """Data-parallel: a share of the minibatch each, a barrier, one mean update.
+
+    Parameters
+    ----------
+    reads, epochs : str
+        See `Method`.
+    """
 
     name: ClassVar[str] = "sync"
     together: ClassVar[bool] = True
@@ -129,6 +149,8 @@ class Hogwild(Method):
 
     Parameters
     ----------
+    reads, epochs : str
+        See `Method`.
     atomic : bool, default=False
         Write by fetch-and-add, so that no racing update is lost. Plain stores may lose
         some.
@@ -141,7 +163,13 @@ class Hogwild(Method):
 
 @dataclass(frozen=True)
 class ASSM(Method):
-    """Every worker updates everything; reads are unlocked, whole updates locked."""
+    """Every worker updates everything; reads are unlocked, whole updates locked.
+
+    Parameters
+    ----------
+    reads, epochs : str
+        See `Method`.
+    """
 
     name: ClassVar[str] = "assm"
     locks: ClassVar[bool] = True
@@ -153,6 +181,8 @@ class PASSM(Method):
 
     Parameters
     ----------
+    reads, epochs : str
+        See `Method`.
     random_blocks : int, default=1
         Blocks that a worker owns. With 1 each step updates all that the worker owns;
         with more, one of its blocks drawn at random, as the paper states it.
@@ -185,6 +215,10 @@ class PASSMPlus(PASSM):
 
     Parameters
     ----------
+    reads, epochs : str
+        See `Method`.
+    random_blocks : int, default=1
+        See `PASSM`.
     warmup_fraction : float in [0, 1], default=0.1
         Share of the epochs with full steps only. Of `max_iter` epochs where a planned
         schedule goes through all of them; else of the ``n_iter_no_change + 2`` epochs
@@ -219,7 +253,7 @@ class PASSMPlus(PASSM):
     def stretches(self, batches, epochs, trained=0):
         later = ("own", "full") if self.alternate else ("own",)
         switches = self.switch_epochs or (self.warmup_fraction * epochs,)
-        turns = {0: ("full",)}
+        turns: dict[int, tuple[str, ...]] = {0: ("full",)}
         for k, epoch in enumerate(switches):
             start = max(0, round((epoch - trained) * batches))
             turns[start] = later if k % 2 == 0 else ("full",)
@@ -239,6 +273,14 @@ def _check(method, name, allowed):
 
 def resolve(method) -> Method:
     """A method from its name, or as it is.
+
+    Parameters
+    ----------
+    method : str or Method
+
+    Returns
+    -------
+    Method
 
     Raises
     ------

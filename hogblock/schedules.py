@@ -81,8 +81,14 @@ class InvScaling(Schedule):
 class Adaptive(Schedule):
     """Constant, divided by `divisor` whenever the loss has stalled: scikit-learn's.
 
-    The estimator does the dividing at the end of an epoch; training ends once the rate
-    has fallen to `lowest`. ``partial_fit`` judges the losses of all calls.
+    The estimator does the dividing at the end of an epoch. ``partial_fit`` judges the
+    losses of all calls.
+
+    Parameters
+    ----------
+    divisor : float, default=5.0
+    lowest : float, default=1e-6
+        Training ends once the rate has fallen so far.
     """
 
     divisor: float = 5.0
@@ -147,6 +153,14 @@ SCHEDULES = {s.name: s for s in (Schedule, InvScaling, Adaptive, Step, Cosine)}
 
 def resolve(schedule) -> Schedule:
     """A schedule from its name, or as it is.
+
+    Parameters
+    ----------
+    schedule : str or Schedule
+
+    Returns
+    -------
+    Schedule
 
     Raises
     ------

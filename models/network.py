@@ -88,7 +88,17 @@ class Network:
         return sum(t.rows * t.columns for t in self.tensors)
 
     def tensors_of(self, position: int) -> list[Tensor]:
-        """Tensors of the stage at `position`."""
+        """Tensors of a stage.
+
+        Parameters
+        ----------
+        position : int
+            In `stages`.
+
+        Returns
+        -------
+        list of Tensor
+        """
         return [t for t in self.tensors if t.layer == position]
 
     def initialise(self, random: np.random.RandomState) -> np.ndarray:

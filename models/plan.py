@@ -1,6 +1,7 @@
 """Plan: the op table of one network, minibatch size, loss and block."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -207,10 +208,10 @@ class _Builder:
         }
         self._append(Origin("loss", "", shape, shape), op.LOSS, columns)
 
-    def _append(self, origin: Origin, code: int, columns: dict[str, float]) -> None:
+    def _append(self, origin: Origin, code: int, columns: Mapping[str, float]) -> None:
         try:
             if code != op.LOSS and "kind" in columns:
-                check_runs(columns["kind"], inside=code not in ALONE)
+                check_runs(int(columns["kind"]), inside=code not in ALONE)
             self.rows.append(op.encode(code, columns))
         except ValueError as error:
             raise ValueError(f"{origin}: {error}") from None

@@ -23,6 +23,10 @@ def small_convnet(
     input_shape : tuple of int, default=(28, 28, 1)
         Height, width, channels.
     n_outputs : int, default=10
+
+    Returns
+    -------
+    Network
     """
     layers = [
         Conv2D(16, 3, activation="relu"),
@@ -49,6 +53,10 @@ def lenet5(
     input_shape : tuple of int, default=(28, 28, 1)
         Height, width, channels; at least 12x12.
     n_outputs : int, default=10
+
+    Returns
+    -------
+    Network
     """
     layers = [
         Conv2D(6, 5, activation="relu"),
@@ -77,6 +85,10 @@ def resnet8(
     input_shape : tuple of int, default=(32, 32, 3)
         Height, width, channels.
     n_outputs : int, default=10
+
+    Returns
+    -------
+    Network
     """
     layers = [*_conv_norm(16, 3), ReLU()]
     for channels, stride in ((16, 1), (32, 2), (64, 2)):

@@ -1,5 +1,6 @@
 """What is public: the names, where they say they are from, and pickles of them."""
 
+import ast
 import importlib
 import inspect
 import io
@@ -64,6 +65,19 @@ def test_a_star_brings_all_public_names():
     names = {}
     exec("from hogblock import *", names)
     assert set(hogblock.__all__) <= set(names)
+
+
+def test_type_checkers_see_all_public_names():
+    tree = ast.parse(Path(hogblock.__file__).read_text())
+    seen = {
+        alias.asname: importlib.import_module(node.module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "typing"
+        for alias in node.names
+    }
+    assert set(seen) == set(hogblock.__all__)
+    for name, module in seen.items():
+        assert getattr(module, name) is getattr(hogblock, name)
 
 
 def test_an_unknown_name_is_named():

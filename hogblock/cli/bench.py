@@ -2,6 +2,7 @@
 
 import argparse
 import timeit
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,7 @@ def bench(options: argparse.Namespace) -> None:
     from hogblock.methods import METHODS
 
     cores = sorted({1, joblib.effective_n_jobs(options.jobs)})
-    runs = [
+    runs: list[tuple[str, int, Callable[..., tuple[int, float]]]] = [
         (method.name, workers, _hogblock_speed)
         for method in METHODS.values()
         for workers in ((1,) if method.one_worker else cores)

@@ -166,7 +166,8 @@ def _load_built_in(name: str) -> Data:
 
     load_set = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")
     shape = DIGITS_SHAPE if name == "digits" else None
-    return Data(*load_set(return_X_y=True), BUILT_IN[name], image_shape=shape)
+    X, y = load_set(return_X_y=True)
+    return Data(X, y, BUILT_IN[name], image_shape=shape)
 
 
 def _image_shape_of(X) -> tuple[int, int, int] | None:

@@ -58,7 +58,7 @@ def _run(arguments: list[str] | None) -> int:
         options = _parse(arguments)
         options.run(options)
     except SystemExit as done:  # --help and --version
-        return done.code
+        return int(done.code or 0)
     except INPUT_ERRORS as error:
         return _fail(error, 2)
     except (WorkerError, MemoryError) as error:

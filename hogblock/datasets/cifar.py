@@ -211,7 +211,9 @@ def _batches_of_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
                 missing.remove(name)
                 source = f"{name} in {path}"
                 _check_size(source, member.size)  # before it takes memory
-                yield name, source, archive.extractfile(member).read()
+                content = archive.extractfile(member)
+                assert content is not None  # of a regular file
+                yield name, source, content.read()
             while stream.read(1 << 20):  # gzip's checksum comes last
                 pass
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ MISSING = frozenset(
 )
 """Words for a missing value, in lower case."""
 
-_MAGIC = {
+_MAGIC: dict[bytes, tuple[str, Callable]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bz2", bz2.open),
     b"\xfd7zXZ\x00": ("xz", lzma.open),
@@ -85,7 +85,7 @@ class Dialect:
         """What is not as in a plain CSV file, in words; empty if nothing is."""
         words = []
         if self.sep != ",":
-            words.append(f"separator {NAMES.get(self.sep, repr(self.sep))}")
+            words.append(f"separator {NAMES.get(self.sep or '', repr(self.sep))}")
         if self.decimal != ".":
             words.append(f"decimal {self.decimal!r}")
         if self.thousands:

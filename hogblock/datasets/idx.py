@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -21,7 +22,7 @@ from hogblock.datasets.images import (
     places,
 )
 
-IDX_TYPES = {
+IDX_TYPES: dict[int, np.dtype] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -155,7 +156,7 @@ def load_fashion_mnist(
     looked = []
     for folder in places(path, "fashion-mnist"):
         files = _set_files(folder)
-        if None not in files.values():
+        if _all_there(files):
             return _read_set(
                 files, return_X_y, FASHION_SHAPE, TARGET_NAMES, DESCRIPTION
             )
@@ -215,10 +216,14 @@ def load_idx(
     folder = Path(path).expanduser()
     prefix = _only_prefix(folder) if prefix is None else prefix
     files = _set_files(folder, prefix)
-    if None in files.values():
+    if not _all_there(files):
         wrong = _what_is_wrong(folder, files, prefix)
         raise not_found("An IDX set", [f"{folder} ({wrong})"], _advice(folder, prefix))
     return _read_set(files, return_X_y)
+
+
+def _all_there(files: dict[str, Path | None]) -> TypeGuard[dict[str, Path]]:
+    return None not in files.values()
 
 
 def _prefixes(folder: Path) -> list[str]:

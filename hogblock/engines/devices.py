@@ -77,7 +77,9 @@ class Cuda:
 
 def _is_whole(value, least: int) -> bool:
     return (
-        isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and int(value) >= least
     )
 
 
@@ -90,14 +92,15 @@ def simulated() -> bool:
     """Whether Numba simulates CUDA: device arrays are NumPy arrays then."""
     from numba import config  # late: `hogblock.Cuda` needs no compiler
 
-    return bool(config.ENABLE_CUDASIM)
+    return bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]  # set by name
 
 
 def cuda_devices(device) -> tuple[Cuda, ...]:
     """The CUDA devices that `device` of an estimator names; none if it names others."""
     several = isinstance(device, (list, tuple))
-    found = tuple(_named(each) for each in (device if several else (device,)))
-    return () if None in found else found
+    wanted = device if several else (device,)
+    found = tuple(cuda for cuda in map(_named, wanted) if cuda is not None)
+    return found if len(found) == len(wanted) else ()
 
 
 def _named(device) -> Cuda | None:

@@ -61,10 +61,6 @@ class NetworkEstimator(BaseEstimator):
         """What training minimises."""
 
     @abstractmethod
-    def _loss_of(self, targets) -> Loss:
-        """What training minimises."""
-
-    @abstractmethod
     def _check_y(self, y):
         """y as an array of the right type and shape."""
 
@@ -115,7 +111,8 @@ class NetworkEstimator(BaseEstimator):
             problem = problem_of(self, given, standing)
             start = start_of(self, problem, standing)
             outcome = run(self, engine, problem, start)
-            vars(self).update(fitted_attributes(self, engine, problem, start, outcome))
+            fitted = fitted_attributes(self, engine, problem, start, outcome)
+            self.__dict__.update(fitted)
         warn_if_unfinished(self, outcome, incremental)
         return self
 

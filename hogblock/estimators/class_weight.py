@@ -133,7 +133,7 @@ def _chosen(class_weight, names: list) -> np.ndarray:
     wrong = [
         w
         for w in class_weight.values()
-        if not isinstance(w, Real) or not 0 <= w < np.inf
+        if not isinstance(w, Real) or not 0 <= float(w) < np.inf
     ]
     if wrong:
         raise ValueError(

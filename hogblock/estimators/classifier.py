@@ -96,34 +96,47 @@ class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
         return self._fit(given, incremental=True)
 
     def predict(self, X):
-        """Class of each sample, or zeros and ones of shape (n_samples, n_labels).
-
-        They lie on the device of X if that is an array on a CUDA device and the labels
-        are numbers; labels that are text are NumPy's.
+        """Class of each sample, or a zero or one for each label.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_labels)
+            On the device of X if that is an array on a CUDA device and the labels are
+            numbers; labels that are text are NumPy's.
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.predictions(outputs))
 
     def predict_proba(self, X):
-        """Probability of each class, of shape (n_samples, n_classes), where X lies.
+        """Probability of each class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Where X lies.
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.probabilities(outputs))
 
     def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, of shape (n_samples, n_classes), where X lies.
+        """Logarithm of `predict_proba`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Where X lies.
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.log_probabilities(outputs))

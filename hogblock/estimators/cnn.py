@@ -20,7 +20,7 @@ from hogblock.estimators.docs import (
 from hogblock.estimators.inputs import ImageInput, ShapedImages
 from hogblock.estimators.mlp import dense_layers
 from hogblock.estimators.regressor import NetworkRegressorMixin
-from hogblock.models import Conv2D, Flatten, MaxPool2D, Network
+from hogblock.models import Conv2D, Flatten, Layer, MaxPool2D, Network
 from hogblock.models.activations import ACTIVATIONS, NAMES
 from hogblock.models.layers.base import pair_of
 
@@ -33,8 +33,9 @@ _LAYERS = f"""conv_layers : sequence of pairs, default=((16, 3), (32, 3))
     hidden_layer_sizes : int or sequence of int, default=(128,)
         Units of each dense layer between the images and the output.
     activation : {NAMES}, default="relu"
-        Of the convolutions and the hidden layers.
-    image_shape : (height, width) or (height, width, channels), default=None
+        Of the convolutions and the hidden layers."""
+_IMAGE_SHAPE = """\
+image_shape : (height, width) or (height, width, channels), default=None
         Of X that comes as flat rows (channels last); one number may be -1. With None a
         row is a square image of one channel if its length is a square, and else an
         image of one row of pixels."""
@@ -68,7 +69,8 @@ class _CNN(ImageInput, NetworkEstimator):
         return ShapedImages(self.image_shape)
 
     def _make_network(self, shape, n_outputs):
-        layers, size = [], shape[:2]
+        layers: list[Layer] = []
+        size = shape[:2]
         window = pair_of(self.pool_size, "pool_size", self)
         for entry in self.conv_layers:
             try:
@@ -100,6 +102,7 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
     Parameters
     ----------
     {_LAYERS}
+    {_IMAGE_SHAPE}
     {PARAMETERS}
     {DROPOUT}
     {CLASS_WEIGHT}
@@ -117,8 +120,9 @@ class CNNClassifier(NetworkClassifierMixin, _CNN):
     >>> from hogblock import CNNClassifier
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = CNNClassifier(image_shape=(8, 8), max_iter=20, random_state=0)
-    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    >>> model = CNNClassifier(max_iter=20, learning_rate="cosine", random_state=0)
+    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9
+    True
     """
 
     _parameter_constraints: dict = {
@@ -171,6 +175,7 @@ class CNNRegressor(NetworkRegressorMixin, _CNN):
     ----------
     {_LAYERS}
     {LOSS}
+    {_IMAGE_SHAPE}
     {PARAMETERS}
     {DROPOUT}
     {AUGMENTATION}
@@ -186,8 +191,9 @@ class CNNRegressor(NetworkRegressorMixin, _CNN):
     >>> from hogblock import CNNRegressor
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = CNNRegressor(image_shape=(8, 8), max_iter=20, random_state=0)
-    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    >>> model = CNNRegressor(max_iter=20, learning_rate="cosine", random_state=0)
+    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.5
+    True
     """
 
     _parameter_constraints: dict = {

@@ -1,5 +1,7 @@
 """The face of all estimators over a network: what is alike for all targets."""
 
+from typing import Any
+
 from sklearn.base import _fit_context
 
 from hogblock.estimators.problem import Given
@@ -8,6 +10,9 @@ from hogblock.estimators.validation_set import ValidationSet
 
 class NetworkMixin:
     """``fit`` and ``score``."""
+
+    _fit: Any  # of NetworkEstimator, as `_score`
+    _score: Any
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -1,5 +1,7 @@
 """What a run leaves in its estimator."""
 
+from typing import Any
+
 import numpy as np
 
 from hogblock.engines.base import Engine
@@ -47,22 +49,23 @@ def fitted_attributes(
     }
 
 
-def _is_best(outcome: Outcome) -> bool:
-    """Whether the parameters are those of the best validation score."""
+def _best_params(outcome: Outcome) -> np.ndarray | None:
+    """Those of the best validation score, if the estimator takes them."""
     monitor = outcome.monitor
-    return monitor.early_stopping and monitor.best_params is not None
+    return monitor.best_params if monitor.early_stopping else None
 
 
 def _params_of(outcome: Outcome) -> np.ndarray:
-    best = _is_best(outcome)
-    return outcome.monitor.best_params if best else outcome.result.params
+    best = _best_params(outcome)
+    return outcome.result.params if best is None else best
 
 
 def _losses(estimator, standing: Standing, outcome: Outcome) -> dict:
     monitor = outcome.monitor
     curve = (estimator.loss_curve_ if standing.warm else []) + monitor.losses
     last = curve[-1] if curve else monitor.loss_of(outcome.result)
-    best = None if _is_best(outcome) else min(curve, default=np.inf)
+    by_loss = _best_params(outcome) is None
+    best = min(curve, default=np.inf) if by_loss else None
     return {"loss_curve_": curve, "loss_": last, "best_loss_": best}
 
 
@@ -88,7 +91,7 @@ def _lengths(estimator, problem: Problem, standing: Standing, outcome: Outcome) 
 
 def _counts(estimator, standing: Standing, result: Result) -> dict:
     """What was counted: of all calls of ``partial_fit``, if workers are as many."""
-    counts = {
+    counts: dict[str, Any] = {
         "staleness_": result.staleness,
         "overlap_": result.overlap,
         "updates_per_block_": result.updates_per_block,

@@ -174,8 +174,11 @@ class NetworkImages(Images):
 class ImageInput:
     """Mixin of estimators whose X may be images."""
 
+    _network: Network
+
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        # Of scikit-learn's base, which comes after its mixins.
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
@@ -195,8 +198,8 @@ def shape_of(X) -> tuple[int, ...]:
     return tuple(getattr(X, "shape", ()))
 
 
-def image_shape_of(X) -> tuple[int, int, int] | None:
-    """Height, width and channels of an array of images; None for flat rows."""
+def image_shape_of(X) -> tuple[int, ...] | None:
+    """Shape of an image of X, one channel if it tells none; None for flat rows."""
     shape = shape_of(X)
     return shape[1:] + (1,) * (4 - len(shape)) if len(shape) > 2 else None
 
@@ -210,7 +213,7 @@ def filled_shape(wanted, n_features: int) -> tuple[int, int, int]:
         If it is no shape of an image, or not one of `n_features` values.
     """
     shape = tuple(wanted) if np.iterable(wanted) else ()
-    valid = all(isinstance(n, Integral) and (n > 0 or n == -1) for n in shape)
+    valid = all(isinstance(n, Integral) and (int(n) > 0 or n == -1) for n in shape)
     if len(shape) not in (2, 3) or not valid or shape.count(-1) > 1:
         raise ValueError(
             f"image_shape={wanted!r} must be (height, width) or (height, width, "

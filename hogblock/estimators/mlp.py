@@ -55,7 +55,7 @@ class _MLP(NetworkEstimator):
 
 def dense_layers(estimator, n_outputs: int) -> list[Layer]:
     """Hidden and output layers by an estimator's parameters."""
-    layers = []
+    layers: list[Layer] = []
     for units in np.atleast_1d(estimator.hidden_layer_sizes).tolist():
         if not isinstance(units, int) or units < 1:
             raise ValueError(
@@ -96,7 +96,9 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
     >>> from sklearn.datasets import load_digits
     >>> from hogblock import MLPClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> MLPClassifier(random_state=0).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    >>> model = MLPClassifier(random_state=0).fit(X[:1000], y[:1000])
+    >>> model.score(X[1000:], y[1000:]) > 0.9
+    True
     """
 
     _parameter_constraints: dict = {
@@ -159,7 +161,9 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
     >>> from sklearn.datasets import load_diabetes
     >>> from hogblock import MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> MLPRegressor(random_state=0).fit(X[:300], y[:300]).score(X[300:], y[300:])
+    >>> model = MLPRegressor(max_iter=20, learning_rate="cosine", random_state=0)
+    >>> model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.4
+    True
     """
 
     _parameter_constraints: dict = {

@@ -1,12 +1,14 @@
 """What a run has to learn: valid samples, weights, targets, and a validation set."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hogblock.engines.locations import is_device_array
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.repeats import merge_repeats
+from hogblock.estimators.targets import ClassTargets, RealTargets
 from hogblock.estimators.validation import check_weights, check_X_y, training_weights
 from hogblock.estimators.validation_set import ValidationSet, set_aside
 
@@ -24,11 +26,11 @@ class Given:
         All that will ever come.
     """
 
-    X: object
-    y: object
-    weights: object
+    X: Any
+    y: Any
+    weights: Any
     validation: ValidationSet
-    classes: object = None
+    classes: Any = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Problem:
         Rows before equal ones were merged.
     """
 
-    X: object
+    X: Any
     y: np.ndarray
     weights: np.ndarray
-    targets: object
+    targets: ClassTargets | RealTargets
     held: ValidationSet | None
     shape: tuple[int, ...]
     n_samples: int

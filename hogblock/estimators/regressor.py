@@ -67,14 +67,17 @@ class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
         return self._fit(Given(X, y, sample_weight, NO_VALIDATION), incremental=True)
 
     def predict(self, X):
-        """Predicted values of shape (n_samples,) or (n_samples, n_outputs).
-
-        float64 with `standardize`, else as X is: see Notes.
-        They lie on the device of X if that is an array on a CUDA device.
+        """Predicted values.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs)
+            float64 with `standardize`, else as X is: see Notes. On the device of X if
+            that is an array on a CUDA device.
         """
         outputs = self._outputs(X)
         return put_like(X, self._targets.predictions(outputs))

@@ -1,5 +1,6 @@
 """The run: its settings, what follows it, and the engine that trains."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,7 +117,7 @@ def _first_rate(estimator, start: Start) -> float:
 
 def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Monitor:
     """What follows a run of `batches` minibatches an epoch, and ends it."""
-    weights, held = problem.weights, problem.held
+    weights = problem.weights
     total = weights.sum() if weights.size else len(problem.X)
 
     def penalty(params):
@@ -127,12 +128,6 @@ def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Moni
         )
         return 0.5 * estimator.alpha * squares * batches / float(total)
 
-    def score(params):
-        outputs = outputs_of(
-            start.network, params, held.X, start.inputs, estimator.device
-        )
-        return estimator._score_outputs(outputs, held.y, held.weights, problem.targets)
-
     return Monitor(
         schedule=schedules.resolve(estimator.learning_rate),
         rate=_first_rate(estimator, start),
@@ -140,10 +135,25 @@ def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Moni
         patience=estimator.n_iter_no_change,
         early_stopping=estimator.early_stopping,
         penalty=penalty,
-        score=score if held is not None else None,
+        score=_score_of(estimator, problem, start),
         best_loss=start.standing.best_loss,
         stalled=start.standing.stalled,
     )
+
+
+def _score_of(estimator, problem: Problem, start: Start) -> Callable | None:
+    """The validation score of given parameters; None without a validation set."""
+    held = problem.held
+    if held is None:
+        return None
+
+    def score(params):
+        outputs = outputs_of(
+            start.network, params, held.X, start.inputs, estimator.device
+        )
+        return estimator._score_outputs(outputs, held.y, held.weights, problem.targets)
+
+    return score
 
 
 def _divergence(estimator, epoch: int) -> str:

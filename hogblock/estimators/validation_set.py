@@ -1,6 +1,6 @@
 """The validation set of a fit: given by the user, or set aside from the samples."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -19,8 +19,8 @@ class ValidationSet(NamedTuple):
         Sample weights, class weights included.
     """
 
-    X: object
-    y: object
+    X: Any
+    y: Any
     weights: np.ndarray | None
 
     def check_complete(self) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from contextlib import contextmanager
+from typing import Any
 
 SECONDS_A_LINE = 1.0
 SHARE_A_LINE = 0.05
@@ -28,7 +29,7 @@ class _Bar(_Silent):
 
     def __init__(self, make, total: int):
         self._make, self._total = make, total
-        self._bar = None
+        self._bar: Any = None
         self._text = ""
 
     def update(self, steps) -> None:
@@ -58,7 +59,7 @@ class _Lines(_Silent):
         self._stream, self._total = stream, total
         self._text = ""
         self._done = self._written = 0
-        self._start = None
+        self._start: float | None = None
         self._next = SECONDS_A_LINE
 
     def update(self, steps) -> None:
@@ -76,7 +77,7 @@ class _Lines(_Silent):
             self._write()
 
     def _elapsed(self) -> float:
-        return time.monotonic() - self._start
+        return 0.0 if self._start is None else time.monotonic() - self._start
 
     def _write(self) -> None:
         elapsed = self._elapsed()

@@ -1,5 +1,6 @@
 """A program: everything that does not change during a launch, in two arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,7 @@ class RunInputs:
     """
 
     header: dict[int, int]
-    stretches: list[tuple[int, bool, list[int]]]
+    stretches: Sequence[tuple[int, bool, list[int]]]
     writes: np.ndarray
     keys: np.ndarray
     team_keys: np.ndarray

@@ -1,7 +1,8 @@
 """What every layer answers."""
 
+from dataclasses import Field
 from numbers import Integral
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Parameter(NamedTuple):
@@ -44,50 +45,135 @@ class Cost(NamedTuple):
 
 
 class Layer:
-    """What every layer answers. Shapes are of one sample.
+    """What every layer, a frozen dataclass, answers. Shapes are of one sample.
 
     To add a layer, declare its operations in ``kernels.ops``, write its class in this
     package and list it there, and write its kernels, each with a row in the tables of
     its file: OPERATIONS in ``kernels.cpu``, PLAIN in ``kernels.cuda``.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Field]]
+
     reads_raw_images = False
     """Whether it takes images whose channels do not fill whole cache lines."""
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the output; raises ValueError if `shape` does not fit."""
+        """Shape of the output.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        tuple of int
+
+        Raises
+        ------
+        ValueError
+            If `shape` does not fit.
+        """
         return shape
 
     def joined_shape(self, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-        """`output_shape` for a layer that may have several inputs."""
+        """`output_shape` for a layer that may have several inputs.
+
+        Parameters
+        ----------
+        shapes : list of tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        tuple of int
+        """
         return self.output_shape(shapes[0])
 
     def parameters(self, shape: tuple[int, ...]) -> list[Parameter]:
-        """Tensors of the layer in the order of the flat vector."""
+        """Tensors of the layer in the order of the flat vector.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        list of Parameter
+        """
         return []
 
     def cost(self, shape: tuple[int, ...]) -> Cost:
-        """Work outside the parameters' own gradients."""
+        """Work outside the parameters' own gradients.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+
+        Returns
+        -------
+        Cost
+        """
         return Cost()
 
     def parts(self) -> "list[Layer]":
-        """The layers that run one after another for this one."""
+        """The layers that run one after another for this one.
+
+        Returns
+        -------
+        list of Layer
+        """
         return [self]
 
     def absorb(self, following: "Layer") -> "Layer | None":
-        """One layer that does the work of this and the following one, if there is."""
+        """One layer that does the work of this and the following one, if there is.
+
+        Parameters
+        ----------
+        following : Layer
+
+        Returns
+        -------
+        Layer or None
+        """
         return None
 
     def is_view(self, shape: tuple[int, ...], pixel: int) -> bool:
-        """Whether the output is the input word for word, its pixels `pixel` apart."""
+        """Whether the output is the input word for word.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the input.
+        pixel : int
+            float32 from a pixel of the input to the next.
+
+        Returns
+        -------
+        bool
+        """
         return False
 
     def forward(self, slot) -> None:
-        """Emit the rows of the forward pass; `slot` is a ``models.slot.Slot``."""
+        """Emit the rows of the forward pass.
+
+        Parameters
+        ----------
+        slot : models.slot.Slot
+            Where the layer stands in a plan.
+        """
         raise TypeError(f"{type(self).__name__} has no forward pass")
 
     def backward(self, slot) -> None:
-        """Emit the rows of the backward pass."""
+        """Emit the rows of the backward pass.
+
+        Parameters
+        ----------
+        slot : models.slot.Slot
+            Where the layer stands in a plan.
+        """
         raise TypeError(f"{type(self).__name__} has no backward pass")
 
 
@@ -98,7 +184,8 @@ def image_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, int, int]:
             f"{type(layer).__name__} takes images of shape (height, width, channels), "
             f"and its input has shape {shape}"
         )
-    return shape
+    height, width, channels = shape
+    return height, width, channels
 
 
 def pair_of(value, name: str, layer: Layer) -> tuple[int, int]:

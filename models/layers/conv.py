@@ -8,14 +8,13 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.ops import padded
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
-from hogblock.models.layers.base import Cost, Layer, Parameter, image_shape, pair_of
-from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
+from hogblock.models.layers.base import Cost, Parameter, image_shape, pair_of
+from hogblock.models.layers.pointwise import Activated, can_fuse, emit_derivative
 from hogblock.models.layers.pooling import MaxPool2D
-from hogblock.models.layers.window import check_padding, slides, window_columns
+from hogblock.models.layers.window import Slide, check_padding, slides, window_columns
 
 
-@dataclass(frozen=True)
-class _Conv(Layer):
+class _Conv(Activated):
     """What both kinds of convolution share.
 
     ``_pool`` is the window of a max-pooling that runs with the convolution (set by
@@ -23,6 +22,13 @@ class _Conv(Layer):
     """
 
     reads_raw_images = True
+
+    kernel_size: int | tuple[int, int]
+    stride: int | tuple[int, int]
+    padding: str
+    bias: bool
+    initialiser: str
+    _pool: tuple[int, int]
 
     def __post_init__(self):
         self.kernel, self.strides  # noqa: B018  (both check)
@@ -40,11 +46,7 @@ class _Conv(Layer):
         """Downwards and to the right."""
         return pair_of(self.stride, "stride", self)
 
-    @property
-    def act(self) -> Activation:
-        return activation_of(self.activation)
-
-    def _slides(self, shape):
+    def _slides(self, shape) -> tuple[Slide, Slide]:
         return slides(self, shape, self.kernel, self.strides, self.padding)
 
     @abstractmethod
@@ -93,9 +95,6 @@ class _Conv(Layer):
         lanes = padded(shape[2])
         backward = pixels * -(-taps // strides) * lanes * channels // self._share(shape)
         return Cost(forward=forward, input_gradient=backward)
-
-    def parts(self):
-        return apart(self)
 
     def absorb(self, following):
         if can_fuse(self.activation, following):
@@ -188,8 +187,12 @@ class DepthwiseConv2D(_Conv):
     ----------
     kernel_size : int or pair of int
         Height and width.
-    stride, padding, activation, bias, initialiser
-        As of `Conv2D`.
+    stride : int or pair of int, default=1
+    padding : {"same", "valid"}, default="same"
+    activation : str or Activation, default="identity"
+    bias : bool, default=True
+    initialiser : str, default="glorot_uniform"
+        All as of `Conv2D`.
 
     Raises
     ------

@@ -7,12 +7,12 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.ops import padded
 from hogblock.models.activations import Activation, activation_of
 from hogblock.models.initialisers import check_initialiser
-from hogblock.models.layers.base import Cost, Layer, Parameter
-from hogblock.models.layers.pointwise import apart, can_fuse, emit_derivative
+from hogblock.models.layers.base import Cost, Parameter
+from hogblock.models.layers.pointwise import Activated, can_fuse, emit_derivative
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense(Activated):
     """Fully connected layer: act(x W + b).
 
     Parameters
@@ -41,10 +41,6 @@ default="glorot_uniform"
         activation_of(self.activation)
         check_initialiser(self.initialiser)
 
-    @property
-    def act(self) -> Activation:
-        return activation_of(self.activation)
-
     def output_shape(self, shape):
         if len(shape) != 1:
             raise ValueError(
@@ -55,19 +51,16 @@ default="glorot_uniform"
 
     def parameters(self, shape):
         fans = (shape[0], self.units)
-        rule = (self.initialiser, fans, self.act.gain)
+        rule, gain = self.initialiser, self.act.gain
         return [
-            Parameter("weight", *fans, True, *rule, fans),
+            Parameter("weight", *fans, True, rule, fans, gain, fans),
             # scikit-learn draws biases by the rule of the weights.
-            Parameter("bias", 1, self.units, False, *rule, (self.units,)),
+            Parameter("bias", 1, self.units, False, rule, fans, gain, (self.units,)),
         ]
 
     def cost(self, shape):
         work = shape[0] * padded(self.units)
         return Cost(forward=work, input_gradient=work)
-
-    def parts(self):
-        return apart(self)
 
     def absorb(self, following):
         if can_fuse(self.activation, following):

@@ -81,6 +81,7 @@ class Add(Layer):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self._activation)
 
     def absorb(self, following):

@@ -61,6 +61,7 @@ class GroupNorm(Layer):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self._activation)
 
     def absorb(self, following):

@@ -1,6 +1,7 @@
 """Layers that work on each value alone: activations and dropout."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from hogblock.kernels import ops as op
 from hogblock.models.activations import IDENTITY, Activation, activation_of, leaky
@@ -17,9 +18,12 @@ def emit_derivative(slot, act: Activation) -> None:
 class Pointwise(Layer):
     """An activation as a layer of its own."""
 
+    _name: ClassVar[str]
+
     @property
     def act(self) -> Activation:
-        return activation_of(type(self)._name)
+        """What the layer ends with."""
+        return activation_of(self._name)
 
     def forward(self, slot):
         slot.emit(op.ACTIVATION_FORWARD, **self.act.columns)
@@ -41,6 +45,29 @@ class Activate(Pointwise):
         return activation_of(self.activation)
 
 
+class Activated(Layer):
+    """A layer that ends with an activation."""
+
+    activation: str | Activation
+
+    @property
+    def act(self) -> Activation:
+        """What the layer ends with."""
+        return activation_of(self.activation)
+
+    def parts(self) -> list[Layer]:
+        """The layer and its activation, if that has to run as a stage of its own.
+
+        Returns
+        -------
+        list of Layer
+        """
+        if not self.act.from_input:
+            return [self]
+        plain = IDENTITY._replace(gain=self.act.gain)
+        return [replace(self, activation=plain), Activate(self.activation)]
+
+
 def can_fuse(activation: str | Activation, following: Layer) -> bool:
     """Whether a layer that ends with `activation` can run the following one in it."""
     return (
@@ -48,14 +75,6 @@ def can_fuse(activation: str | Activation, following: Layer) -> bool:
         and isinstance(following, Pointwise)
         and not following.act.from_input
     )
-
-
-def apart(layer: Layer) -> list[Layer]:
-    """A layer and its activation, if that has to run as a stage of its own."""
-    if not layer.act.from_input:
-        return [layer]
-    plain = IDENTITY._replace(gain=layer.act.gain)
-    return [replace(layer, activation=plain), Activate(layer.activation)]
 
 
 @dataclass(frozen=True)

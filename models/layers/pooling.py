@@ -37,7 +37,7 @@ class _Pool(Layer):
         stride = self.pool_size if self.stride is None else self.stride
         return pair_of(stride, "stride", self)
 
-    def _slides(self, shape):
+    def _slides(self, shape) -> tuple[Slide, Slide]:
         return slides(self, shape, self.window, self.strides, self.padding)
 
     def output_shape(self, shape):
@@ -80,6 +80,7 @@ class MaxPool2D(_Pool):
 
     @property
     def act(self) -> Activation:
+        """What the layer ends with."""
         return activation_of(self._activation)
 
     def absorb(self, following):

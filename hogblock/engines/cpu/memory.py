@@ -90,7 +90,7 @@ class Segment:
         If the memory cannot be reserved in full now.
     """
 
-    _memory = None
+    _memory: shared_memory.SharedMemory | None = None
     _linked = False
 
     def __init__(self, specification: Specification):
@@ -99,17 +99,21 @@ class Segment:
         size = size_of(specification)
         with uninterrupted():
             try:
-                self._reserve(size)
+                memory = self._reserve(size)
             except OSError as error:
                 self.release()
-                why = _ADVICE.get(error.errno, "it cannot be had ({}). Use n_jobs=1")
+                why = _ADVICE.get(
+                    error.errno or 0, "it cannot be had ({}). Use n_jobs=1"
+                )
                 raise SharedMemoryError(
                     f"training with several workers needs {size / 2**20:.1f} MiB of "
                     f"shared memory, and {why.format(error.strerror)}."
                 ) from error
-        self.arrays = views(self._memory.buf, specification)
+        self.name = memory.name
+        """What a worker attaches to; valid until `unlink`."""
+        self.arrays = views(memory.buf, specification)
 
-    def _reserve(self, size: int) -> None:
+    def _reserve(self, size: int) -> shared_memory.SharedMemory:
         fill_standard_descriptors()
         name = f"hogblock_{os.getpid()}_{secrets.token_hex(6)}"
         tracked = f"/{name}", "shared_memory"
@@ -117,24 +121,21 @@ class Segment:
         # off the register all the same, and the tracker complains.
         resource_tracker.register(*tracked)
         try:
-            self._memory = shared_memory.SharedMemory(name, create=True, size=size)
+            memory = shared_memory.SharedMemory(name, create=True, size=size)
         except OSError:
             resource_tracker.register(*tracked)
             resource_tracker.unregister(*tracked)
             raise
-        self._linked = True
+        self._memory, self._linked = memory, True
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._memory._fd, 0, size)
-
-    @property
-    def name(self) -> str:
-        """What a worker attaches to; valid until `unlink`."""
-        return self._memory.name
+            # The standard library's hints leave out what is private.
+            os.posix_fallocate(memory._fd, 0, size)  # type: ignore[attr-defined]
+        return memory
 
     def unlink(self) -> None:
         """Remove the name: the memory lives on until the last process lets go."""
         with uninterrupted():
-            if self._linked:
+            if self._linked and self._memory is not None:
                 self._linked = False
                 self._memory.unlink()
 
@@ -184,5 +185,5 @@ def _close(memory: shared_memory.SharedMemory) -> None:
     except BufferError:
         # A view is still alive somewhere (a traceback's frame, say): the mapping goes
         # with it, and the finaliser must not complain about it again.
-        memory._buf = memory._mmap = None
+        memory._buf = memory._mmap = None  # type: ignore[attr-defined]
         memory.close()

@@ -332,7 +332,9 @@ def close() -> None:
 def _ancestor() -> Identity | None:
     """The living process that started this one through `multiprocessing`."""
     starter = parent_process()
-    return Identity.of(starter.pid) if starter is not None else None
+    if starter is None or starter.pid is None:
+        return None
+    return Identity.of(starter.pid)
 
 
 def _dismiss(workers: list[WorkerHandle]) -> list[WorkerHandle]:

@@ -192,9 +192,9 @@ def train(
     warm_up(images=len(network.input_shape) == 3)
     if settings.workers == 1:
         run_plan = make_run_plan(network, data, settings)
-        arrays = private_arrays(shared_specification(run_plan)) | _samples_of(data)
-        run = _prepare(run_plan, arrays, on_epoch, params, velocity)
-        return _train_here(run, tasks_of(run_plan)[0], progress)
+        own = private_arrays(shared_specification(run_plan)) | _samples_of(data)
+        alone = _prepare(run_plan, own, on_epoch, params, velocity)
+        return _train_here(alone, tasks_of(run_plan)[0], progress)
     run_plan = make_run_plan(network, data, settings, copied=True)
     specification = shared_specification(run_plan) | {
         "x": (data.x.shape, data.copy_type.str[1:]),
@@ -203,6 +203,8 @@ def train(
     }
     with pool.acquire(settings.workers) as workers:
         segment = Segment(specification)
+        arrays: dict[str, np.ndarray] | None = None
+        run: _Run | None = None
         try:
             arrays = segment.arrays
             for name in ("targets", "weights"):

@@ -76,6 +76,7 @@ def _spread(rank: int) -> None:
 
 def _run(connection, name, specification, task) -> None:
     attached = Attached(name, specification)
+    arguments: tuple | None = None
     try:
         arguments = arguments_of(task, attached.arrays)
         connection.send(("attached", None))

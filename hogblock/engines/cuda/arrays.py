@@ -1,6 +1,7 @@
 """Arrays on a CUDA device: CuPy's, or in Numba's simulator NumPy's."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Arrays:
 
     def __init__(self, device: Cuda):
         self.device = device
+        self.xp: Any
         if simulated():
             self.xp = np
         else:

@@ -17,7 +17,7 @@ LARGEST = 2**31 - 1
 """Kernels count samples, minibatches and words of work space in 32 bits."""
 
 
-def epoch_keys(order_key: int, salts: np.ndarray) -> np.ndarray:
+def epoch_keys(order_key: int | np.ndarray, salts: np.ndarray) -> np.ndarray:
     """Keys of the orders of epochs: ``kernels.cpu.random.mix_keys``, all at once.
 
     Parameters
@@ -68,11 +68,11 @@ def program_of(
     settings = run_plan.settings
     _check("minibatches of the run", run_plan.steps)
     _check("samples", run_plan.n_samples)
-    alone = server is None
-    numbers = list(range(len(run_plan.plans))) if alone else run_plan.plans_of(server)
+    alone, number = server is None, server or 0
+    numbers = list(range(len(run_plan.plans))) if alone else run_plan.plans_of(number)
     shares = not alone and not run_plan.own_epochs
     program = make_program(
-        [run_plan.plans[number] for number in numbers],
+        [run_plan.plans[k] for k in numbers],
         shape,
         settings.batch,
         RunInputs(
@@ -88,7 +88,7 @@ def program_of(
                 job.STORES: int(device.writes == "store"),
                 job.WEIGHTED: int(run_plan.weighted),
                 job.STATIC: int(static),
-                job.SERVER: server if shares else 0,
+                job.SERVER: number if shares else 0,
                 job.SERVERS: run_plan.owners if shares else 1,
                 job.PARAMETERS: run_plan.n_parameters,
                 job.OWN_PLANS: settings.method.blocks_per_worker if alone else 0,
@@ -103,7 +103,7 @@ def program_of(
             scale=run_plan.scaling["scale"],
             momentum=settings.momentum,
             decay=settings.alpha,
-            **_keys(run_plan, shape.teams, (server or 0) * shape.teams),
+            **_keys(run_plan, shape.teams, number * shape.teams),
         ),
     )
     _check(

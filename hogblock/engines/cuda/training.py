@@ -132,16 +132,13 @@ class _Launched(NamedTuple):
     ----------
     span : Span
     steps : int
-    epoch : int or None
-        The epoch that it ends.
-    read : callable or None
-        Gives the card's ``Snapshot`` then.
+    ends : (int, callable), or None
+        The epoch that it ends, and what gives the card's ``Snapshot`` then.
     """
 
     span: Span
     steps: int
-    epoch: int | None
-    read: Callable | None
+    ends: tuple[int, Callable] | None
 
 
 class Training:
@@ -238,9 +235,9 @@ class Training:
         span = self._card.run_to(target)
         steps, self._limit = target - self._limit, target
         if target < end:
-            return _Launched(span, steps, None, None)
+            return _Launched(span, steps, None)
         epoch = target // self._batches - 1
-        return _Launched(span, steps, epoch, self._card.snapshot(epoch))
+        return _Launched(span, steps, (epoch, self._card.snapshot(epoch)))
 
     def _finish(self, pending: deque[_Launched]) -> None:
         """Wait for the first launch of these; tell of the epoch that it ends."""
@@ -249,17 +246,16 @@ class Training:
         pending.popleft()
         self._device_seconds += seconds
         self._pace.learn(launched.steps, seconds)
-        if launched.epoch is None:
+        if launched.ends is None:
             return
-        params, record, failed = launched.read()
+        number, read = launched.ends
+        params, record, failed = read()
         if failed:
             raise lost_blocks(self._card.name)
         weight = record[job.WEIGHT_SUM]
         loss = record[job.LOSS_SUM] / weight if weight else 0.0
         self._losses.append(float(loss))
-        epoch = Epoch(
-            launched.epoch, float(loss), params, self._seconds, self._rate_factor
-        )
+        epoch = Epoch(number, float(loss), params, self._seconds, self._rate_factor)
         before = time.perf_counter()
         if self._on_epoch(epoch):
             # What is on the device is trained to the end of its epoch, and counts.
@@ -274,4 +270,4 @@ class Training:
         if epoch.rate_factor != self._rate_factor:
             self._rate_factor = epoch.rate_factor
             self._card.set_rate_factor(epoch.rate_factor)
-        self._progress((launched.epoch + 1) * self._batches)
+        self._progress((number + 1) * self._batches)
