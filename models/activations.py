@@ -66,7 +66,6 @@ NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"
 """Names of the activations, for docstrings."""
 
 
-
 def codes() -> set[int]:
     """Codes of the activations that there are."""
     return {act.code for act in ACTIVATIONS.values()}

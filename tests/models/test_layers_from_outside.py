@@ -25,8 +25,8 @@ class Highway(Layer):
         (width,) = shape
         fans, gain = (width, width), activation_of("tanh").gain
         return [
-            Parameter("weight", *fans, True, "glorot", fans, gain, fans),
-            Parameter("bias", 1, width, False, "glorot", fans, gain, (width,)),
+            Parameter("weight", *fans, True, "glorot_uniform", fans, gain, fans),
+            Parameter("bias", 1, width, False, "glorot_uniform", fans, gain, (width,)),
         ]
 
     def cost(self, shape):
@@ -83,7 +83,7 @@ def test_it_trains_as_its_twin(train, twin):
     assert found.losses[-1] < 0.9 * found.losses[0]
 
 
-def test_estimators_take_it():
+def test_estimators_take_it(capsys):
     X = np.random.default_rng(0).normal(size=(300, 4))
     y = np.sin(2 * X[:, 0]) + X[:, 1]
     plan = dict(learning_rate="cosine", max_iter=60, random_state=0)
@@ -91,4 +91,5 @@ def test_estimators_take_it():
     model = NetworkRegressor(network, **plan).fit(X, y)
     assert model.score(X, y) > 0.9
     assert [c.shape for c in model.coefs_] == [(4, 20), (20, 20), (20, 1)]
-    assert "Highway" in network.summary()
+    network.summary()
+    assert "1 Highway()" in capsys.readouterr().out

@@ -23,9 +23,7 @@ GATE_INPUT_GRADIENT = op.operation(
     "GATE_INPUT_GRADIENT", op.BACKWARD, reads="dy w", writes="dx"
 )
 # SUMS = X * DY, of which the gradient of W is the sum over samples
-GATE_PRODUCTS = op.operation(
-    "GATE_PRODUCTS", op.BACKWARD, reads="x dy", writes="sums"
-)
+GATE_PRODUCTS = op.operation("GATE_PRODUCTS", op.BACKWARD, reads="x dy", writes="sums")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import os
 os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = os.path.abspath("kernels_from_outside")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from support import outside  # noqa: E402
+from support import outside
 
 outside.register()
 
