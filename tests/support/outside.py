@@ -61,11 +61,10 @@ def register():
 
 
 def _register_cpu():
-    from hogblock.kernels.cpu import activation, interpreter, loss
+    from hogblock.kernels.cpu import activation, elementwise, loss
     from hogblock.kernels.cpu.call import buffer, parameters
     from hogblock.kernels.cpu.jit import kernel, part
     from hogblock.kernels.cpu.memory import floats
-    from hogblock.kernels.switch import make_switch
 
     def size(vb, x):
         return vb.builder.select(
@@ -136,15 +135,13 @@ def _register_cpu():
     for table in (activation.FORMULAS, activation.FUSED):
         table[SOFTSIGN] = formula
     loss.KERNELS[LOG_COSH] = log_cosh
-    operations = {
-        GATE_FORWARD: gate_forward,
-        GATE_INPUT_GRADIENT: gate_input_gradient,
-        GATE_PRODUCTS: gate_products,
-    }
-    interpreter.ROW_OPERATIONS.update(operations)
-    interpreter.CODES.update(operations)
-    # Made from the table when the package was imported.
-    interpreter._run_row_op = make_switch(interpreter.ROW_OPERATIONS, "call", kernel)
+    elementwise.OPERATIONS.update(
+        {
+            GATE_FORWARD: gate_forward,
+            GATE_INPUT_GRADIENT: gate_input_gradient,
+            GATE_PRODUCTS: gate_products,
+        }
+    )
 
 
 def _register_cuda():
