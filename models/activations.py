@@ -65,7 +65,10 @@ ACTIVATIONS = {
 NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"
 """Names of the activations, for docstrings."""
 
-CODES = frozenset(act.code for act in ACTIVATIONS.values())
+
+def codes() -> set[int]:
+    """Codes of the activations that there are."""
+    return {act.code for act in ACTIVATIONS.values()}
 
 
 def check_runs(code: int, inside: bool) -> None:
@@ -82,9 +85,9 @@ def check_runs(code: int, inside: bool) -> None:
     ValueError
         If there are none.
     """
-    if code not in CODES:
+    if code not in codes():
         raise ValueError(
-            f"the activation of code {code} is unknown; known are {sorted(CODES)}"
+            f"the activation of code {code} is unknown; known are {sorted(codes())}"
         )
     if inside and code >= op.FROM_INPUT:
         raise ValueError(
@@ -103,9 +106,9 @@ def activation_of(activation: str | Activation) -> Activation:
         outputs, and max-pooling runs before the activation.
     """
     if isinstance(activation, Activation):
-        if activation.code not in CODES:
+        if activation.code not in codes():
             raise ValueError(
-                f"{activation} has an unknown code; allowed are {sorted(CODES)}"
+                f"{activation} has an unknown code; allowed are {sorted(codes())}"
             )
         if not activation.slope >= 0:
             raise ValueError(f"the slope of {activation} must be >= 0")

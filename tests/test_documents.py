@@ -161,3 +161,27 @@ def test_costs_of_partial_steps_are_those_of_the_page(name):
     row += [" / ".join(f"{gain:.2f}" for gain in gains) for gains in (own, both)]
     page = (ROOT / "docs/method.md").read_text()
     assert f"| {' | '.join(row)} |" in page.splitlines()
+
+
+def lives_in():
+    """Words of the glossary, and where it says that each is."""
+    for line in (ROOT / "docs/glossary.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[2] not in ("", "lives in"):
+            word, _, homes = cells
+            yield from ((word, home) for home in homes.split(", "))
+
+
+def test_words_of_the_glossary_live_where_it_says():
+    homes = [(w, h) for w, h in lives_in() if re.fullmatch(r"[a-z_.*]+", h)]
+    assert len(homes) > 50
+    missing = [
+        f"{word}: {home}"
+        for word, home in homes
+        if not any(
+            list(base.glob(home.replace(".", "/") + end))
+            for base in (ROOT, ROOT / "hogblock")
+            for end in ("", ".py")
+        )
+    ]
+    assert missing == []

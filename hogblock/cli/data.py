@@ -1,6 +1,7 @@
 """What ``hogblock train`` trains on: built-in sets, files, and the test part."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,18 +12,39 @@ from hogblock.cli.output import note
 if TYPE_CHECKING:
     from hogblock.datasets.tables import Table
 
+
+class BuiltIn(NamedTuple):
+    """A data set that has a name.
+
+    Attributes
+    ----------
+    task : {"classification", "regression"}
+    loader : str
+        "module:function"; it returns a Bunch of data and target, and where there is a
+        test set of its own, of data_test and target_test. Imported when it is wanted.
+    image_shape : (height, width, channels), default=None
+        Of sets of images; the loader's own counts where it gives one.
+    """
+
+    task: str
+    loader: str
+    image_shape: tuple[int, int, int] | None = None
+
+
 BUILT_IN = {
-    "fashion-mnist": "classification",
-    "digits": "classification",
-    "cifar-10": "classification",
-    "iris": "classification",
-    "wine": "classification",
-    "breast-cancer": "classification",
-    "diabetes": "regression",
+    "fashion-mnist": BuiltIn(
+        "classification", "hogblock.datasets:load_fashion_mnist", (28, 28, 1)
+    ),
+    "digits": BuiltIn("classification", "sklearn.datasets:load_digits", (8, 8, 1)),
+    "cifar-10": BuiltIn(
+        "classification", "hogblock.datasets:load_cifar10", (32, 32, 3)
+    ),
+    "iris": BuiltIn("classification", "sklearn.datasets:load_iris"),
+    "wine": BuiltIn("classification", "sklearn.datasets:load_wine"),
+    "breast-cancer": BuiltIn("classification", "sklearn.datasets:load_breast_cancer"),
+    "diabetes": BuiltIn("regression", "sklearn.datasets:load_diabetes"),
 }
-IMAGE_SETS = {"fashion-mnist": "load_fashion_mnist", "cifar-10": "load_cifar10"}
-"""Those with a test set of their own, and what loads them."""
-DIGITS_SHAPE = (8, 8, 1)
+"""To add a data set, write its loader, and a row here."""
 TEXTS = (".csv", ".tsv", ".txt")
 TABLES = (*TEXTS, ".parquet")
 PACKED = (".gz", ".bz2", ".xz", ".zip")
@@ -150,24 +172,18 @@ def _is_complete(column) -> bool:
 
 
 def _load_built_in(name: str) -> Data:
-    if name in IMAGE_SETS:
-        from hogblock import datasets
-
-        images = getattr(datasets, IMAGE_SETS[name])()
-        return Data(
-            _rows(images.data),
-            images.target,
-            BUILT_IN[name],
-            _rows(images.data_test),
-            images.target_test,
-            images.image_shape,
-        )
-    import sklearn.datasets
-
-    load_set = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")
-    shape = DIGITS_SHAPE if name == "digits" else None
-    X, y = load_set(return_X_y=True)
-    return Data(X, y, BUILT_IN[name], image_shape=shape)
+    known = BUILT_IN[name]
+    module, _, function = known.loader.partition(":")
+    loaded = getattr(import_module(module), function)()
+    X_test = loaded.get("data_test")
+    return Data(
+        _rows(loaded.data),
+        loaded.target,
+        known.task,
+        None if X_test is None else _rows(X_test),
+        loaded.get("target_test"),
+        loaded.get("image_shape", known.image_shape),
+    )
 
 
 def _image_shape_of(X) -> tuple[int, int, int] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hogblock.cli.data import BUILT_IN, DIALECT, IMAGE_SETS, Data, load, prepare, split
+from hogblock.cli.data import BUILT_IN, DIALECT, Data, load, prepare, split
 from hogblock.cli.output import OutputError, note, put
 
 READY_NETWORKS = ("small_convnet", "lenet5", "resnet8")
@@ -192,9 +192,10 @@ def _as_images(options: argparse.Namespace, data: Data) -> Data:
     """The same data with X of shape (n_samples, height, width, channels)."""
     shape = data.image_shape
     if shape is None:
+        images = [name for name, known in BUILT_IN.items() if known.image_shape]
         raise ValueError(
             f"--model {options.model} needs images, and {options.data} holds rows of "
-            f"features: take {', '.join(IMAGE_SETS)}, digits, or an .npz file with X "
+            f"features: take {', '.join(images)}, or an .npz file with X "
             "of shape (n, height, width) or (n, height, width, channels)"
         )
 

@@ -7,7 +7,10 @@ Padding columns of w, b and of every gradient are zero and stay zero.
 
 import numpy as np
 
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels import ops as op
+from hogblock.kernels.cpu import space
+from hogblock.kernels.cpu.call import buffer, parameters
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.tile import (
     ROWS,
     WIDE,
@@ -120,3 +123,30 @@ def dense_input_gradient(
             transpose_square(
                 dx_t + 4 * (i * t_row + j), t_row, dx + 4 * (j * dx_row + i), dx_row
             )
+
+
+@part
+def _dense_forward(call):
+    row = call.row
+    dense_forward(
+        buffer(call, op.X), row[op.X_ROW], parameters(call, op.W),
+        parameters(call, op.B), buffer(call, op.Y), row[op.Y_ROW], call.rows,
+        row[op.X_WIDTH], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _dense_input_gradient(call):
+    row = call.row
+    dense_input_gradient(
+        buffer(call, op.DY), row[op.Y_ROW], parameters(call, op.W), row[op.Y_ROW],
+        buffer(call, op.DX), row[op.X_ROW], call.zeros, buffer(call, space.DY_T),
+        buffer(call, space.DX_T), row[space.T_ROW], call.rows, row[op.X_WIDTH],
+        row[op.Y_WIDTH],
+    )  # fmt: skip
+
+
+OPERATIONS = {
+    op.DENSE_FORWARD: _dense_forward,
+    op.DENSE_INPUT_GRADIENT: _dense_input_gradient,
+}

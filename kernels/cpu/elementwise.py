@@ -9,11 +9,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.activation import FORMULAS, FUSED, for_formula
+from hogblock.kernels.cpu.call import buffer
 from hogblock.kernels.cpu.ir import VectorBuilder, i64
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.random import hash_bits
+from hogblock.kernels.cpu.window import copy
 from hogblock.kernels.ops import LINE, LINEAR
 
 ONE = np.float32(1)
@@ -194,3 +197,68 @@ def add(a, b, y, count, act, slope):
     for i in range(count):
         out[i] = left[i] + right[i]
     activate_inside(y, count, act, slope)
+
+
+@part
+def _activation_forward(call):
+    row = call.row
+    activation_forward(
+        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
+        call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _activation_backward(call):
+    row = call.row
+    activation_backward(
+        buffer(call, op.Y), buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX),
+        row[op.X_ROW], call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _dropout_forward(call):
+    row = call.row
+    rate = call.reals[op.RATE] if call.training else np.float32(0)
+    dropout_forward(
+        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
+        buffer(call, op.MASK), call.rows, row[op.Y_ROW], rate, call.key, call.counter,
+    )  # fmt: skip
+
+
+@part
+def _dropout_backward(call):
+    row = call.row
+    dropout_backward(
+        buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX), row[op.X_ROW],
+        buffer(call, op.MASK), call.rows, row[op.Y_ROW],
+    )  # fmt: skip
+
+
+@part
+def _add_forward(call):
+    add(
+        buffer(call, op.X), buffer(call, op.X2), buffer(call, op.Y),
+        call.rows * call.row[op.Y_ROW], call.row[op.KIND], call.reals[op.SLOPE],
+    )  # fmt: skip
+
+
+@part
+def _add_backward(call):
+    dx, dy = buffer(call, op.DX), buffer(call, op.DY)
+    count = call.rows * call.row[op.Y_ROW]
+    if call.row[op.ADDS] == 1:
+        add(dx, dy, dx, count, op.LINEAR, np.float32(1))
+    else:
+        copy(dy, dx, count)
+
+
+OPERATIONS = {
+    op.ACTIVATION_FORWARD: _activation_forward,
+    op.ACTIVATION_BACKWARD: _activation_backward,
+    op.DROPOUT_FORWARD: _dropout_forward,
+    op.DROPOUT_BACKWARD: _dropout_backward,
+    op.ADD_FORWARD: _add_forward,
+    op.ADD_BACKWARD: _add_backward,
+}

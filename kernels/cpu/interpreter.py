@@ -7,27 +7,14 @@
 import numpy as np
 
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu import space
-from hogblock.kernels.cpu.call import Call, buffer, parameters
-from hogblock.kernels.cpu.dense import (
-    dense_forward,
-    dense_input_gradient,
-    dense_weight_gradient,
-    dense_weight_update,
-)
-from hogblock.kernels.cpu.elementwise import (
-    activation_backward,
-    activation_forward,
-    add,
-    dropout_backward,
-    dropout_forward,
-)
+from hogblock.kernels.cpu import dense, elementwise
+from hogblock.kernels.cpu.call import Call
+from hogblock.kernels.cpu.dense import dense_weight_gradient, dense_weight_update
 from hogblock.kernels.cpu.image_ops import IMAGE_OPERATIONS
 from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.loss import loss_of
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
-from hogblock.kernels.cpu.window import copy
 from hogblock.kernels.switch import make_switch
 
 
@@ -46,92 +33,7 @@ def compute_loss(row, reals, work, targets, indices, rows, weights, scale):
     )  # fmt: skip
 
 
-@part
-def _dense_forward(call):
-    row = call.row
-    dense_forward(
-        buffer(call, op.X), row[op.X_ROW], parameters(call, op.W),
-        parameters(call, op.B), buffer(call, op.Y), row[op.Y_ROW], call.rows,
-        row[op.X_WIDTH], row[op.KIND], call.reals[op.SLOPE],
-    )  # fmt: skip
-
-
-@part
-def _dense_input_gradient(call):
-    row = call.row
-    dense_input_gradient(
-        buffer(call, op.DY), row[op.Y_ROW], parameters(call, op.W), row[op.Y_ROW],
-        buffer(call, op.DX), row[op.X_ROW], call.zeros, buffer(call, space.DY_T),
-        buffer(call, space.DX_T), row[space.T_ROW], call.rows, row[op.X_WIDTH],
-        row[op.Y_WIDTH],
-    )  # fmt: skip
-
-
-@part
-def _activation_forward(call):
-    row = call.row
-    activation_forward(
-        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
-        call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
-    )  # fmt: skip
-
-
-@part
-def _activation_backward(call):
-    row = call.row
-    activation_backward(
-        buffer(call, op.Y), buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX),
-        row[op.X_ROW], call.rows, row[op.Y_ROW], row[op.KIND], call.reals[op.SLOPE],
-    )  # fmt: skip
-
-
-@part
-def _dropout_forward(call):
-    row = call.row
-    rate = call.reals[op.RATE] if call.training else np.float32(0)
-    dropout_forward(
-        buffer(call, op.X), row[op.X_ROW], buffer(call, op.Y), row[op.Y_ROW],
-        buffer(call, op.MASK), call.rows, row[op.Y_ROW], rate, call.key, call.counter,
-    )  # fmt: skip
-
-
-@part
-def _dropout_backward(call):
-    row = call.row
-    dropout_backward(
-        buffer(call, op.DY), row[op.Y_ROW], buffer(call, op.DX), row[op.X_ROW],
-        buffer(call, op.MASK), call.rows, row[op.Y_ROW],
-    )  # fmt: skip
-
-
-@part
-def _add_forward(call):
-    add(
-        buffer(call, op.X), buffer(call, op.X2), buffer(call, op.Y),
-        call.rows * call.row[op.Y_ROW], call.row[op.KIND], call.reals[op.SLOPE],
-    )  # fmt: skip
-
-
-@part
-def _add_backward(call):
-    dx, dy = buffer(call, op.DX), buffer(call, op.DY)
-    count = call.rows * call.row[op.Y_ROW]
-    if call.row[op.ADDS] == 1:
-        add(dx, dy, dx, count, op.LINEAR, np.float32(1))
-    else:
-        copy(dy, dx, count)
-
-
-ROW_OPERATIONS = {
-    op.DENSE_FORWARD: _dense_forward,
-    op.DENSE_INPUT_GRADIENT: _dense_input_gradient,
-    op.ACTIVATION_FORWARD: _activation_forward,
-    op.ACTIVATION_BACKWARD: _activation_backward,
-    op.DROPOUT_FORWARD: _dropout_forward,
-    op.DROPOUT_BACKWARD: _dropout_backward,
-    op.ADD_FORWARD: _add_forward,
-    op.ADD_BACKWARD: _add_backward,
-}
+ROW_OPERATIONS = dense.OPERATIONS | elementwise.OPERATIONS
 """Kernels by the codes of their operations; all take a ``Call``."""
 
 CODES = {op.LOSS, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS, *IMAGE_OPERATIONS}

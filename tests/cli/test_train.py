@@ -21,7 +21,7 @@ from hogblock import (
     cli,
     datasets,
 )
-from hogblock.cli.data import DIALECT, IMAGE_SETS, Data, load, split, task_of
+from hogblock.cli.data import BUILT_IN, DIALECT, Data, load, split, task_of
 from hogblock.cli.train import MODELS, save
 from support.command_line import train
 
@@ -152,7 +152,8 @@ def test_image_sets_train_every_model(
         parts = dict(data=X, target=y, data_test=X[:7], target_test=y[:7])
         return Bunch(**parts, image_shape=image_shape)
 
-    monkeypatch.setattr(datasets, IMAGE_SETS[name], load_set)
+    function = BUILT_IN[name].loader.partition(":")[2]
+    monkeypatch.setattr(datasets, function, load_set)
     data = load(name, NO_OPTIONS)
     assert data.X.shape == (60, np.prod(shape)) and data.X.dtype == np.uint8
     assert data.X_test.shape == (7, np.prod(shape)) and len(data.y_test) == 7
