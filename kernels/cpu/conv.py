@@ -14,7 +14,7 @@ multiply-adds are those of the register tile (see ``image_tile``).
 import numpy as np
 
 from hogblock.kernels.cpu.conv_tile import repeat_last, set_entry, tile_rows
-from hogblock.kernels.cpu.elementwise import activation_forward
+from hogblock.kernels.cpu.elementwise import activate_inside
 from hogblock.kernels.cpu.host import BAND
 from hogblock.kernels.cpu.image_tile import HALF, PAIRS, ROWS, pairs
 from hogblock.kernels.cpu.jit import kernel
@@ -105,7 +105,7 @@ def conv_forward(
                     room.index + 4 * i * room.index_row, leak,
                 )  # fmt: skip
         if act != LINEAR:
-            activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
+            activate_inside(out, y_row, act, slope)
 
 
 @kernel

@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu.activation import FORMULAS, for_formula
+from hogblock.kernels.cpu.activation import FORMULAS, FUSED, for_formula
 from hogblock.kernels.cpu.call import buffer
 from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel, part
@@ -44,9 +44,8 @@ def _for_lines(vb, width, body):
         body(vb.builder.mul(line.index, i64(LINE)))
 
 
-@intrinsic
-def _activate_row(typing_context, x, y, width, act, slope):
-    """y = act(x) on `width` float32, a multiple of ``LINE``."""
+def _make_activate_row(formulas):
+    """Intrinsic: y = act(x) on `width` float32, a multiple of ``LINE``."""
 
     def codegen(context, builder, sig, arguments):
         vb = VectorBuilder(builder, LINE)
@@ -60,10 +59,18 @@ def _activate_row(typing_context, x, y, width, act, slope):
 
             _for_lines(vb, width, write)
 
-        for_formula(vb, act, FORMULAS, run)
+        for_formula(vb, act, formulas, run)
         return context.get_dummy_value()
 
-    return types.void(*(types.int64,) * 4, types.float32), codegen
+    @intrinsic
+    def activate_row(typing_context, x, y, width, act, slope):
+        return types.void(*(types.int64,) * 4, types.float32), codegen
+
+    return activate_row
+
+
+_activate_row = _make_activate_row(FORMULAS)
+_activate_row_inside = _make_activate_row(FUSED)
 
 
 @intrinsic
@@ -95,6 +102,12 @@ def activation_forward(x, x_row, y, y_row, rows, width, act, slope):
     """y = act(x)."""
     for i in range(rows):
         _activate_row(x + 4 * i * x_row, y + 4 * i * y_row, width, act, slope)
+
+
+@kernel
+def activate_inside(y, width, act, slope):
+    """y = act(y) on a row, inside another operation: one of ``FUSED``."""
+    _activate_row_inside(y, y, width, act, slope)
 
 
 @kernel
@@ -183,7 +196,7 @@ def add(a, b, y, count, act, slope):
         return
     for i in range(count):
         out[i] = left[i] + right[i]
-    activation_forward(y, count, y, count, 1, count, act, slope)
+    activate_inside(y, count, act, slope)
 
 
 @part

@@ -11,7 +11,7 @@ from hogblock.kernels.cpu import dense, elementwise
 from hogblock.kernels.cpu.call import Call
 from hogblock.kernels.cpu.dense import dense_weight_gradient, dense_weight_update
 from hogblock.kernels.cpu.image_ops import IMAGE_OPERATIONS
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.loss import loss_of
 from hogblock.kernels.cpu.memory import call_operation
 from hogblock.kernels.cpu.update import column_sums, momentum_step, subtract
@@ -39,21 +39,21 @@ ROW_OPERATIONS = dense.OPERATIONS | elementwise.OPERATIONS
 CODES = {op.LOSS, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS, *IMAGE_OPERATIONS}
 """Operations that it can run."""
 
-_run_row_op = make_switch(ROW_OPERATIONS, "call", kernel)
+_run_row_op = make_switch(ROW_OPERATIONS, "call", part)
 
 
 @kernel
-def forward_op(
-    row, reals, params, work, zeros, rows, training, key, counter, image_op
-):  # fmt: skip
-    """One forward operation on `rows` samples; `params`, `work` are addresses."""
-    call = Call(
-        row, reals, params, work, zeros, rows, training, key, np.int64(counter), 0
-    )
+def run_op(row, reals, params, work, zeros, rows, training, key, counter, image_op):
+    """One operation that updates nothing, on `rows` samples.
+
+    params, work, zeros : addresses; training : int64, 1 where dropouts drop. Constants
+    among the arguments would each have it compiled again.
+    """
+    call = Call(row, reals, params, work, zeros, rows, training != 0, key, counter, 0)
     if not _run_row_op(row[op.CODE], call):
         call_operation(
             image_op, _address(row), _address(reals), params, work, zeros, rows,
-            np.int64(training), np.int64(key), counter, 0,
+            training, np.int64(key), counter, 0,
         )  # fmt: skip
 
 
@@ -61,12 +61,6 @@ def forward_op(
 def draws_of(row, rows):
     """Random numbers that a forward operation takes."""
     return rows * row[op.MASK_ROW]
-
-
-@kernel
-def backward_op(row, reals, params, work, zeros, rows, image_op):
-    """One operation of the backward pass that changes no parameter."""
-    forward_op(row, reals, params, work, zeros, rows, False, np.uint32(0), 0, image_op)
 
 
 @kernel

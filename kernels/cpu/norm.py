@@ -11,7 +11,7 @@ import numpy as np
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import space
 from hogblock.kernels.cpu.call import buffer, parameters
-from hogblock.kernels.cpu.elementwise import activation_forward
+from hogblock.kernels.cpu.elementwise import activate_inside
 from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import floats
 from hogblock.kernels.cpu.norm_tile import make_lines
@@ -162,7 +162,7 @@ def norm_forward(
             by_x[j] = scale[j] * inverse[j]
         _affine(source, pixels, pixel, mean_at, work, b, out, leak)
         if act != LINEAR:
-            activation_forward(out, y_row, out, y_row, 1, y_row, act, slope)
+            activate_inside(out, y_row, act, slope)
 
 
 @kernel

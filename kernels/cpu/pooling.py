@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import space
 from hogblock.kernels.cpu.call import buffer
-from hogblock.kernels.cpu.elementwise import activation_forward
+from hogblock.kernels.cpu.elementwise import activate_inside
 from hogblock.kernels.cpu.ir import VectorBuilder, i64
 from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import floats
@@ -231,7 +231,7 @@ def max_pool_forward(win, x, x_row, y, y_row, rows, act, slope, index, index_row
                         index + 4 * i * index_row + 2 * (at + j), leak,
                     )  # fmt: skip
     if act != LINEAR:
-        activation_forward(y, y_row, y, y_row, rows, y_row, act, slope)
+        activate_inside(y, rows * y_row, act, slope)
 
 
 @kernel

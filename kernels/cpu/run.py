@@ -9,7 +9,7 @@ from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.draw import address_of, draw_ticket
 from hogblock.kernels.cpu.gather import gather_rows
-from hogblock.kernels.cpu.interpreter import forward_op
+from hogblock.kernels.cpu.interpreter import run_op
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import atomic_add
 from hogblock.kernels.cpu.step import train_step
@@ -61,9 +61,9 @@ def run_forward(
             work_at + 4 * ops[0, op.X], ops[0, op.X_ROW],
         )  # fmt: skip
         for k in range(n_forward):
-            forward_op(
+            run_op(
                 ops[k], reals[k], address_of(params), work_at, address_of(zeros), rows,
-                False, np.uint32(0), 0, image_op,
+                np.int64(0), np.uint32(0), np.int64(0), image_op,
             )  # fmt: skip
         for i in range(rows):
             for j in range(n_out):

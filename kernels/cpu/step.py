@@ -15,14 +15,13 @@ from hogblock.kernels.cpu.draw import (
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.host import MEAN_CHUNK
 from hogblock.kernels.cpu.interpreter import (
-    backward_op,
     compute_loss,
     draws_of,
-    forward_op,
     gradient_op,
+    run_op,
     update_op,
 )
-from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.job import (
     AUGMENT_COUNTER,
     DROPOUT_COUNTER,
@@ -75,11 +74,11 @@ def _write_gradient(worker, plans, plan, write):
     tensors = plans.tensors[plan]
     params, gradient = worker.params, worker.gradient
     for k in range(tensors.shape[0]):
-        part = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        span = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
         momentum_step(
-            gradient[part],
-            params[part],
-            worker.momentum[part],
+            gradient[span],
+            params[span],
+            worker.momentum[span],
             worker.coefficients,
             tensors[k, 2] != 0,
         )
@@ -87,11 +86,11 @@ def _write_gradient(worker, plans, plan, write):
     if write == WRITE_LOCKED and not acquire(lock, counter_of(worker, c.ABORT)):
         return False
     for k in range(tensors.shape[0]):
-        part = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        span = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
         if write == WRITE_ATOMIC:
-            subtract_atomic(params[part], gradient[part])
+            subtract_atomic(params[span], gradient[span])
         else:
-            subtract(params[part], gradient[part])
+            subtract(params[span], gradient[span])
     if write == WRITE_LOCKED:
         release(lock)
     return True
@@ -108,19 +107,19 @@ def _write_mean(worker, plans):
         start = max(low, plans.tensors[0, k, 0])
         end = min(high, plans.tensors[0, k, 0] + plans.tensors[0, k, 1])
         for at in range(start, end, MEAN_CHUNK):
-            part = slice(at, min(end, at + MEAN_CHUNK))
-            mean = worker.gradient[part]
-            mean[:] = worker.gradients[0, part]
+            span = slice(at, min(end, at + MEAN_CHUNK))
+            mean = worker.gradient[span]
+            mean[:] = worker.gradients[0, span]
             for other in range(1, worker.workers):
-                mean += worker.gradients[other, part]
+                mean += worker.gradients[other, span]
             momentum_step(
                 mean,
-                worker.params[part],
-                worker.momentum[part],
+                worker.params[span],
+                worker.momentum[span],
                 worker.coefficients,
                 plans.tensors[0, k, 2] != 0,
             )
-            subtract(worker.params[part], mean)
+            subtract(worker.params[span], mean)
 
 
 @kernel
@@ -143,7 +142,7 @@ def _count_update(worker, plans, plan, write):
             worker.staleness[c.WRITTEN, block, age] += 1
 
 
-@kernel
+@part
 def train_step(worker, plans, samples, rule, ticket):
     """One minibatch; returns its loss, weight and rows, and whether all went on."""
     plan = choose_plan(worker, plans, ticket)
@@ -182,8 +181,8 @@ def train_step(worker, plans, samples, rule, ticket):
     key = np.uint32(worker.key)
     counter = worker.state[DROPOUT_COUNTER]
     for k in range(n_forward):
-        forward_op(
-            ops[k], reals[k], params, work, zeros, rows, True, key, counter,
+        run_op(
+            ops[k], reals[k], params, work, zeros, rows, np.int64(1), key, counter,
             worker.image_op,
         )  # fmt: skip
         counter += draws_of(ops[k], rows)
@@ -203,7 +202,10 @@ def train_step(worker, plans, samples, rule, ticket):
     for k in range(n_forward + 1, n_ops):
         row = ops[k]
         if row[op.CODE] < op.FIRST_UPDATE:
-            backward_op(row, reals[k], params, work, zeros, rows, worker.image_op)
+            run_op(
+                row, reals[k], params, work, zeros, rows, np.int64(0), key, counter,
+                worker.image_op,
+            )  # fmt: skip
         elif not fused:
             gradient_op(row, work, gradient, zeros, rows, worker.image_op)
         elif learns:

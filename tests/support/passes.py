@@ -11,11 +11,10 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.image_ops import image_op_address
 from hogblock.kernels.cpu.interpreter import (
-    backward_op,
     compute_loss,
     draws_of,
-    forward_op,
     gradient_op,
+    run_op,
     update_op,
 )
 from hogblock.kernels.cpu.lowering import lower_plans
@@ -62,9 +61,10 @@ class Pass:
         )  # fmt: skip
         for row, reals in self._forward_rows():
             with self.running(row):
-                forward_op(
+                run_op(
                     row, reals, self.params.ctypes.data, self.work, self.zeros,
-                    self.rows, training, np.uint32(KEY), counter, image_op_address(),
+                    self.rows, int(training), np.uint32(KEY), counter,
+                    image_op_address(),
                 )  # fmt: skip
             counter += draws_of(row, self.rows)
 
@@ -121,9 +121,9 @@ class Pass:
                 yield row
                 continue
             with self.running(row):
-                backward_op(
+                run_op(
                     row, reals, self.params.ctypes.data, self.work, self.zeros,
-                    self.rows, image_op_address(),
+                    self.rows, 0, np.uint32(0), 0, image_op_address(),
                 )  # fmt: skip
 
 
