@@ -192,10 +192,10 @@ def _as_images(options: argparse.Namespace, data: Data) -> Data:
     """The same data with X of shape (n_samples, height, width, channels)."""
     shape = data.image_shape
     if shape is None:
-        images = [name for name, known in BUILT_IN.items() if known.image_shape]
+        sets = [name for name, known in BUILT_IN.items() if known.image_shape]
         raise ValueError(
             f"--model {options.model} needs images, and {options.data} holds rows of "
-            f"features: take {', '.join(images)}, or an .npz file with X "
+            f"features: take {', '.join(sets)}, or an .npz file with X "
             "of shape (n, height, width) or (n, height, width, channels)"
         )
 
