@@ -185,7 +185,7 @@ def rate_table(
     epochs: int,
     batches: int,
     samples: int,
-    plan: int | None = None,
+    planned: int | None = None,
     first_epoch: int = 0,
     seen: int = 0,
 ) -> tuple[np.ndarray, int]:
@@ -200,7 +200,7 @@ def rate_table(
         Of this run.
     samples : int
         That an epoch of this run sees.
-    plan : int, default=None
+    planned : int, default=None
         Epochs of the whole plan; None: this run is all of it.
     first_epoch : int, default=0
         Epochs of the plan that are over.
@@ -217,7 +217,7 @@ def rate_table(
     epoch = (np.arange(epochs * points) + 0.5 / points) / points
     factors = schedule.factors(
         first_epoch + epoch,
-        first_epoch + epochs if plan is None else plan,
+        first_epoch + epochs if planned is None else planned,
         seen + samples * epoch.astype(np.int64),
         power,
     )

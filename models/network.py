@@ -6,9 +6,9 @@ from operator import index
 
 import numpy as np
 
-from hogblock.models.graph import make_stages
+from hogblock.models.graph import Stage, make_stages
 from hogblock.models.initialisers import FIRST_VALUES
-from hogblock.models.layers import Layer
+from hogblock.models.layers import Layer, Parameter
 from hogblock.models.layout import Tensor
 
 
@@ -50,7 +50,7 @@ class Network:
         self.stages = make_stages(self.layers, self.input_shape)
         self.shapes = [self.input_shape, *(stage.shape for stage in self.stages)]
         self._specs = [
-            stage.layer.parameters(self.shapes[stage.sources[0]])
+            _checked_parameters(stage, self.shapes[stage.sources[0]])
             for stage in self.stages
         ]
         self.tensors: list[Tensor] = []
@@ -136,6 +136,18 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({self.layers!r}, input_shape={self.input_shape})"
+
+
+def _checked_parameters(stage: Stage, shape: tuple[int, ...]) -> list[Parameter]:
+    """The parameters of a stage, whose first values are known."""
+    parameters = stage.layer.parameters(shape)
+    for p in parameters:
+        if p.initialiser not in FIRST_VALUES:
+            raise ValueError(
+                f"layer {stage.name} ({stage.layer}): initialiser={p.initialiser!r} of "
+                f"its {p.role} is unknown; allowed are {sorted(FIRST_VALUES)}"
+            )
+    return parameters
 
 
 def _checked_shape(shape) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Docstrings and README: what they say of parameters is so, what they show runs."""
 
 import doctest
-import importlib
 import inspect
 import re
 from pathlib import Path
@@ -10,10 +9,10 @@ import numpy as np
 import pytest
 from numpydoc.validate import validate
 from sklearn.utils import Bunch
-from test_public import NAMES
 
 import hogblock
 from hogblock import datasets
+from support.public_names import NAMES, public
 
 README = Path(__file__).parent.parent / "README.md"
 CHECKS = {
@@ -27,15 +26,11 @@ CHECKS = {
 KINDS = (property, classmethod, staticmethod)
 
 
-def found(module, name):
-    return getattr(importlib.import_module(module), name)
-
-
 def documented():
     """Public classes, functions and their methods: dotted name -> object."""
     objects = {}
     for module, name in NAMES:
-        each = found(module, name)
+        each = public(module, name)
         if inspect.isclass(each) or inspect.isroutine(each):
             objects[f"{module}.{name}"] = each
         if inspect.isclass(each):
@@ -72,7 +67,7 @@ def inherits_its_docstring(name, value):
 
 def attribute(name):
     path, _, method = name.rpartition(".")
-    kind = found(*path.rsplit(".", 1))
+    kind = public(*path.rsplit(".", 1))
     return getattr(kind, method)
 
 
@@ -107,8 +102,8 @@ FINDER = doctest.DocTestFinder()
 EXAMPLES = [
     example
     for module, name in NAMES
-    for example in FINDER.find(found(module, name), name, module=False, globs={})
-    if example.examples and callable(found(module, name))
+    for example in FINDER.find(public(module, name), name, module=False, globs={})
+    if example.examples and callable(public(module, name))
 ]
 
 

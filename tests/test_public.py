@@ -26,21 +26,11 @@ from hogblock import (
     errors,
     models,
 )
+from support.public_names import MODULES, NAMES, public
 
-MODULES = [n for n in hogblock.__all__ if inspect.ismodule(getattr(hogblock, n))]
-NAMES = [("hogblock", n) for n in hogblock.__all__ if n not in MODULES]
-NAMES += [
-    (f"hogblock.{module}", name)
-    for module in MODULES
-    for name in getattr(hogblock, module).__all__
-]
 PRIVATE_STATE = re.compile(r"hogblock\.(estimators|models|training)\.\w+")
 X = np.random.default_rng(0).random((40, 144), np.float32)
 Y = np.arange(40) % 3
-
-
-def public(module, name):
-    return getattr(importlib.import_module(module), name)
 
 
 def test_public_modules():

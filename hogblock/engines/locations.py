@@ -89,7 +89,7 @@ def _arrays_of(x) -> Arrays:
     return Arrays(device_of(x))
 
 
-def opened(x):
+def wrapped(x):
     """x as an array of CuPy if it lies on a device, without a copy; else as it is."""
     return _arrays_of(x).wrap(x) if is_device_array(x) else x
 

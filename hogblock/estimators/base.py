@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods
 from hogblock.engines.base import Engine
-from hogblock.engines.locations import check_locations, current, on_host, opened
+from hogblock.engines.locations import check_locations, current, on_host, wrapped
 from hogblock.engines.registry import engine_for, outputs_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import standing_of
@@ -99,9 +99,9 @@ class NetworkEstimator(BaseEstimator):
             sample_weight_val=validation.weights,
         )
         with current(X, validation.X):
-            held = validation._replace(X=opened(validation.X))
+            here = validation._replace(X=wrapped(validation.X))
             return self._fit_by(
-                engine, replace(given, X=opened(X), validation=held), incremental
+                engine, replace(given, X=wrapped(X), validation=here), incremental
             )
 
     def _fit_by(self, engine: Engine, given: Given, incremental: bool):
@@ -129,7 +129,7 @@ class NetworkEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         with current(X):
-            X = check_X(self, self._form.rows_again(opened(X), self))
+            X = check_X(self, self._form.rows_again(wrapped(X), self))
             self._form.check_scale(X, self._scale, "X")
             outputs = outputs_of(
                 self._network,

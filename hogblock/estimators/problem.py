@@ -45,7 +45,7 @@ class Problem:
     weights : ndarray of shape (n_rows,) or (0,), float32
         Of samples and classes; empty means all 1.
     targets : ClassTargets or RealTargets
-    held : ValidationSet or None
+    validation : ValidationSet or None
     shape : tuple of int
         Of a sample.
     n_samples : int
@@ -56,7 +56,7 @@ class Problem:
     y: np.ndarray
     weights: np.ndarray
     targets: ClassTargets | RealTargets
-    held: ValidationSet | None
+    validation: ValidationSet | None
     shape: tuple[int, ...]
     n_samples: int
 
@@ -70,18 +70,18 @@ def problem_of(estimator, given: Given, standing: Standing) -> Problem:
         For bad input, or targets that are not those of the model that trains on.
     """
     X, y, weights, shape = _checked_samples(estimator, given, standing)
-    held = _checked_validation(estimator, given.validation, X, shape)
+    validation = _checked_validation(estimator, given.validation, X, shape)
     targets = (
         estimator._targets
         if standing.goes_on
         else estimator._make_targets(y, training_weights(weights), given.classes)
     )
     by_class = estimator._class_weights(y, weights, targets)
-    if held is not None:
-        held = _scorable(held, targets, by_class)
+    if validation is not None:
+        validation = _scorable(validation, targets, by_class)
     weights = training_weights(weights, by_class, y)
-    if estimator.early_stopping and held is None:
-        X, y, weights, held = set_aside(
+    if estimator.early_stopping and validation is None:
+        X, y, weights, validation = set_aside(
             X, y, weights, targets,
             estimator.validation_fraction, estimator.random_state,
         )  # fmt: skip
@@ -89,7 +89,7 @@ def problem_of(estimator, given: Given, standing: Standing) -> Problem:
     if n_samples <= estimator._batch_size(n_samples) and not is_device_array(X):
         X, y, weights = merge_repeats(X, y, weights)
     targets = _training_targets(estimator, targets, y, weights, standing)
-    return Problem(X, y, weights, targets, held, shape, n_samples)
+    return Problem(X, y, weights, targets, validation, shape, n_samples)
 
 
 def _checked_samples(estimator, given: Given, standing: Standing):
@@ -125,12 +125,12 @@ def _checked_validation(
     return ValidationSet(X_val, estimator._check_y(y_val), weights)
 
 
-def _scorable(held: ValidationSet, targets, by_class) -> ValidationSet:
+def _scorable(validation: ValidationSet, targets, by_class) -> ValidationSet:
     """The validation set with class weights, if its score is defined."""
-    targets.encode(held.y, "y_val")  # raises for classes that are unknown
-    held = held.weighted(by_class)
-    held.check_scorable(targets, "the validation set (X_val)")
-    return held
+    targets.encode(validation.y, "y_val")  # raises for classes that are unknown
+    validation = validation.weighted(by_class)
+    validation.check_scorable(targets, "the validation set (X_val)")
+    return validation
 
 
 def _training_targets(estimator, targets, y, weights, standing: Standing):

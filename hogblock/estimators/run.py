@@ -78,7 +78,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         epochs=epochs,
         batches=batches,
         samples=passes * problem.n_samples,
-        plan=estimator.max_iter,
+        planned=estimator.max_iter,
         first_epoch=standing.planned,
         seen=standing.samples,
     )
@@ -96,9 +96,9 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         shuffle=estimator.shuffle,
         alpha=estimator.alpha,
         seed=start.seed,
-        gate=gate_of(method, schedule, patience, problem.held is not None),
+        gate=gate_of(method, schedule, patience, problem.validation is not None),
         augmentation=getattr(estimator, "augmentation", None),
-        plan=estimator.max_iter
+        planned=estimator.max_iter
         if schedule.planned
         else int(min(estimator.max_iter, patience + 2)),
         trained=standing.epochs,
@@ -143,15 +143,17 @@ def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Moni
 
 def _score_of(estimator, problem: Problem, start: Start) -> Callable | None:
     """The validation score of given parameters; None without a validation set."""
-    held = problem.held
-    if held is None:
+    validation = problem.validation
+    if validation is None:
         return None
 
     def score(params):
         outputs = outputs_of(
-            start.network, params, held.X, start.inputs, estimator.device
+            start.network, params, validation.X, start.inputs, estimator.device
         )
-        return estimator._score_outputs(outputs, held.y, held.weights, problem.targets)
+        return estimator._score_outputs(
+            outputs, validation.y, validation.weights, problem.targets
+        )
 
     return score
 

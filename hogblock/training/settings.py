@@ -89,7 +89,7 @@ class Settings:
         to the end of the epoch after it; that one is trained to its end and counts.
         "held": all wait at the end of each epoch, and a run can end exactly there.
     augmentation : Augmentation, default=None
-    plan : int, default=None
+    planned : int, default=None
         Epochs for which the training of the model is planned, which a method's
         stretches may be fractions of; None: those of this run.
     trained : int, default=0
@@ -113,13 +113,13 @@ class Settings:
     seed: int
     gate: str = "open"
     augmentation: Augmentation | None = None
-    plan: int | None = None
+    planned: int | None = None
     trained: int = 0
     keeps_velocity: bool = False
 
     def stretches(self, batches: int) -> list[Stretch]:
         """Stretches of the method in a run of `batches` minibatches an epoch."""
-        return self.method.stretches(batches, self.plan or self.epochs, self.trained)
+        return self.method.stretches(batches, self.planned or self.epochs, self.trained)
 
     def rate_after(self, epochs: int) -> float:
         """Learning rate after so many epochs of the run; its last one at its end."""

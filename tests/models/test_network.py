@@ -21,6 +21,7 @@ from hogblock.models import (
 from hogblock.models.activations import ACTIVATIONS
 from hogblock.models.graph import make_stages
 from hogblock.models.initialisers import INITIALISERS
+from hogblock.models.layers.base import Parameter
 
 
 class Picky(Layer):
@@ -28,6 +29,18 @@ class Picky(Layer):
 
     def output_shape(self, shape):
         raise ValueError(f"no room for {shape}")
+
+
+class Odd(Layer):
+    """Draws its first values from a rule that nobody knows."""
+
+    def parameters(self, shape):
+        return [Parameter("bias", 1, 3, False, "glorot", (3, 3), 6.0, (3,))]
+
+
+def test_an_unknown_rule_of_first_values_names_the_layer():
+    with pytest.raises(ValueError, match=r"layer 1 .*initialiser='glorot'.*he_normal"):
+        Network([Dense(3), Odd()], (3,))
 
 
 def test_shapes_and_sizes():

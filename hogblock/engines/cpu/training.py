@@ -34,7 +34,7 @@ class _Run:
     on_epoch: OnEpoch
     losses: list[float] = field(default_factory=list)
     started: float = 0.0
-    held: float = 0.0
+    waited: float = 0.0
     """Seconds that all workers waited for `on_epoch`: not training time."""
 
     def __post_init__(self):
@@ -100,7 +100,7 @@ class _Run:
         before = time.perf_counter()
         stop = self.on_epoch(epoch)
         if self.gate == "held":
-            self.held += time.perf_counter() - before
+            self.waited += time.perf_counter() - before
         return stop
 
     def stop(self) -> None:
@@ -119,7 +119,7 @@ class _Run:
     @property
     def seconds(self) -> float:
         """Training time so far."""
-        return time.perf_counter() - self.started - self.held
+        return time.perf_counter() - self.started - self.waited
 
     @property
     def finished(self) -> bool:

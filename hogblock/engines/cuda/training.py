@@ -165,7 +165,7 @@ class Training:
         self._limit = 0
         self._losses: list[float] = []
         self._rate_factor = 1.0
-        self._started = self._held = self._device_seconds = 0.0
+        self._started = self._waited = self._device_seconds = 0.0
 
     def run(self) -> Result:
         """Train; returns what came of it."""
@@ -202,7 +202,7 @@ class Training:
 
     @property
     def _seconds(self) -> float:
-        return time.perf_counter() - self._started - self._held
+        return time.perf_counter() - self._started - self._waited
 
     @property
     def _goes_on(self) -> bool:
@@ -261,7 +261,7 @@ class Training:
             # What is on the device is trained to the end of its epoch, and counts.
             self._end = -(-self._limit // self._batches) * self._batches
         if self._depth == 1:
-            self._held += time.perf_counter() - before
+            self._waited += time.perf_counter() - before
         factor = self._settings.velocity_factor(
             epoch.index + 1, self._rate_factor, epoch.rate_factor
         )
