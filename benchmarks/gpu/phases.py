@@ -75,7 +75,7 @@ class Step:
         check_shared(program, device)
         params = network.initialise(np.random.RandomState(0))
         self.memory = Memory(device, program, data, params)
-        self._blocks = shape.blocks
+        self._blocks = shape.thread_blocks
         self._words = int(program.table[job.TEAMS_AT])
         table = program.table
         first = int(table[table[job.PLANS_AT] + job.PLAN_START])

@@ -55,7 +55,7 @@ DIALECT = ("sep", "decimal", "encoding", "header")
 """Options that say how a text is written."""
 
 
-class Data(NamedTuple):
+class Loaded(NamedTuple):
     """What to train on; without a test set of its own, a part is split off.
 
     X and X_test are rows; `image_shape` is (height, width, channels) of rows of pixels.
@@ -73,7 +73,7 @@ class Data(NamedTuple):
     about: dict | None = None
 
 
-def load(name: str, options: dict[str, Any]) -> Data:
+def load(name: str, options: dict[str, Any]) -> Loaded:
     """Data from the name of a data set or of a file.
 
     Parameters
@@ -105,7 +105,7 @@ def load(name: str, options: dict[str, Any]) -> Data:
 
         X, y = read_npz(name)
         shape = _image_shape_of(X)
-        data = Data(_rows(X) if shape else X, y, task_of(y), image_shape=shape)
+        data = Loaded(_rows(X) if shape else X, y, task_of(y), image_shape=shape)
     task = options["task"]
     return data if task == "auto" else data._replace(task=task)
 
@@ -127,7 +127,7 @@ def _refuse(
         )
 
 
-def _load_table(name: str, options: dict[str, Any]) -> Data:
+def _load_table(name: str, options: dict[str, Any]) -> Loaded:
     from hogblock.datasets.dialects import Dialect
     from hogblock.datasets.tables import load_table
 
@@ -139,7 +139,7 @@ def _load_table(name: str, options: dict[str, Any]) -> Data:
     about = {"numbers": table.numbers, "words": table.words}
     if dialect is not None:
         about |= vars(dialect)
-    return Data(
+    return Loaded(
         table.X,
         table.y,
         task_of(table.y),
@@ -171,12 +171,12 @@ def _is_complete(column) -> bool:
     return not np.isnan(as_numbers(column)).any()
 
 
-def _load_built_in(name: str) -> Data:
+def _load_built_in(name: str) -> Loaded:
     known = BUILT_IN[name]
     module, _, function = known.loader.partition(":")
     loaded = getattr(import_module(module), function)()
     X_test = loaded.get("data_test")
-    return Data(
+    return Loaded(
         _rows(loaded.data),
         loaded.target,
         known.task,
@@ -205,7 +205,7 @@ def task_of(y: np.ndarray) -> str:
     return "classification" if few and whole else "regression"
 
 
-def split(data: Data, fraction: float, seed: int | None) -> Data:
+def split(data: Loaded, fraction: float, seed: int | None) -> Loaded:
     """The data with a test part set aside, by class where there are classes."""
     from sklearn.model_selection import train_test_split
 
@@ -222,7 +222,7 @@ def split(data: Data, fraction: float, seed: int | None) -> Data:
     return data._replace(X=X, y=y, X_test=X_test, y_test=y_test)
 
 
-def prepare(data: Data) -> Data:
+def prepare(data: Loaded) -> Loaded:
     """Numbers instead of the columns of a table; `preparation` is fitted then."""
     if data.preparation is None:
         return data

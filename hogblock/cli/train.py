@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hogblock.cli.data import BUILT_IN, DIALECT, Data, load, prepare, split
+from hogblock.cli.data import BUILT_IN, DIALECT, Loaded, load, prepare, split
 from hogblock.cli.output import OutputError, note, put
 
 READY_NETWORKS = ("small_convnet", "lenet5", "resnet8")
@@ -141,7 +141,7 @@ def train(options: argparse.Namespace) -> None:
     put("\n".join(lines))
 
 
-def _save_all(options, data: Data, model, report: dict) -> Iterator[Path]:
+def _save_all(options, data: Loaded, model, report: dict) -> Iterator[Path]:
     """Save what there is to keep; yields the files."""
     import joblib
 
@@ -164,7 +164,7 @@ def _save_all(options, data: Data, model, report: dict) -> Iterator[Path]:
         note("no training.png", error)
 
 
-def _make_model(options: argparse.Namespace, data: Data):
+def _make_model(options: argparse.Namespace, data: Loaded):
     """The estimator that the options ask for, not fitted."""
     import hogblock
 
@@ -188,7 +188,7 @@ def _ready_network(name: str) -> Callable:
     return getattr(models, name)
 
 
-def _as_images(options: argparse.Namespace, data: Data) -> Data:
+def _as_images(options: argparse.Namespace, data: Loaded) -> Loaded:
     """The same data with X of shape (n_samples, height, width, channels)."""
     shape = data.image_shape
     if shape is None:

@@ -87,4 +87,4 @@ def depthwise_weight(run, team, p, rows):
             work[table[p + ph.PARTS_AT] + t * table[p + ph.PART_SIZE] + e] = total
             e += team.threads
         cuda.syncthreads()
-        t += team.blocks
+        t += team.thread_blocks

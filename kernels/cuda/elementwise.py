@@ -33,7 +33,7 @@ def for_elements(body):
             while e < end:
                 body(run, team, p, e)
                 e += team.threads
-            t += team.blocks
+            t += team.thread_blocks
 
     return phase
 
@@ -121,7 +121,7 @@ def dropout_forward(run, team, p, rows, counter, key):
             work[table[p + op.MASK] + draw] = factor
             work[table[p + op.Y] + e] = work[table[p + op.X] + e] * factor
             e += team.threads
-        t += team.blocks
+        t += team.thread_blocks
 
 
 @part

@@ -106,7 +106,7 @@ def gather(run, team, p, rows, start, epoch, counter, augment):
             team.work[at] = value
             e += team.threads
         cuda.syncthreads()
-        t += team.blocks
+        t += team.thread_blocks
 
 
 @part
@@ -139,4 +139,4 @@ def copy_parameters(run, team, p):
         while e < end:
             team.work[table[job.COPY_AT] + e] = read(run.params, e)
             e += team.threads
-        t += team.blocks
+        t += team.thread_blocks

@@ -6,7 +6,7 @@ import numpy as np
 
 # Words of the table (int32) before the plans -----------------------------------------
 TEAMS = 0
-BLOCKS = 1  # thread blocks of a team
+THREAD_BLOCKS = 1  # of a team
 BATCH = 2
 BATCHES = 3  # minibatches an epoch; the last may be short
 SAMPLES = 4
@@ -24,7 +24,7 @@ STATIC = 15  # 1: tickets go round the teams, 0: whoever is free takes the next
 WORK_SIZE = 16  # float32 of a team's work space
 COPY_AT = 17  # of the team's copy of the parameters, or -1 to read in place
 PARAMETERS = 18
-SHARED_BLOCKS = 19  # blocks of the parameter vector
+BLOCKS = 19  # of the parameter vector
 OWN_PLANS = 20  # plans of its own blocks that a team has
 STRETCHES_AT = 21  # [stretches of the run]: start, length, drawn at random, plans...
 STRETCH_WIDTH = 22
@@ -120,13 +120,13 @@ class Team(NamedTuple):
         Of the block; `threads` is a power of two.
     number : int
         Of the team.
-    rank, blocks : int
+    rank, thread_blocks : int
         Of the block in its team.
     shared : float32
         Shared memory.
     pixels : int32
         Shared memory, a table of pixels or of samples.
-    work, momentum : float32
+    work, velocity : float32
     reads : float32 [P]
         The parameters that this step is computed from.
     """
@@ -135,7 +135,7 @@ class Team(NamedTuple):
     threads: int
     number: int
     rank: int
-    blocks: int
+    thread_blocks: int
     shared: np.ndarray
     pixels: np.ndarray
     work: np.ndarray

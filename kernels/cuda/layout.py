@@ -17,15 +17,15 @@ class Layout:
     size : int
         float32 words so far.
     batch : int
-    blocks, threads : int
-        Thread blocks of a team, threads of a thread block.
+    thread_blocks, threads : int
+        Of a team, and of a thread block.
     shared : int
         float32 of shared memory that the phases so far need.
     """
 
     size: int
     batch: int
-    blocks: int
+    thread_blocks: int
     threads: int
     shared: int = 0
     _reserved: dict = field(default_factory=dict)

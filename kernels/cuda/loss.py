@@ -135,7 +135,7 @@ def loss_gradient(run, team, step, p, rows):
                 work[dz + j] = float32(0)
             work[table[job.LOSSES_AT] + i] = float32(weight * loss)
             i += team.threads
-        t += team.blocks
+        t += team.thread_blocks
 
 
 @part

@@ -206,9 +206,9 @@ def _bias(lowering: Lowering, row, reals):
     """Column sums; where one thread block makes them, it updates the bias at once."""
     layout, width, first = lowering.layout, int(row[op.W_ROW]), int(row[op.W])
     lines = layout.batch * int(row[op.Y_ROW]) // width
-    parts = max(1, min(layout.blocks, lines // 128))
+    parts = max(1, min(layout.thread_blocks, lines // 128))
     layout.shared = max(layout.shared, SUMS_AT + min(width, MOST_CHANNELS))
-    at = layout.reserve(("bias", first), layout.blocks * width)
+    at = layout.reserve(("bias", first), layout.thread_blocks * width)
     writes = [(at, parts * width)]
     if parts == 1:
         writes.append((PARAMETERS_AT + first, width))

@@ -124,7 +124,7 @@ def norm_forward(run, team, p, rows):
             work[target] = fused_forward(table[p + op.KIND], y, slope)
             e += team.threads
         cuda.syncthreads()
-        sample += team.blocks
+        sample += team.thread_blocks
 
 
 @part
@@ -146,7 +146,7 @@ def norm_sums(run, team, p, rows):
             work[table[p + op.NORMED_SUMS] + sample * pixel + c] = along
             c += team.threads
         cuda.syncthreads()
-        sample += team.blocks
+        sample += team.thread_blocks
 
 
 @part
@@ -186,7 +186,7 @@ def norm_input(run, team, p, rows):
             work[target] = float32((d - share * means) * inverse)
             e += team.threads
         cuda.syncthreads()
-        sample += team.blocks
+        sample += team.thread_blocks
 
 
 def _length(row) -> int:

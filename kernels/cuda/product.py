@@ -395,6 +395,6 @@ def make_product(kind, epilogue):
                 cuda.syncthreads()
                 finish(run, team, step, p, m0, n0, m_end, k_part)
                 cuda.syncthreads()
-            t += team.blocks
+            t += team.thread_blocks
 
     return product

@@ -131,7 +131,7 @@ def _weight(lowering, row, reals, out, out_row) -> None:
     target = int(row[op.W]) + int(row[op.FIRST]) * width
     reads = [lowering.buffer(row, "x"), (out, out_row * layout.rows)]
     if row[op.DEPTHWISE] == 1:
-        parts, window = layout.blocks, forward_window(row)
+        parts, window = layout.thread_blocks, forward_window(row)
         at, writes = _parts(layout, row, parts, length)
         lowering.emit(
             ph.DEPTHWISE_WEIGHT, row, reals, reads, writes, tiles=parts, parts=parts,
@@ -155,7 +155,7 @@ def _weight_product(lowering, row, reals, reads, out, target, length) -> int:
     tile, parts = _tile(layout, end - start, width, pixels), 1
     if window["pixels"] > 1:  # the sum is long
         tile, parts = choose_split(
-            end - start, width, pixels, layout.blocks, layout.threads
+            end - start, width, pixels, layout.thread_blocks, layout.threads
         )
     columns, writes = {}, [(PARAMETERS_AT + target, length)]
     if parts > 1:
@@ -196,4 +196,4 @@ def _product(
 
 
 def _tile(layout, m, n, k) -> Tile:
-    return choose_tile(m, n, k, layout.blocks, layout.threads)
+    return choose_tile(m, n, k, layout.thread_blocks, layout.threads)

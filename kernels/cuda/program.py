@@ -55,10 +55,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a launch is divided: `teams` of `blocks` thread blocks of `threads`."""
+    """How a launch is divided: `teams` of `thread_blocks` of `threads`."""
 
     teams: int
-    blocks: int
+    thread_blocks: int
     threads: int
 
 
@@ -126,7 +126,7 @@ def make_program(plans, shape: Shape, batch: int, inputs: RunInputs) -> Program:
     inputs : RunInputs
     """
     size = padded(max(p.work_size for p in plans))
-    layout = Layout(size, batch, shape.blocks, shape.threads)
+    layout = Layout(size, batch, shape.thread_blocks, shape.threads)
     losses = layout.reserve("losses", layout.rows + LINE)
     header = {job.SERVERS: 1, job.SERVER: 0} | inputs.header
     copies = header.get(job.COPY_AT, -1) >= 0
@@ -137,7 +137,7 @@ def make_program(plans, shape: Shape, batch: int, inputs: RunInputs) -> Program:
     for plan in plans:
         body = updates_last(lower_plan(plan, layout))
         phases = [*_before(plan, layout, header), *body]
-        lowered.append(place_barriers(phases, shape.blocks))
+        lowered.append(place_barriers(phases, shape.thread_blocks))
     words, reals = _Pile(job.HEADER, np.int64), _Pile(job.HEADER_REALS, np.float32)
     starts = [
         _add_phases(words, reals, phases) for phases in lowered
@@ -154,10 +154,10 @@ def make_program(plans, shape: Shape, batch: int, inputs: RunInputs) -> Program:
     indices_at = staleness_at + AGES * blocks * STALENESS_BINS
     header |= {
         job.TEAMS: shape.teams,
-        job.BLOCKS: shape.blocks,
+        job.THREAD_BLOCKS: shape.thread_blocks,
         job.BATCH: batch,
         job.WORK_SIZE: layout.size,
-        job.SHARED_BLOCKS: blocks,
+        job.BLOCKS: blocks,
         job.X_AT: first[op.X],
         job.X_ROW: first[op.X_ROW],
         job.OUTPUT_AT: last[op.X],

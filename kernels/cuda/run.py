@@ -82,7 +82,7 @@ def train(
         table, reals, params, velocity, work, x, targets, weights, words, record
     )
     table, words = run.table, run.words
-    blocks = int32(table[job.BLOCKS])
+    blocks = int32(table[job.THREAD_BLOCKS])
     block = int32(cuda.blockIdx.x)
     number = quotient(block, blocks)
     rank = int32(block - number * blocks)

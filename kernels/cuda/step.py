@@ -117,7 +117,7 @@ def see_blocks(run, team):
     """Remember how often each block of the parameters was written before the read."""
     own = words_of(run, team.number)
     b = team.thread
-    while b < run.table[job.SHARED_BLOCKS]:
+    while b < run.table[job.BLOCKS]:
         run.words[own + ph.SEEN + b] = read_int(run.words, job.WRITTEN + b)
         b += team.threads
 
@@ -130,7 +130,7 @@ def count_update(run, team, plan):
     """
     table, words = run.table, run.words
     own = words_of(run, team.number)
-    blocks, bins = table[job.SHARED_BLOCKS], table[job.BINS]
+    blocks, bins = table[job.BLOCKS], table[job.BINS]
     b = team.thread
     while b < blocks:
         written = table[table[job.WRITES_AT] + plan * blocks + b]

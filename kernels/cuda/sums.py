@@ -105,4 +105,4 @@ def column_sums(run, team, step, p, rows):
                 c += 4 * team.threads
             cuda.syncthreads()
             first += width
-        t += team.blocks
+        t += team.thread_blocks

@@ -42,7 +42,7 @@ def team_barrier(words, at, blocks, passed, thread):
 @part
 def first_tile(team, table, p):
     """First tile of the phase at row `p` that this block runs."""
-    blocks = team.blocks
+    blocks = team.thread_blocks
     t = int32(team.rank - table[p + ph.FIRST_TILE])
     return int32(t + blocks) if t < 0 else t
 

@@ -63,4 +63,4 @@ def update_from_parts(run, team, step, p):
                 d += more[3]
             update4(run, team, step, int32(target + e), a, b, c, d, decays)
             e += 4 * team.threads
-        t += team.blocks
+        t += team.thread_blocks

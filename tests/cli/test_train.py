@@ -21,7 +21,7 @@ from hogblock import (
     cli,
     datasets,
 )
-from hogblock.cli.data import BUILT_IN, DIALECT, Data, load, split, task_of
+from hogblock.cli.data import BUILT_IN, DIALECT, Loaded, load, split, task_of
 from hogblock.cli.train import MODELS, save
 from support.command_line import train
 
@@ -229,7 +229,7 @@ def test_task_of_a_target(y, task):
     ("y", "held"), [([0] * 40 + [1] * 10, [8, 2]), ([0] * 49 + [1], None), ([], None)]
 )
 def test_test_part_has_the_shares_of_the_classes(y, held):
-    data = Data(np.zeros((len(y), 1)), np.array(y, int), "classification")
+    data = Loaded(np.zeros((len(y), 1)), np.array(y, int), "classification")
     if not y:
         with pytest.raises(ValueError, match="n_samples=0"):
             split(data, 0.2, 0)

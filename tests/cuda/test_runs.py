@@ -248,11 +248,13 @@ def shape_of(workers, device, persistent=True, sharing=1, network=NETWORK):
 def test_blocks_that_the_engine_chooses_fit_the_card(card, workers, sharing, network):
     shape = shape_of(workers, Cuda(), sharing=sharing, network=network)
     assert (shape.teams, shape.threads) == (workers, 8)
-    assert 1 <= shape.blocks <= 264 // sharing // workers
+    assert 1 <= shape.thread_blocks <= 264 // sharing // workers
 
 
 def test_wider_networks_get_more_blocks(card):
-    narrow, wide = (shape_of(8, Cuda(), network=n).blocks for n in (NETWORK, WIDE))
+    narrow, wide = (
+        shape_of(8, Cuda(), network=n).thread_blocks for n in (NETWORK, WIDE)
+    )
     assert narrow < wide
 
 

@@ -284,13 +284,13 @@ class Run:
 
     def staleness(self):
         """Ages of what was read and of what was written, [2, blocks, bins]."""
-        shape = 2, self.header(job.SHARED_BLOCKS), self.header(job.BINS)
+        shape = 2, self.header(job.BLOCKS), self.header(job.BINS)
         at = self.header(job.STALENESS_AT)
         return self.host("words")[at : at + math.prod(shape)].reshape(shape)
 
     def writes(self):
         """How often each block of the vector was written."""
-        count = self.header(job.SHARED_BLOCKS)
+        count = self.header(job.BLOCKS)
         return self.host("words")[job.WRITTEN : job.WRITTEN + count]
 
     def check(self):

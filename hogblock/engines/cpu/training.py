@@ -26,7 +26,7 @@ POLL_SECONDS = 0.01
 
 
 @dataclass
-class _Run:
+class _Training:
     """Shared arrays of a run, and the parent's bookkeeping on them."""
 
     run_plan: RunPlan
@@ -204,7 +204,7 @@ def train(
     with pool.acquire(settings.workers) as workers:
         segment = Segment(specification)
         arrays: dict[str, np.ndarray] | None = None
-        run: _Run | None = None
+        run: _Training | None = None
         try:
             arrays = segment.arrays
             for name in ("targets", "weights"):
@@ -223,15 +223,15 @@ def _samples_of(data: TrainingData) -> dict[str, np.ndarray]:
     return {"x": data.x, "targets": data.targets, "weights": data.weights}
 
 
-def _prepare(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Run:
+def _prepare(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Training:
     arrays["params"][:] = params
     arrays["rate_factor"][0] = 1
     if velocity is not None and velocity.shape == arrays["velocity"].shape:
         arrays["velocity"][:] = velocity
-    return _Run(run_plan, arrays, on_epoch)
+    return _Training(run_plan, arrays, on_epoch)
 
 
-def _train_here(run: _Run, task: Task, progress) -> Result:
+def _train_here(run: _Training, task: Task, progress) -> Result:
     """One worker, in this process: epoch by epoch, bit-reproducible."""
     arguments = arguments_of(task, run.arrays)
     slices = Slices()
@@ -247,7 +247,7 @@ def _train_here(run: _Run, task: Task, progress) -> Result:
     return run.result(run.seconds, interrupted)
 
 
-def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
+def _train_in_processes(run: _Training, tasks, segment, workers, progress) -> Result:
     interrupted = False
     for worker, task in zip(workers, tasks, strict=True):
         worker.send((segment.name, segment.specification, task))
@@ -275,7 +275,7 @@ def _train_in_processes(run: _Run, tasks, segment, workers, progress) -> Result:
     return run.result(seconds, interrupted)
 
 
-def _still_running(workers, run: _Run) -> list:
+def _still_running(workers, run: _Training) -> list:
     """Workers that have not reported the end of the run.
 
     Returns when one reports that, or that it waits for the next epoch, and after

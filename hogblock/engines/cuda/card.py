@@ -116,7 +116,7 @@ class Card:
         if words[job.FAILED]:
             raise lost_blocks(self.name)
         steps = memory.to_host(memory.record)[:, :, job.STEPS_DONE]
-        blocks, bins = int(table[job.SHARED_BLOCKS]), int(table[job.BINS])
+        blocks, bins = int(table[job.BLOCKS]), int(table[job.BINS])
         at = int(table[job.STALENESS_AT])
         ages = words[at : at + AGES * blocks * bins].reshape(AGES, blocks, bins)
         return Outcome(

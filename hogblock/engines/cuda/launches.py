@@ -23,7 +23,7 @@ class Persistent:
     def __init__(self, memory: Memory):
         self._memory = memory
         table = memory.program.table
-        self._blocks = int(table[job.TEAMS] * table[job.BLOCKS])
+        self._blocks = int(table[job.TEAMS] * table[job.THREAD_BLOCKS])
 
     def run_to(self, limit: int) -> None:
         """Put the work on the device."""
@@ -40,7 +40,7 @@ class Layered:
     def __init__(self, memory: Memory):
         self._memory = memory
         table = memory.program.table
-        self._teams, self._blocks = int(table[job.TEAMS]), int(table[job.BLOCKS])
+        self._teams, self._blocks = int(table[job.TEAMS]), int(table[job.THREAD_BLOCKS])
         self._steps = int(table[job.STEPS])
         self._each_alone = bool(table[job.TEAM_EPOCHS])
         self._own = int(table[job.OWN_PLANS])
