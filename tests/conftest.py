@@ -80,11 +80,28 @@ class Running(dict):
         self.folder = folder
 
 
+WITHOUT_KERNELS = ("models", "datasets", "cuda")
+"""Rooms of tests that need the kernels of the host late, or never."""
+
+
+def pytest_collection_modifyitems(items):
+    """Let the host's kernels be compiled behind the tests that need none."""
+    items.sort(key=lambda item: item.path.parent.name not in WITHOUT_KERNELS)
+
+
+def fill_kernel_cache():
+    """Compile what the cache of the host's kernels lacks, in another process."""
+    work = "from hogblock.kernels.cpu.warmup import warm_up; warm_up(images=True)"
+    subprocess.run([sys.executable, "-c", work], capture_output=True, check=False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def running(request, tmp_path_factory):
     """Runs of the scripts that tests are marked with, behind all other tests."""
     marks = [m for i in request.session.items for m in i.iter_markers("script")]
     executor = ThreadPoolExecutor(1)
+    if len(request.session.items) > 1000:  # some tests compile what they need
+        executor.submit(fill_kernel_cache)
     commands = dict.fromkeys(mark.args for mark in marks)
     yield Running(commands, tmp_path_factory.mktemp("scripts"), executor)
     executor.shutdown(cancel_futures=True)
