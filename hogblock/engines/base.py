@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hogblock.engines.cpu.predict import outputs_of
 from hogblock.engines.locations import HOST, is_device_array
 from hogblock.methods import METHODS, Method
 from hogblock.models.network import Network
@@ -121,8 +122,7 @@ class Engine(ABC):
     ) -> np.ndarray:
         """Raw outputs (before softmax or logistic) on the host, of X on its device.
 
-        An engine that reads X from the host need not have them: there the processor
-        predicts, whatever has trained.
+        Of X on the host the processor computes them, whatever has trained.
 
         Parameters
         ----------
@@ -137,4 +137,4 @@ class Engine(ABC):
         -------
         ndarray of shape (n_samples, n_outputs), float32
         """
-        raise NotImplementedError(f"{self.name} computes no outputs")
+        return outputs_of(network, params, X, inputs, threads)

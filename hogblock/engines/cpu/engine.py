@@ -6,7 +6,6 @@ from multiprocessing import current_process
 import joblib
 
 from hogblock.engines.base import Engine
-from hogblock.engines.cpu.predict import outputs_of
 from hogblock.engines.cpu.training import train
 from hogblock.kernels.warn import warn
 from hogblock.methods import Method
@@ -36,9 +35,6 @@ class CpuEngine(Engine):
     def train(self, network, data, settings, params, on_epoch, velocity, progress):
         data = replace(data, x=data.scaling.storable(data.x))
         return train(network, data, settings, params, on_epoch, velocity, progress)
-
-    def outputs(self, network, params, X, inputs, threads=1):
-        return outputs_of(network, params, X, inputs, threads)
 
 
 def usable_workers(network: Network, method: Method, wanted: int) -> int:

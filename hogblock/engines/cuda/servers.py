@@ -90,7 +90,7 @@ def _check(network: Network, settings: Settings, devices) -> None:
         )
     if any(d.launch == "graph" for d in devices):
         raise ValueError(
-            "launch='graph' does not run on several devices: use launch='auto'"
+            "launch='graph' does not run on several devices: use launch='persistent'"
         )
 
 
