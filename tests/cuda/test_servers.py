@@ -208,7 +208,7 @@ def test_errors_wait_for_all_devices(cards, monkeypatch):
     [
         (PASSM(), TWO * 10, r"20 devices, which own 1 blocks each, .* has 18 rows"),
         (PASSM(random_blocks=10), TWO, "2 devices, which own 10 blocks each"),
-        (PASSM(), (TWO[0], Cuda(1, launch="graph")), "launch='graph' does not run"),
+        (PASSM(), (TWO[0], Cuda(1, launch="graph")), "use launch='persistent'"),
     ],
 )
 def test_what_servers_cannot_do(cards, method, devices, message):
