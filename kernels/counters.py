@@ -26,6 +26,7 @@ LOSS_SUM = 0  # sum of weight * loss
 WEIGHT_SUM = 1
 STEPS = 2  # minibatches done; int64 bits, written last: the rest is there by then
 SAMPLES = 3
+KEPT = 4  # samples whose gradient went below the output layer, or would have
 RECORD_WIDTH = 8  # a cache line
 
 # A step's ages, in writes by others since its start -------------------------------

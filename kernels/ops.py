@@ -97,6 +97,7 @@ SLOPE = _real("slope")  # of a LINEAR activation left of zero
 RATE = _real("rate")  # of dropout
 EPSILON = _real("epsilon")  # added to a variance
 LOSS_PARAMETER = _real("loss_parameter")  # of a loss that has one
+THINNING = _real("thinning")  # of the mean norm, below which samples are drawn
 REAL_WIDTH = len(REALS)
 
 GEOMETRY = (
@@ -299,6 +300,10 @@ NORM_INPUT_GRADIENT = operation(
 ADD_BACKWARD = operation(
     "ADD_BACKWARD", BACKWARD, reads="dy", writes="dx", columns="adds"
 )
+
+# Some samples of DY, divided by their probability; the others go no further. Later
+# operations of the pass have what it keeps of the minibatch.
+THIN = operation("THIN", BACKWARD, reads="dy", writes="dy", columns="thinning")
 
 # W from X^T DY
 DENSE_UPDATE = operation(

@@ -89,6 +89,13 @@ def partition(network: Network, parts: int) -> list[Block]:
     return blocks
 
 
+def refined(blocks: list[Block], cuts) -> list[Block]:
+    """Blocks cut once more at the offsets `cuts`."""
+    starts = sorted({block.start for block in blocks} | set(cuts))
+    ends = [*starts[1:], blocks[-1].stop]
+    return [Block(start, end) for start, end in zip(starts, ends, strict=True)]
+
+
 def _by_layers(network: Network, starts: list[int], parts: int) -> list[Block]:
     """Best blocks that start at `starts`, by dynamic programming over their ends."""
     ends = [*starts[1:], network.size]

@@ -208,6 +208,15 @@ class _Builder:
         }
         self._append(Origin("loss", "", shape, shape), op.LOSS, columns)
 
+    def emit_thin(self, buffer: int, thinning: float) -> None:
+        """Go on with some samples of the gradient of a buffer."""
+        at = self.activations[buffer]
+        stage = self.network.stages[buffer - 1]
+        layer = name_of(self.network, stage)
+        columns = {"dy": self.gradients[buffer], "y_row": at.row, "thinning": thinning}
+        origin = Origin(stage.name, layer, stage.shape, stage.shape)
+        self._append(origin, op.THIN, columns)
+
     def _append(self, origin: Origin, code: int, columns: Mapping[str, float]) -> None:
         try:
             if code != op.LOSS and "kind" in columns:
@@ -219,7 +228,11 @@ class _Builder:
 
 
 def make_plan(
-    network: Network, batch: int, loss: str | Loss, block: Block | None = None
+    network: Network,
+    batch: int,
+    loss: str | Loss,
+    block: Block | None = None,
+    thinning: float = 0.0,
 ) -> Plan:
     """Plan of a training step, and of a forward pass.
 
@@ -232,6 +245,9 @@ def make_plan(
         See ``models.losses``.
     block : Block, default=None
         What the step updates; None is everything.
+    thinning : float, default=0.0
+        Below the output layer the backward pass goes on with the samples that THIN
+        keeps; 0 keeps all.
 
     Raises
     ------
@@ -246,13 +262,13 @@ def make_plan(
             "GlobalAvgPool2D() at its end"
         )
     builder = every = _Builder(network, batch, whole(network))
-    n_forward = _emit(every, loss)
-    if block is not None:
+    n_forward = _emit(every, loss, thinning)
+    if block is not None and block != whole(network):
         # A worker's plans take turns in one work space: what one of them leaves must
         # not lie where another one expects zeros.
         builder = _Builder(network, batch, block)
         builder.lie_as(every)
-        n_forward = _emit(builder, loss)
+        n_forward = _emit(builder, loss, thinning)
     return Plan(
         ops=np.array([row for row, _ in builder.rows]),
         reals=np.array([reals for _, reals in builder.rows]),
@@ -263,7 +279,7 @@ def make_plan(
     )
 
 
-def _emit(builder: _Builder, loss: Loss) -> int:
+def _emit(builder: _Builder, loss: Loss, thinning: float) -> int:
     """Emit all operations; returns the number of those of the forward pass."""
     network = builder.network
     stages = range(len(network.stages))
@@ -273,8 +289,25 @@ def _emit(builder: _Builder, loss: Loss) -> int:
             network.stages[k].layer.forward(slots[k])
     n_forward = len(builder.rows)
     builder.emit_loss(loss)
+    thinned = _thinned_buffer(network) if thinning else None
     written: set[int] = set()
     for k in reversed(stages):
+        if thinned == k + 1 and builder.needed[thinned]:
+            builder.emit_thin(thinned, thinning)
         if builder.needed[k + 1] and not builder.is_view[k]:
             builder.backward(k, slots[k], written)
     return n_forward
+
+
+def _thinned_buffer(network: Network) -> int | None:
+    """Buffer whose gradient is thinned: the input of the last layer with parameters.
+
+    Every gradient further down has to come through it; where a branch goes round that
+    layer it is the output. None if there is no other layer.
+    """
+    last = max(t.layer for t in network.tensors)
+    if last == min(t.layer for t in network.tensors):
+        return None
+    (source, *others), later = network.stages[last].sources, network.stages[last + 1 :]
+    round_it = any(s <= last for stage in later for s in stage.sources)
+    return len(network.stages) if others or round_it else source

@@ -24,6 +24,7 @@ ROOMS = {  # of the tests, and what they test
     "kernels": ("kernels",),
     "models": ("models",),
     "report": ("hogblock/report",),
+    "methods": ("hogblock/methods",),
     "training": ("hogblock/training",),
 }
 NOT_SHIPPED = {"benchmarks", "conftest", "examples", "support", "tests"}

@@ -6,16 +6,15 @@ therefore have the same blocks, turns and random numbers.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
-from hogblock.methods import Stretch
-from hogblock.models.blocks import Block, partition
+from hogblock.models.blocks import Block
 from hogblock.models.network import Network
 from hogblock.models.plan import Plan, make_plan
 from hogblock.training.scaling import Scaling
+from hogblock.training.scopes import Bag, scopes_of
 from hogblock.training.settings import Settings, TrainingData
 from hogblock.training.storage import STORAGE
 
@@ -23,23 +22,6 @@ from hogblock.training.storage import STORAGE
 def count_batches(n_samples: int, batch: int) -> int:
     """Minibatches of an epoch; the last may be short."""
     return -(-n_samples // batch)
-
-
-class Bag(NamedTuple):
-    """From shared step `start` on: plans that a worker takes in turn, or draws.
-
-    Attributes
-    ----------
-    start : int
-    drawn : bool
-        They are drawn at random.
-    plans : list of int
-        0 is the full plan, k >= 1 that of the worker's k-th own block.
-    """
-
-    start: int
-    drawn: bool
-    plans: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +53,13 @@ class RunPlan:
     worker_keys : uint32 array of shape (workers,)
         Of the workers' own random numbers.
     blocks : list of Block
+    owned : list of range
+        Numbers of the blocks of each owner.
     plans : list of Plan
-        The full one, then that of each block.
+        Those that somebody runs; the first is the full one.
+    numbers : list of list of int
+        Numbers of the plans of each owner, as its bags count them: the full one, then
+        those of the other scopes that its turns have.
     writes : uint8 array of shape (plans, blocks)
         1 for the blocks that a plan writes.
     bags : list of Bag
@@ -93,7 +80,9 @@ class RunPlan:
     order_key: int
     worker_keys: np.ndarray
     blocks: list[Block]
+    owned: list[range]
     plans: list[Plan]
+    numbers: list[list[int]]
     writes: np.ndarray
     bags: list[Bag]
 
@@ -108,15 +97,6 @@ class RunPlan:
     @property
     def copy_read(self) -> bool:
         return self.settings.method.reads == "copy"
-
-    def own_blocks(self, owner: int) -> range:
-        """Numbers of the blocks of a worker, or of a device that owns them."""
-        each = self.settings.method.blocks_per_worker
-        return range(owner * each, (owner + 1) * each)
-
-    def plans_of(self, owner: int) -> list[int]:
-        """Numbers of the plans of an owner, as its bags count them."""
-        return [0, *(1 + block for block in self.own_blocks(owner))]
 
 
 def make_run_plan(
@@ -143,12 +123,13 @@ def make_run_plan(
     Raises
     ------
     ValueError
-        If there are more blocks than rows of parameters.
+        If there are more blocks than rows of parameters, a scope cuts at no layer, or
+        the method never updates some tensor.
     """
     method = settings.method
     batches = count_batches(len(data.x), settings.batch)
     workers, owners = settings.workers * (devices or 1), devices or settings.workers
-    blocks = partition(network, owners * method.blocks_per_worker)
+    scopes = scopes_of(network, settings, batches, owners)
     order_key, worker_keys = _keys(settings.seed, workers)
     scaled = copied and data.scaled_in_copies
     scaling = Scaling.none() if scaled else data.scaling
@@ -168,15 +149,15 @@ def make_run_plan(
         else np.zeros(AUGMENT_WIDTH, np.int64),
         order_key=order_key,
         worker_keys=worker_keys,
-        blocks=blocks,
+        blocks=scopes.blocks,
+        owned=scopes.owned,
         plans=[
-            make_plan(network, settings.batch, settings.loss, block)
-            for block in (None, *blocks)
+            make_plan(network, settings.batch, settings.loss, span, method.thinning)
+            for span in scopes.spans
         ],
-        writes=np.vstack(
-            [np.ones(len(blocks), np.uint8), np.eye(len(blocks), dtype=np.uint8)]
-        ),
-        bags=_bags(settings.stretches(batches), method.blocks_per_worker),
+        numbers=scopes.numbers,
+        writes=scopes.writes,
+        bags=scopes.bags,
     )
 
 
@@ -186,16 +167,3 @@ def _keys(seed: int, workers: int) -> tuple[int, np.ndarray]:
     order_key = int(order.generate_state(1, np.uint64)[0] >> 1)
     worker_keys = [stream.generate_state(1)[0] for stream in streams]
     return order_key, np.array(worker_keys, np.uint32)
-
-
-def _bags(stretches: list[Stretch], own: int) -> list[Bag]:
-    """Turns as plans of a worker that has `own` blocks.
-
-    With several own blocks a turn draws one at random: in the bag each own block stands
-    as often as the full plan.
-    """
-    plans_of = {"own": list(range(1, own + 1)), "full": [0] * own}
-    return [
-        Bag(start, own > 1, [plan for turn in turns for plan in plans_of[turn]])
-        for start, turns in stretches
-    ]

@@ -36,7 +36,10 @@ def compute_loss(row, reals, work, targets, indices, rows, weights, scale):
 ROW_OPERATIONS = dense.OPERATIONS | elementwise.OPERATIONS
 """Kernels by the codes of their operations; all take a ``Call``."""
 
-CODES = {op.LOSS, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS, *IMAGE_OPERATIONS}
+CODES = {
+    op.LOSS, op.THIN, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS,
+    *IMAGE_OPERATIONS,
+}  # fmt: skip
 """Operations that it can run."""
 
 _run_row_op = make_switch(ROW_OPERATIONS, "call", part)

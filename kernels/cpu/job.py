@@ -29,6 +29,9 @@ class Plans(NamedTuple):
         Rows of the forward pass (the loss not included), and of all.
     tensors : int64 [plans, tensors, 3]
         Offset, length and decay (0 or 1) of what a plan updates; length 0 fills up.
+    kept : int64 [plans, buffers, 2]
+        Offset and float32 a sample of the buffers that operations behind a THIN read
+        and earlier ones wrote; 0 a sample fills up.
     writes : uint8 [plans, blocks]
     stretch_start : int64 [stretches]
         Shared step at which a stretch of the run begins; the first is 0.
@@ -43,6 +46,7 @@ class Plans(NamedTuple):
     n_forward: np.ndarray
     n_ops: np.ndarray
     tensors: np.ndarray
+    kept: np.ndarray
     writes: np.ndarray
     stretch_start: np.ndarray
     stretch_plans: np.ndarray
@@ -127,7 +131,9 @@ class Worker(NamedTuple):
         `copy` is empty unless reads are copied.
     work, zeros : float32
         Activation buffers, and a line of zeros as wide as the widest buffer.
-    indices, seen : int64 [batch], [blocks]
+    indices, kept, norms : int64 [batch], int64 [batch], float32 [batch]
+        Samples of the minibatch; of them, the rows that a THIN keeps, and norms.
+    seen : int64 [blocks]
     coefficients : float32 [4]
         Of an update, see ``update``.
     state : int64 [STATE_WIDTH]
@@ -147,6 +153,8 @@ class Worker(NamedTuple):
     work: np.ndarray
     zeros: np.ndarray
     indices: np.ndarray
+    kept: np.ndarray
+    norms: np.ndarray
     seen: np.ndarray
     coefficients: np.ndarray
     state: np.ndarray

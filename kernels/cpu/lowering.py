@@ -31,6 +31,8 @@ class Lowered(NamedTuple):
     ----------
     plans : list of models.plan.Plan
         With ops int64 [n, ROW_WIDTH], see ``space``.
+    kept : list of int array of shape (n, 2)
+        Of each plan, see ``job.Plans``.
     work_size : int
         float32 of a worker's work space.
     zeros_size : int
@@ -38,6 +40,7 @@ class Lowered(NamedTuple):
     """
 
     plans: list
+    kept: list
     work_size: int
     zeros_size: int
 
@@ -73,7 +76,8 @@ def lower_plans(plans: list) -> Lowered:
     layout = Layout(max(plan.work_size for plan in plans))
     lowered = [replace(plan, ops=_lowered_ops(plan, layout)) for plan in plans]
     widest = max(plan.ops[:, [op.X_ROW, op.Y_ROW]].max() for plan in plans)
-    return Lowered(lowered, layout.size, max(int(widest), padded(plans[0].batch)))
+    kept = [_kept_buffers(plan.ops) for plan in lowered]
+    return Lowered(lowered, kept, layout.size, max(int(widest), padded(plans[0].batch)))
 
 
 def _lowered_ops(plan, layout: Layout) -> np.ndarray:
@@ -88,6 +92,34 @@ def _lowered_ops(plan, layout: Layout) -> np.ndarray:
             for column, value in SPACE[code](row, layout, padded(plan.batch)).items():
                 row[column] = value
     return ops
+
+
+def _kept_buffers(ops: np.ndarray) -> np.ndarray:
+    """What operations behind a THIN read of samples that earlier ones wrote."""
+    at = np.flatnonzero(ops[:, op.CODE] == op.THIN)
+    if at.size == 0:
+        return np.zeros((0, 2), np.int64)
+    before, after = ops[: at[0] + 1], ops[at[0] + 1 :]
+    written = {int(ops[0, op.X])}.union(
+        *(_buffers(row, op.OPERATIONS[row[op.CODE]].writes) for row in before)
+    )
+    read: dict[int, int] = {}
+    for row in (before[-1], *after):
+        read |= _buffers(row, op.OPERATIONS[row[op.CODE]].reads)
+    kept = [(start, size) for start, size in read.items() if start in written]
+    return np.array(kept, np.int64).reshape(-1, 2)
+
+
+def _buffers(row, names) -> dict[int, int]:
+    """Offsets of buffers of a row, and of the positions of maxima; float32 a sample."""
+    found = {
+        int(row[op.COLUMNS[name]]): b.times * int(row[op.COLUMNS[b.row]])
+        for name in names
+        if (b := op.BUFFERS.get(name))
+    }
+    if row[space.INDEX_ROW]:
+        found[int(row[space.INDEX])] = int(row[space.INDEX_ROW])
+    return found
 
 
 def _dense_input_gradient(row, layout, batch_rows):

@@ -27,13 +27,16 @@ def run_steps(worker, plans, samples, rule, most):
         ticket = draw_ticket(worker, rule)
         if ticket < 0:
             break
-        loss, weight, rows, going = train_step(worker, plans, samples, rule, ticket)
+        loss, weight, rows, left, going = train_step(
+            worker, plans, samples, rule, ticket
+        )
         if not going:
             break
         record = worker.record[ticket // samples.batches]
         record[c.LOSS_SUM] += loss
         record[c.WEIGHT_SUM] += np.float64(weight)
         record[c.SAMPLES] += np.float64(rows)
+        record[c.KEPT] += np.float64(left)
         atomic_add(address_of(record) + 8 * c.STEPS, 1)
         done += 1
     return done

@@ -24,6 +24,7 @@ from hogblock.kernels.cpu.interpreter import (
 from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.job import (
     AUGMENT_COUNTER,
+    DRAWN,
     DROPOUT_COUNTER,
     WRITE_ATOMIC,
     WRITE_LOCKED,
@@ -31,6 +32,7 @@ from hogblock.kernels.cpu.job import (
     WRITE_PLAIN,
 )
 from hogblock.kernels.cpu.memory import atomic_add, atomic_load
+from hogblock.kernels.cpu.thin import keep_rows, thin, uniform_of
 from hogblock.kernels.cpu.update import (
     acquire,
     momentum_step,
@@ -142,9 +144,23 @@ def _count_update(worker, plans, plan, write):
             worker.staleness[c.WRITTEN, block, age] += 1
 
 
+@kernel
+def _thin_minibatch(worker, buffers, row, reals, work, rows):
+    """Keep some samples of what the rest of the backward pass reads; how many."""
+    left = thin(
+        work + 4 * row[op.DY], row[op.Y_ROW], rows, reals[op.THINNING],
+        uniform_of(worker.state[DRAWN], worker.key), worker.norms, worker.kept,
+    )  # fmt: skip
+    if left < rows:
+        for k in range(buffers.shape[0]):
+            keep_rows(work + 4 * buffers[k, 0], buffers[k, 1], worker.kept, left)
+    return left
+
+
 @part
 def train_step(worker, plans, samples, rule, ticket):
-    """One minibatch; returns its loss, weight and rows, and whether all went on."""
+    """One minibatch; returns its loss, weight and rows, how many of these went below a
+    THIN, and whether all workers went on."""
     plan = choose_plan(worker, plans, ticket)
     first, end, whole = draw_minibatch(worker, samples, rule, ticket)
     rows = end - first
@@ -195,22 +211,24 @@ def train_step(worker, plans, samples, rule, ticket):
     gradient = worker.gradient
     if rule.write == WRITE_MEAN:
         gradient = worker.gradients[worker.rank]
-    n_ops = plans.n_ops[plan]
+    n_ops, left = plans.n_ops[plan], rows
     if rows == 0:  # fewer rows in a minibatch than synchronous workers
         gradient[:] = np.float32(0)
         n_ops = 0
     for k in range(n_forward + 1, n_ops):
         row = ops[k]
-        if row[op.CODE] < op.FIRST_UPDATE:
+        if row[op.CODE] == op.THIN:
+            left = _thin_minibatch(worker, plans.kept[plan], row, reals[k], work, rows)
+        elif row[op.CODE] < op.FIRST_UPDATE:
             run_op(
-                row, reals[k], params, work, zeros, rows, np.int64(0), key, counter,
+                row, reals[k], params, work, zeros, left, np.int64(0), key, counter,
                 worker.image_op,
             )  # fmt: skip
         elif not fused:
-            gradient_op(row, work, gradient, zeros, rows, worker.image_op)
+            gradient_op(row, work, gradient, zeros, left, worker.image_op)
         elif learns:
             update_op(
-                row, work, worker.params, worker.velocity, gradient, zeros, rows,
+                row, work, worker.params, worker.velocity, gradient, zeros, left,
                 worker.coefficients, worker.image_op,
             )  # fmt: skip
     going = True
@@ -222,4 +240,5 @@ def train_step(worker, plans, samples, rule, ticket):
     elif not fused and learns:
         going = _write_gradient(worker, plans, plan, rule.write)
     _count_update(worker, plans, plan, rule.write)
-    return loss, _weight_of(samples.weights, indices, 0, rows), rows, going
+    weight = _weight_of(samples.weights, indices, 0, rows)
+    return loss, weight, rows, left, going

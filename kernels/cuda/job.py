@@ -25,7 +25,7 @@ WORK_SIZE = 16  # float32 of a team's work space
 COPY_AT = 17  # of the team's copy of the parameters, or -1 to read in place
 PARAMETERS = 18
 BLOCKS = 19  # of the parameter vector
-OWN_PLANS = 20  # plans of its own blocks that a team has
+TEAM_PLANS_AT = 20  # [teams, TEAM_PLANS]: plans as a team's stretches count them
 STRETCHES_AT = 21  # [stretches of the run]: start, length, drawn at random, plans...
 STRETCH_WIDTH = 22
 STRETCH_COUNT = 23
@@ -51,7 +51,8 @@ OUTPUT_AT = 42
 OUTPUT_ROW = 43
 SERVERS = 44  # every so-many-th minibatch is this program's,
 SERVER = 45  # from this one on
-HEADER = 46
+TEAM_PLANS = 46
+HEADER = 47
 
 # Words of a plan.
 PLAN_START = 0  # where its first phase begins

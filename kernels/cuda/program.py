@@ -71,7 +71,9 @@ class RunInputs:
     header : dict of int to int
         Words of the table by their ``job`` number, where nothing else sets them.
     stretches : list of (start, random, plans)
-        Of the run; plan 0 is the full one, k >= 1 a team's k-th own one.
+        Of the run; plans as `team_plans` has them.
+    team_plans : int array of shape (teams, plans of a team)
+        Numbers of each team's plans; the first is the full one.
     writes : int array of shape (plans, blocks of the vector)
     keys : uint32 array of shape (epochs, 2), or (teams, epochs, 2)
     team_keys : uint32 array of shape (teams,)
@@ -82,6 +84,7 @@ class RunInputs:
 
     header: dict[int, int]
     stretches: Sequence[tuple[int, bool, list[int]]]
+    team_plans: np.ndarray
     writes: np.ndarray
     keys: np.ndarray
     team_keys: np.ndarray
@@ -171,6 +174,8 @@ def make_program(plans, shape: Shape, batch: int, inputs: RunInputs) -> Program:
         job.INDICES_AT: indices_at,
         job.PLANS_AT: words.add(np.column_stack([starts, lengths, forward, draws])),
         job.WRITES_AT: words.add(inputs.writes),
+        job.TEAM_PLANS_AT: words.add(inputs.team_plans),
+        job.TEAM_PLANS: np.shape(inputs.team_plans)[1],
         job.KEYS_AT: words.add(inputs.keys),
         job.TEAM_KEYS_AT: words.add(inputs.team_keys),
         job.AUGMENT_AT: words.add(inputs.augment),

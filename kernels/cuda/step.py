@@ -58,10 +58,8 @@ def choose_plan(run, team, ticket, drawn):
         pick = int32(bits - uint32(quotient(bits, length)) * uint32(length))
     else:
         pick = int32(turn - quotient(turn, length) * length)
-    plan = table[at + 3 + pick]
-    if plan > 0:
-        plan = int32(plan + team.number * table[job.OWN_PLANS])
-    return int32(plan)
+    own = table[job.TEAM_PLANS_AT] + team.number * table[job.TEAM_PLANS]
+    return int32(table[own + table[at + 3 + pick]])
 
 
 @part

@@ -45,10 +45,8 @@ def test_every_owner_has_plans_of_its_own_blocks():
     plan = make_run_plan(NETWORK, DATA, settings(method, workers=3))
     assert len(plan.blocks) == 6 and len(plan.plans) == 7
     assert (plan.blocks[0].start, plan.blocks[-1].stop) == (0, NETWORK.size)
-    owned = [plan.own_blocks(owner) for owner in range(3)]
-    assert list(chain(*owned)) == list(range(6))
-    for owner, blocks in enumerate(owned):
-        full, *own = plan.plans_of(owner)
+    assert list(chain(*plan.owned)) == list(range(6))
+    for blocks, (full, *own) in zip(plan.owned, plan.numbers, strict=True):
         assert plan.writes[full].all()
         for number, block in zip(own, blocks, strict=True):
             assert np.flatnonzero(plan.writes[number]).tolist() == [block]

@@ -9,9 +9,8 @@ from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import job, space
 from hogblock.kernels.cpu.image_ops import image_op_of
-from hogblock.kernels.cpu.lowering import lower_plans
+from hogblock.kernels.cpu.lowering import Lowered, lower_plans
 from hogblock.methods import Method
-from hogblock.models.plan import Plan
 from hogblock.training.run_plan import RunPlan
 
 
@@ -79,7 +78,7 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
         Task(
             rank=rank,
             workers=run_plan.workers,
-            plans=_plans_of(run_plan, lowered.plans, rank),
+            plans=_plans_of(run_plan, lowered, rank),
             samples=samples,
             rule=rule,
             work_size=lowered.work_size,
@@ -91,16 +90,19 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
     ]
 
 
-def _plans_of(run_plan: RunPlan, plans: list[Plan], rank: int) -> job.Plans:
-    """A worker's plans of different lengths behind one another; `plans` are lowered."""
-    numbers = run_plan.plans_of(rank)
-    chosen = [plans[number] for number in numbers]
+def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
+    """A worker's plans of different lengths behind one another."""
+    numbers = run_plan.numbers[rank]
+    chosen = [lowered.plans[number] for number in numbers]
+    moved = [lowered.kept[number] for number in numbers]
     longest = max(len(p.ops) for p in chosen)
     tensors = max(len(p.updated) for p in chosen)
     ops = np.zeros((len(chosen), longest, space.ROW_WIDTH), np.int64)
     reals = np.zeros((len(chosen), longest, op.REAL_WIDTH), np.float32)
     ranges = np.zeros((len(chosen), tensors, 3), np.int64)
+    kept = np.zeros((len(chosen), max(map(len, moved)), 2), np.int64)
     for k, plan in enumerate(chosen):
+        kept[k, : len(moved[k])] = moved[k]
         ops[k, : len(plan.ops)] = plan.ops
         reals[k, : len(plan.ops)] = plan.reals
         ranges[k, : len(plan.updated)] = plan.updated
@@ -115,6 +117,7 @@ def _plans_of(run_plan: RunPlan, plans: list[Plan], rank: int) -> job.Plans:
         n_forward=np.array([p.n_forward for p in chosen], np.int64),
         n_ops=np.array([len(p.ops) for p in chosen], np.int64),
         tensors=ranges,
+        kept=kept,
         writes=run_plan.writes[numbers],
         stretch_start=np.array([b.start for b in run_plan.bags], np.int64),
         stretch_plans=bags,
@@ -158,12 +161,13 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         weights=arrays["weights"],
         **task.samples,
     )
-    size = arrays["params"].size
+    size, batch = arrays["params"].size, task.samples["batch"]
     own = private_floats(
         gradient=size,
         copy=size if task.rule["copy_read"] else 0,
         work=task.work_size,
         zeros=task.zeros_size,
+        norms=batch,
     )
     state = np.zeros(job.STATE_WIDTH, np.int64)
     state[job.PENDING] = -1
@@ -174,7 +178,8 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         record=arrays["record"][task.rank],
         staleness=arrays["staleness"][task.rank],
         velocity=arrays["velocity"][task.rank],
-        indices=np.zeros(task.samples["batch"], np.int64),
+        indices=np.zeros(batch, np.int64),
+        kept=np.zeros(batch, np.int64),
         seen=np.zeros(task.blocks, np.int64),
         coefficients=np.zeros(4, np.float32),
         state=state,

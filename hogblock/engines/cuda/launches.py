@@ -43,7 +43,8 @@ class Layered:
         self._teams, self._blocks = int(table[job.TEAMS]), int(table[job.THREAD_BLOCKS])
         self._steps = int(table[job.STEPS])
         self._each_alone = bool(table[job.TEAM_EPOCHS])
-        self._own = int(table[job.OWN_PLANS])
+        own, width = int(table[job.TEAM_PLANS_AT]), int(table[job.TEAM_PLANS])
+        self._own = table[own : own + self._teams * width].reshape(self._teams, width)
         self._plans = _plan_rows(memory.program)
         self._stretches = _stretches_of(memory.program)
         # Sequences that are drawn at random hardly ever come again.
@@ -85,8 +86,7 @@ class Layered:
         turn = self._drawn[team]
         if random:
             turn = int(hash_bits(np.uint32(turn), self._keys[team]))
-        plan = plans[turn % len(plans)]
-        return plan + team * self._own if plan else 0
+        return int(self._own[team, plans[turn % len(plans)]])
 
     def _launch(self, team: int, plans: tuple[int, ...]) -> None:
         stream = self._streams[team]

@@ -9,8 +9,9 @@ from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.program import Program, RunInputs, Shape, make_program
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan
-from hogblock.training.run_plan import Bag, RunPlan
+from hogblock.training.run_plan import RunPlan
 from hogblock.training.scaling import Scaling
+from hogblock.training.scopes import Bag
 from hogblock.training.storage import STORAGE
 
 LARGEST = 2**31 - 1
@@ -69,7 +70,8 @@ def program_of(
     _check("minibatches of the run", run_plan.steps)
     _check("samples", run_plan.n_samples)
     alone, number = server is None, server or 0
-    numbers = list(range(len(run_plan.plans))) if alone else run_plan.plans_of(number)
+    taken = run_plan.numbers if alone else [run_plan.numbers[number]] * shape.teams
+    numbers = sorted({plan for each in taken for plan in each})
     shares = not alone and not run_plan.own_epochs
     program = make_program(
         [run_plan.plans[k] for k in numbers],
@@ -91,11 +93,11 @@ def program_of(
                 job.SERVER: number if shares else 0,
                 job.SERVERS: run_plan.owners if shares else 1,
                 job.PARAMETERS: run_plan.n_parameters,
-                job.OWN_PLANS: settings.method.blocks_per_worker if alone else 0,
                 job.TEAM_EPOCHS: int(run_plan.own_epochs),
                 job.COPY_AT: 0 if run_plan.copy_read else -1,
             },
             stretches=run_plan.bags,
+            team_plans=np.searchsorted(numbers, taken),
             writes=run_plan.writes[numbers],
             augment=run_plan.augment,
             rates=settings.rate,
@@ -165,6 +167,7 @@ def forward_program(
                 job.PARAMETERS: network.size,
             },
             stretches=[Bag(0, False, [0])],
+            team_plans=np.zeros((shape.teams, 1), np.int64),
             writes=np.ones((1, 1), np.int64),
             keys=np.zeros((1, 2), np.uint32),
             team_keys=np.zeros(1, np.uint32),

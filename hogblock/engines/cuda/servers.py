@@ -61,7 +61,6 @@ def train(
     """
     _check(network, settings, devices)
     run_plan = make_run_plan(network, data, settings, devices=len(devices))
-    owned = [run_plan.own_blocks(rank) for rank in range(len(devices))]
     servers = []
     for rank, device in enumerate(devices):
         sharing = sum(d.index == device.index for d in devices)
@@ -75,7 +74,7 @@ def train(
         memory = Memory(device, program, data, params, part, stream)
         servers.append(Card(memory))
     push_after = MINIBATCHES_A_PUSH * (1 if run_plan.own_epochs else run_plan.workers)
-    together = Servers(servers, run_plan.blocks, owned, push_after)
+    together = Servers(servers, run_plan.blocks, run_plan.owned, push_after)
     return Training(together, run_plan, on_epoch, progress).run()
 
 
