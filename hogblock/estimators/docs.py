@@ -143,6 +143,9 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Likewise, for the blocks that a step wrote: each row adds up to the block's
         updates. Under "passm" nobody else writes a worker's block: all have age 0.
     updates_per_block_, steps_per_worker_ : ndarray
+    n_backpropagated_ : int or None
+        Samples, of those seen, whose gradient went below the output layer: fewer where
+        the method has ``thinning``. None after training on a CUDA device.
     training_seconds_ : float
         From the first step to the last, without scoring the validation set.
 

@@ -97,13 +97,16 @@ def _counts(estimator, standing: Standing, result: Result) -> dict:
         "updates_per_block_": result.updates_per_block,
         "steps_per_worker_": result.steps_per_worker,
         "training_seconds_": result.seconds,
+        "n_backpropagated_": result.kept,
     }
     if not standing.goes_on:
         return counts
     before = {name: getattr(estimator, name) for name in counts}
     return {
         name: before[name] + count
-        if np.shape(before[name]) == np.shape(count)
+        if before[name] is not None
+        and count is not None
+        and np.shape(before[name]) == np.shape(count)
         else count
         for name, count in counts.items()
     }

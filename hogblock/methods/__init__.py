@@ -9,7 +9,7 @@ the files of this folder and name it in `METHODS`.
 from hogblock.methods.base import Method, Stretch
 from hogblock.methods.blocks import PASSM, Mixed, PASSMPlus
 from hogblock.methods.scopes import From
-from hogblock.methods.whole import ASSM, SGD, Hogwild, Sync
+from hogblock.methods.whole import ASSM, SGD, Hogwild, Sync, Thinned
 
 __all__ = [
     "ASSM",
@@ -23,6 +23,7 @@ __all__ = [
     "PASSMPlus",
     "Stretch",
     "Sync",
+    "Thinned",
     "resolve",
 ]
 
@@ -30,7 +31,9 @@ for _name in __all__:
     if isinstance(_class := globals().get(_name), type):
         _class.__module__ = __name__  # the public one, for pickles and documents
 
-METHODS = {m.name: m for m in (SGD, Sync, Hogwild, ASSM, PASSM, PASSMPlus, Mixed)}
+METHODS = {
+    m.name: m for m in (SGD, Sync, Hogwild, ASSM, PASSM, PASSMPlus, Mixed, Thinned)
+}
 
 
 def resolve(method) -> Method:

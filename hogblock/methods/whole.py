@@ -59,6 +59,31 @@ class Hogwild(Method):
 
 
 @dataclass(frozen=True)
+class Thinned(Hogwild):
+    """As `Hogwild`, and below the output layer by the samples that matter only.
+
+    A scope of a sample instead of a worker: every sample updates the output layer, and
+    those that are drawn by the norm of their gradient there update everything. The
+    draws leave the expected gradient as it is. This is this package's, after
+    Katharopoulos and Fleuret, "Not All Samples Are Created Equal" (ICML 2018).
+
+    Parameters
+    ----------
+    reads, epochs : str
+        See `Method`.
+    thinning : float, default=1.0
+        See `Method`.
+    atomic : bool, default=False
+        See `Hogwild`.
+    """
+
+    thinning: float = 1.0
+
+    name: ClassVar[str] = "thinned"
+    owns_blocks: ClassVar[bool] = True  # that several cards serve
+
+
+@dataclass(frozen=True)
 class ASSM(Method):
     """Every worker updates everything; reads are unlocked, whole updates locked.
 

@@ -50,6 +50,8 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
             and share of age 0: `staleness_`, the delay of the paper.
         mean_overlap : list of float, one per block
             Mean age of the block in the steps that wrote it: `overlap_`.
+        backpropagated_share : float or None
+            Of the samples seen, those whose gradient went below the output layer.
         warnings : list of str
             What is amiss: blocks that had few updates.
         validation_score, best_validation_score, test_score : float
@@ -83,6 +85,7 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
         "mean_staleness": mean,
         "fresh_share": fresh,
         "mean_overlap": _ages_of_blocks(estimator.overlap_)[0],
+        "backpropagated_share": _share(estimator.n_backpropagated_, estimator.t_),
         "warnings": _warnings_of(updates),
         "score_name": "accuracy" if is_classifier(estimator) else "R^2",
         "validation_score": _number(scores[-1]),
@@ -91,6 +94,10 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
             None if X_test is None else estimator.score(X_test, y_test)
         ),
     }
+
+
+def _share(count: int | None, of: int) -> float | None:
+    return None if count is None or not of else count / of
 
 
 def _number(value) -> float | None:
@@ -144,6 +151,7 @@ def format_report(report: dict[str, Any]) -> str:
         ("epochs", f"{report['epochs']:,}"),
         ("training time", _text(report["training_seconds"], "{:,.3f} s")),
         ("speed", _text(report["samples_per_second"], "{:,.0f} samples/s")),
+        ("backpropagated", _text(report["backpropagated_share"], "{:.0%}")),
         ("training loss", _text(report["loss"], "{:.5f}")),
         (f"validation {name}, last", _text(report["validation_score"], "{:.4f}")),
         (f"validation {name}, best", _text(report["best_validation_score"], "{:.4f}")),

@@ -76,7 +76,8 @@ def scopes_of(
     each = settings.method.blocks_per_worker
     shares = partition(network, owners * each)
     own = [shares[owner * each : (owner + 1) * each] for owner in range(owners)]
-    _check_updates(network, settings, batches, own)
+    every = _scopes_of_training(settings, batches)
+    _check_updates(network, settings, every, own)
     stretches = settings.stretches(batches)
     used = [scope for _, turns in stretches for scope in turns if scope != FULL]
     local = dict.fromkeys(used)  # each once, in their order
@@ -89,7 +90,7 @@ def scopes_of(
         ]
         for blocks in own
     ]
-    cuts = {_layer_start(network, scope) for scope in local if isinstance(scope, From)}
+    cuts = {_layer_start(network, scope) for scope in every if isinstance(scope, From)}
     blocks = refined(shares, cuts)
     starts = [block.start for block in blocks]
     return Scopes(
@@ -110,17 +111,20 @@ def scopes_of(
     )
 
 
-def _check_updates(network: Network, settings: Settings, batches: int, own) -> None:
-    """Refuse a method that leaves a tensor without any update, from the model's
-    beginning to the end of this run or of the plan."""
+def _scopes_of_training(settings: Settings, batches: int) -> list[Scope]:
+    """Scopes from the model's beginning to the end of this run, or of the plan."""
     epochs = settings.trained + settings.epochs
-    planned = max(settings.planned or 0, epochs)
+    end = max(settings.planned or 0, epochs) * batches
     stretches = settings.method.stretches(batches, settings.planned or epochs)
+    scopes = (scope for start, turns in stretches if start < end for scope in turns)
+    return list(dict.fromkeys(scopes))
+
+
+def _check_updates(network: Network, settings: Settings, every, own) -> None:
+    """Refuse a method that leaves a tensor without any update in all its training."""
     spans = {
         span
-        for start, turns in stretches
-        if start < planned * batches
-        for scope in turns
+        for scope in every
         for blocks in own
         for span in _spans(network, scope, blocks)
     }

@@ -184,6 +184,9 @@ class Result:
         Steps by the age of each block that they read, and of each block that they
         wrote: the writes by others between a step's start and its end. The last bin
         holds that many or more.
+    kept : int or None
+        Samples whose gradient went below the output layer, see `Method.thinning`; None
+        where that is not counted.
     seconds : float
         Training time: from the first step to the last, without `on_epoch`.
     interrupted : bool
@@ -206,6 +209,7 @@ class Result:
     seconds: float
     interrupted: bool = False
     device_seconds: float | None = None
+    kept: int | None = None
 
 
 OnEpoch = Callable[[Epoch], bool]

@@ -140,6 +140,7 @@ class _Training:
             workers=self.run_plan.workers,
             steps=int(steps[0] if together else steps.sum()),
             samples=int(record[:, :, c.SAMPLES].sum()),
+            kept=int(record[:, :, c.KEPT].sum()),
             steps_per_worker=steps,
             updates_per_block=arrays["counters"][:: c.STRIDE][c.BLOCKS :].copy(),
             staleness=ages[c.READ],
