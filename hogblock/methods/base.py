@@ -41,6 +41,13 @@ class Method:
         on with the ratio of the two as probability, divided by it. A step's expected
         gradient stays what it is, every sample updates the output layer, and the rest
         of the backward pass costs what the samples cost that are left. 0 keeps all.
+    horizon : {"own", "shared"}, default="own"
+        Steps by which a worker's momentum forgets: its own, or those of all C workers,
+        each of which takes every C-th. With "shared" the coefficient is m^C and the
+        rate is multiplied by (1 - m^C) / (1 - m): a gradient then moves the parameters
+        as far, and as long, as one worker's would. With "own" it is felt C times as
+        long, which is momentum that nobody asked for (Mitliagkas et al., "Asynchrony
+        begets Momentum", 2016).
 
     Raises
     ------
@@ -69,6 +76,7 @@ class Method:
     reads: str = "direct"
     epochs: str = "shared"
     thinning: float = 0.0
+    horizon: str = "own"
 
     name: ClassVar[str] = ""
     one_worker: ClassVar[bool] = False
@@ -81,11 +89,29 @@ class Method:
     def __post_init__(self):
         check_choice(self, "reads", ("direct", "copy"))
         check_choice(self, "epochs", ("shared", "worker"))
+        check_choice(self, "horizon", ("own", "shared"))
         if not (self.thinning >= 0 and isfinite(self.thinning)):
             raise ValueError(
                 f"thinning={self.thinning!r} of method {self.name!r} must be a finite "
                 "number >= 0"
             )
+
+    def coefficients(self, momentum: float, workers: int) -> tuple[float, float]:
+        """Momentum of each of several workers, and a factor on the rate.
+
+        Parameters
+        ----------
+        momentum : float
+        workers : int
+
+        Returns
+        -------
+        momentum, factor : float
+        """
+        if self.horizon == "own" or self.together:
+            return momentum, 1.0
+        own = momentum**workers
+        return own, (1 - own) / (1 - momentum)
 
     @property
     def blocks_per_worker(self) -> int:

@@ -16,7 +16,7 @@ class PASSM(Method):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     random_blocks : int, default=1
         Blocks that a worker owns. With 1 each step updates all that the worker owns;
@@ -51,7 +51,7 @@ class PASSMPlus(PASSM):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     random_blocks : int, default=1
         See `PASSM`.
@@ -107,7 +107,7 @@ class Mixed(PASSM):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     random_blocks : int, default=1
         See `PASSM`.

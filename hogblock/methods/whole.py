@@ -12,7 +12,7 @@ class SGD(Method):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     """
 
@@ -27,7 +27,7 @@ class Sync(Method):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     """
 
@@ -46,7 +46,7 @@ class Hogwild(Method):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     atomic : bool, default=False
         Write by fetch-and-add, so that no racing update is lost. Plain stores may lose
@@ -73,11 +73,14 @@ class Thinned(Hogwild):
         See `Method`.
     thinning : float, default=1.0
         See `Method`.
+    horizon : {"own", "shared"}, default="shared"
+        See `Method`.
     atomic : bool, default=False
         See `Hogwild`.
     """
 
     thinning: float = 1.0
+    horizon: str = "shared"
 
     name: ClassVar[str] = "thinned"
     owns_blocks: ClassVar[bool] = True  # that several cards serve
@@ -89,7 +92,7 @@ class ASSM(Method):
 
     Parameters
     ----------
-    reads, epochs, thinning : str, str, float
+    reads, epochs, thinning, horizon : str, str, float, str
         See `Method`.
     """
 

@@ -38,6 +38,8 @@ class RunPlan:
         Of all devices together.
     owners : int
         How many share the blocks: the workers, or devices with workers of their own.
+    momentum, rate : float, ndarray of float32
+        Of each worker: those of the settings, by the method's horizon.
     own_epochs, copy_read : bool
         Every worker passes over all the data; reads a copy of the parameters.
     storage : int
@@ -79,6 +81,8 @@ class RunPlan:
     augment: np.ndarray
     order_key: int
     worker_keys: np.ndarray
+    momentum: float
+    rate: np.ndarray
     blocks: list[Block]
     owned: list[range]
     plans: list[Plan]
@@ -131,6 +135,7 @@ def make_run_plan(
     workers, owners = settings.workers * (devices or 1), devices or settings.workers
     scopes = scopes_of(network, settings, batches, owners)
     order_key, worker_keys = _keys(settings.seed, workers)
+    momentum, factor = method.coefficients(settings.momentum, workers)
     scaled = copied and data.scaled_in_copies
     scaling = Scaling.none() if scaled else data.scaling
     return RunPlan(
@@ -149,6 +154,8 @@ def make_run_plan(
         else np.zeros(AUGMENT_WIDTH, np.int64),
         order_key=order_key,
         worker_keys=worker_keys,
+        momentum=momentum,
+        rate=settings.rate * np.float32(factor),
         blocks=scopes.blocks,
         owned=scopes.owned,
         plans=[

@@ -57,9 +57,9 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
         "write": write_code(settings.method),
         "copy_read": int(run_plan.copy_read),
         "own_epochs": int(run_plan.own_epochs),
-        "rate": settings.rate,
+        "rate": run_plan.rate,
         "rate_points": settings.rate_points,
-        "m": np.float32(settings.momentum),
+        "m": np.float32(run_plan.momentum),
         "nesterov": int(settings.nesterov),
         "decay": np.float32(settings.alpha),
     }
