@@ -61,9 +61,6 @@ def thinned_gradient(network, problem, loss, thinning, key, **how):
         return whole, np.ones(len(x)), 1.0
     norms = row_norms(all_of_them[buffer])
     factors, margin = thinned_rows(norms, thinning, uniform)
-    if factors.any():
-        how["thinned"] = (buffer, factors)
-    else:
-        how["thinned"] = (buffer, np.zeros(len(x)))
+    how["thinned"] = (buffer, factors)
     found = naive.network_gradients(network, params, x, targets, loss, **how)[1]
     return found, factors, margin
