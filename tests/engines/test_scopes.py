@@ -1,6 +1,7 @@
 """Several workers of the host with scopes and thinning: counts, ages, learning."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -163,6 +164,30 @@ def test_all_of_them_learn(method, workers):
     assert result.steps == 8 * BATCHES
     np.testing.assert_array_equal(result.overlap.sum(axis=1), result.updates_per_block)
     assert (result.staleness.sum(axis=1) == result.steps).all()
+
+
+def test_synchronous_workers_without_rows_have_nothing_to_thin():
+    """The last minibatch has one row for two."""
+    result = fit(Sync(thinning=1.0), batch=202, epochs=2)
+    again = fit(Sync(thinning=1.0), batch=202, epochs=2)
+    np.testing.assert_array_equal(result.params, again.params)
+    assert np.isfinite(result.params).all() and result.steps == 4
+
+
+def test_calls_late_in_a_plan_leave_the_lower_layers_as_they_are():
+    """Of eight planned epochs two are full: partial_fit, one by one."""
+    method = PASSMPlus(scope=From(1), alternate=False, warmup_fraction=0.25)
+    model = MLPClassifier(
+        (9, 8), method=method, max_iter=8, learning_rate="cosine", random_state=0,
+        learning_rate_init=0.05, batch_size=16, n_jobs=2,
+    )  # fmt: skip
+    seen = []
+    for _ in range(5):
+        model.partial_fit(DATA.x, DATA.targets, classes=range(5))
+        seen.append([weights.copy() for weights in model.coefs_])
+    for call, (before, after) in enumerate(pairwise(seen), start=1):
+        same = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert same == [call >= 2, False, False]
 
 
 @pytest.mark.parametrize(("method", "workers"), [(SGD, 1), (Sync, 2), (PASSM, 1)])

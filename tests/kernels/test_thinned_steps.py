@@ -46,12 +46,12 @@ def gradient_of(network, problem, loss, method, **how):
     return (problem[0] - found.params) / RATE, found
 
 
-def check_twin(network, problem, loss, thinning):
+def check_twin(network, problem, loss, thinning, method=SGD):
     """Steps of some keys; how many left samples out.
 
     A key for which the choice of a sample hangs on rounding is passed over.
     """
-    method, left_out, tried = SGD(thinning=thinning), 0, 0
+    method, left_out, tried = method(thinning=thinning), 0, 0
     for key in range(passes.KEY, passes.KEY + 6):
         masks = []
         if any(isinstance(s.layer, Dropout) for s in network.stages):
@@ -75,13 +75,13 @@ def check_twin(network, problem, loss, thinning):
 
 
 @pytest.mark.parametrize("thinning", [0.7, 1.5])
-@pytest.mark.parametrize("loss", ["softmax", "huber"])
+@pytest.mark.parametrize(("loss", "method"), [("softmax", SGD), ("huber", ASSM)])
 @pytest.mark.parametrize("kind", EVERY)
-def test_a_step_is_that_of_the_twin(kind, loss, thinning):
+def test_a_step_is_that_of_the_twin(kind, loss, method, thinning):
     random = np.random.default_rng(len(kind))
     network = EVERY[kind]
     problem = make_problem(random, network, loss, 13)
-    left_out = check_twin(network, problem, loss, thinning)
+    left_out = check_twin(network, problem, loss, thinning, method)
     assert (left_out > 0) == (kind != "one layer") or thinning < 1
 
 
@@ -92,7 +92,7 @@ def test_a_step_of_random_networks_is_that_of_the_twin(make, seed):
     network = make(random)
     loss = list(naive.LOSSES)[seed % len(naive.LOSSES)]
     problem = make_problem(random, network, loss, int(random.choice([1, 3, 9, 33])))
-    check_twin(network, problem, loss, (0.6, 1.4, 3.1)[seed % 3])
+    check_twin(network, problem, loss, (0.6, 1.4, 3.1)[seed % 3], (SGD, ASSM)[seed % 2])
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -165,8 +165,9 @@ def test_the_expected_gradient_is_the_full_one(random, kind, write):
         )
         total += found
         worst = max(worst, np.abs(found - whole).max())
-    off = np.abs(total / points - whole).max()
-    assert off < 0.1 * worst and worst > 0.1 * np.abs(whole).max()
+    size = np.abs(whole).max()
+    assert worst > 0.4 * size  # of one draw
+    np.testing.assert_allclose(total / points, whole, rtol=0, atol=0.03 * size)
 
 
 def test_weights_of_samples_count_where_samples_are_chosen(random):
