@@ -1,6 +1,7 @@
 """Methods of workers that own blocks."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 from hogblock.methods.base import Method, Stretch
@@ -119,8 +120,8 @@ class Mixed(PASSM):
     Raises
     ------
     ValueError
-        If fractions do not rise from 0 to below 1, shares are negative or do not add up
-        to 1, or a scope is unknown.
+        If fractions do not rise from 0 to below 1, a share is neither 0 nor at least
+        0.01, shares do not add up to 1, or a scope is unknown.
 
     Notes
     -----
@@ -137,18 +138,17 @@ class Mixed(PASSM):
         parts = [(start, tuple(dict(shares).items())) for start, shares in self.mix]
         object.__setattr__(self, "mix", tuple(parts))  # of values that hash
         starts = [start for start, _ in parts]
-        if (
-            not starts
-            or starts[0] != 0
-            or sorted(set(starts)) != starts
-            or starts[-1] >= 1
-        ):
+        rising = all(a < b for a, b in pairwise([*starts, 1]))  # false for NaN
+        if not (rising and starts and starts[0] == 0):
             raise ValueError(f"fractions {starts} of mix must rise from 0 to below 1")
         for start, shares in parts:
             for scope, share in shares:
                 check_scope(scope, "scope of mix")
-                if not share >= 0:
-                    raise ValueError(f"mix: share {share!r} of {scope!r} must be >= 0")
+                if not (share == 0 or share >= 1 / TURNS):
+                    raise ValueError(
+                        f"mix: share {share!r} of {scope!r} must be 0 or at least "
+                        f"{1 / TURNS}, a turn of {TURNS}"
+                    )
             total = sum(share for _, share in shares)
             if abs(total - 1) > 1e-6:
                 raise ValueError(

@@ -24,25 +24,13 @@ from hogblock.models import (
 from hogblock.training.scaling import Scaling
 from hogblock.training.settings import Settings, TrainingData
 from support import naive
-from support.passes import assert_padding_is_zero, random_biases
+from support.passes import assert_padding_is_zero
 from support.random_networks import random_image_network, random_network
+from support.steps import make_problem
 
 F32 = np.float32
 NONE = np.zeros(0, F32)
 LOSSES = list(naive.LOSSES)
-
-
-def make_problem(random, network, loss, n):
-    """Parameters (biases too), inputs and targets."""
-    params = network.initialise(np.random.RandomState(random.integers(2**31)))
-    random_biases(network, params, random)
-    x = random.standard_normal((n, int(np.prod(network.input_shape))), F32)
-    n_out = network.output_shape[0]
-    if loss == "softmax":
-        return params, x, random.integers(n_out, size=n, dtype=np.int32)
-    if loss == "logistic":
-        return params, x, random.integers(2, size=(n, n_out)).astype(F32)
-    return params, x, random.standard_normal((n, n_out), F32)
 
 
 def run(network, params, x, targets, loss, *, weights=NONE, batch=None, epochs=1,

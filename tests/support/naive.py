@@ -234,12 +234,21 @@ def network_outputs(network, params, x, masks=()):
     return values
 
 
-def network_gradient(
-    network, params, x, targets, loss, *, weights=None, alpha=0.0, masks=()
-):
+def network_gradient(network, params, x, targets, loss, **how):
     """Mean loss (no penalty), and the gradient in the flat layout, padding zero.
 
     The gradient is of (sum_i w_i loss_i + alpha/2 |W|^2) / sum_i w_i.
+    """
+    return network_gradients(network, params, x, targets, loss, **how)[:2]
+
+
+def network_gradients(
+    network, params, x, targets, loss, *,
+    weights=None, alpha=0.0, masks=(), thinned=(None, 1.0),
+):  # fmt: skip
+    """Likewise, and the gradient of every buffer, as it goes on from there.
+
+    thinned : a buffer, and the factor of each sample's gradient there.
     """
     weights = np.ones(len(x)) if weights is None else f64(weights)
     total = weights.sum()
@@ -251,6 +260,8 @@ def network_gradient(
     gradients = [np.zeros(v.shape) for v in values]
     gradients[-1] = last
     for position in reversed(range(len(network.stages))):
+        if position + 1 == thinned[0]:
+            gradients[position + 1] = (gradients[position + 1].T * thinned[1]).T
         stage, d = network.stages[position], gradients[position + 1]
         if len(stage.sources) == 2:
             total_of_both = sum(values[s] for s in stage.sources)
@@ -267,7 +278,7 @@ def network_gradient(
         for tensor, g in zip(network.tensors_of(position), found, strict=True):
             decay = alpha / total * tensor.view(params) if tensor.decays else 0.0
             tensor.view(gradient)[:] = g.reshape(tensor.rows, tensor.columns) + decay
-    return summed / total, gradient
+    return summed / total, gradient, gradients
 
 
 def network_objective(
