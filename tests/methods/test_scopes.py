@@ -51,7 +51,24 @@ def test_thinning_is_finite_and_not_negative(method, thinning):
         f"thinning={thinning!r} of method {method.name!r} must be a finite number >= 0"
     )
     assert str(error.value) == told
-    assert method().thinning == 0 and method(thinning=2.5).thinning == 2.5
+    plain = 1 if method is METHODS["thinned"] else 0
+    assert method().thinning == plain and method(thinning=2.5).thinning == 2.5
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_shared_horizon_is_that_of_one_worker(method):
+    """A gradient moves the parameters as far in all, and as long in shared steps."""
+    with pytest.raises(ValueError, match="horizon='mine' of method"):
+        method(horizon="mine")
+    assert method(horizon="own").coefficients(0.9, 4) == (0.9, 1.0)
+    momentum, factor = method(horizon="shared").coefficients(0.9, 4)
+    if method.together:
+        assert (momentum, factor) == (0.9, 1.0)
+        return
+    assert momentum == pytest.approx(0.9**4)
+    assert factor / (1 - momentum) == pytest.approx(1 / (1 - 0.9))
+    assert method(horizon="shared").coefficients(0.9, 1) == pytest.approx((0.9, 1))
+    assert method(horizon="shared").coefficients(0.0, 4) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("value", EVERY, ids=repr)
