@@ -87,12 +87,13 @@ def _inputs(network, samples):
     header = {
         job.BATCHES: 1, job.SAMPLES: samples, job.STEPS: 1, job.STATIC: 1,
         job.FEATURES: int(np.prod(network.input_shape)), job.STORAGE: 2,
-        job.RATE_POINTS: 1, job.PARAMETERS: network.size, job.OWN_PLANS: 1,
+        job.RATE_POINTS: 1, job.PARAMETERS: network.size,
     }  # fmt: skip
     features = header[job.FEATURES]
     return RunInputs(
         header=header,
         stretches=[(0, False, [0])],
+        team_plans=np.zeros((1, 1), int),
         writes=np.ones((1, 1), int),
         keys=np.zeros((1, 2), np.uint32),
         team_keys=np.zeros(1, np.uint32),
