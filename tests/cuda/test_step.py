@@ -101,6 +101,12 @@ METHODS = [
     methods.PASSMPlus(alternate=False, warmup_fraction=0.5),
     methods.PASSMPlus(switch_epochs=(1, 2)),
     methods.PASSMPlus(random_blocks=2),
+    methods.PASSMPlus(scope="suffix"),
+    methods.PASSMPlus(scope="suffix", random_blocks=2),
+    methods.PASSMPlus(scope=methods.From(-1)),
+    methods.Mixed(
+        mix=((0, {"full": 1}), (0.5, {"own": 0.5, "suffix": 0.3, methods.From(1): 0.2}))
+    ),
 ]
 
 
