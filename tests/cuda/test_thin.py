@@ -109,7 +109,7 @@ def test_samples_are_those_of_a_cpu(random, shape, thinning):
 @pytest.mark.parametrize("shape", [(4, 1), (4, 3), (1, 5)])
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_a_short_minibatch_of_a_later_step(random, shape, rows):
-    """Which minibatch of its own it is decides the draw; large rows lie behind its own."""
+    """Which minibatch of its own it is decides the draw; large rows lie behind."""
     _, found, wanted = thin_rows(random, shape, 1.5, spread(random), rows, steps=3)
     assert_same(found, wanted)
 
