@@ -40,7 +40,8 @@ class Method:
         whose gradient there has a norm below `thinning` times the minibatch's mean goes
         on with the ratio of the two as probability, divided by it. A step's expected
         gradient stays what it is, every sample updates the output layer, and the rest
-        of the backward pass costs what the samples cost that are left. 0 keeps all.
+        of the backward pass costs what the samples cost that are left; a CUDA device
+        goes through zeros in place of the others, and saves no time. 0 keeps all.
     horizon : {"own", "shared"}, default="own"
         Steps by which a worker's momentum forgets: its own, or those of all C workers,
         each of which takes every C-th. With "shared" the coefficient is m^C and the

@@ -28,6 +28,7 @@ from hogblock.kernels.cuda.pooling import (
 )
 from hogblock.kernels.cuda.product import FORWARD, INPUT, WEIGHT, make_product
 from hogblock.kernels.cuda.sums import column_sums
+from hogblock.kernels.cuda.thin import thin_norms, thin_rows
 from hogblock.kernels.cuda.update import update_from_parts
 from hogblock.kernels.switch import make_switch
 
@@ -104,6 +105,10 @@ def run_phase(run, team, step, p):
         loss_gradient(run, team, step, p, rows)
     elif code == ph.LOSS_SUM:
         add_losses(run, team, step, p, rows, step.numbers[job.EPOCH])
+    elif code == ph.THIN_NORMS:
+        thin_norms(run, team, p, rows)
+    elif code == ph.THIN_ROWS:
+        thin_rows(run, team, step, p, rows)
     elif code == ph.MAX_POOL_SPREAD:
         max_pool_spread(run, team, p, rows)
     elif code == op.MAX_POOL_BACKWARD:

@@ -176,6 +176,7 @@ M = 1
 DECAYING = 2  # L2 penalty over the sum of the weights
 ALONG_G = 3
 ALONG_U = 4
+UNIFORM = 5  # in [0, 1), by which samples are drawn
 
 # Words of dynamic shared memory, which all of a block's shared arrays are cut from: the
 # simulator may make others twice. First comes the table of pixels.

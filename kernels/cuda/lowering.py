@@ -184,6 +184,23 @@ def _loss(lowering: Lowering, row, reals):
     lowering.emit(ph.LOSS_SUM, row, reals, [losses], [], tiles=1)
 
 
+def _thin(lowering: Lowering, row, reals):
+    """Norms of all samples first; then each thread block needs all of them."""
+    layout, length = lowering.layout, int(row[op.Y_ROW])
+    reads, writes = lowering.reads(row), lowering.writes(row)
+    norms = layout.reserve("norms", layout.rows), layout.rows
+    lowering.emit(
+        ph.THIN_NORMS, row, reals, reads, [norms], tiles=layout.batch, span=length,
+        length=length, norms=norms[0],
+    )  # fmt: skip
+    samples = min(layout.threads, -(-layout.batch // layout.thread_blocks))
+    lowering.emit(
+        ph.THIN_ROWS, row, reals, [*reads, norms], writes,
+        tiles=-(-layout.batch // samples), span=samples * length, length=length,
+        norms=norms[0],
+    )  # fmt: skip
+
+
 def _max_pool(lowering: Lowering, row, reals):
     """Forward it remembers the positions of the maxima, by which it goes back."""
     phase = int(row[op.CODE])
@@ -227,6 +244,7 @@ LOWER = {code: _plain for code in PLAIN} | {
     op.MAX_POOL_FORWARD: _max_pool,
     op.MAX_POOL_BACKWARD: _max_pool,
     op.LOSS: _loss,
+    op.THIN: _thin,
     op.BIAS_UPDATE: _bias,
     op.DENSE_FORWARD: products.dense,
     op.DENSE_INPUT_GRADIENT: products.dense,

@@ -22,6 +22,8 @@ MAX_POOL_SPREAD = 265  # backward, where windows lie side by side
 LOSS_SUM = 266  # adds the minibatch's loss to the record
 COLUMN_SUMS = 267  # one part of the gradient of a bias into PARTS_AT
 UPDATE = 268  # parameters from the sum of the parts
+THIN_NORMS = 269  # of the samples' rows of DY, into NORMS
+THIN_ROWS = 270  # rows of DY times what their norms say
 
 NAMES = {code: o.name for code, o in OPERATIONS.items()} | {
     value: name
@@ -83,7 +85,8 @@ RIGHT = OP_WIDTH + 46  # the other operand: DY of PRODUCT_WEIGHT
 RIGHT_ROW = OP_WIDTH + 47
 C_AT = OP_WIDTH + 48  # words of shared memory before the sums of the slices
 PIECE = OP_WIDTH + 49  # and of a piece of both operands
-PHASE_WIDTH = OP_WIDTH + 50
+NORMS = OP_WIDTH + 50  # float32 [samples]
+PHASE_WIDTH = OP_WIDTH + 51
 
 # Reals behind those of the op table.
 ACT_SLOPE = REAL_WIDTH

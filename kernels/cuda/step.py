@@ -9,6 +9,7 @@ from hogblock.kernels.cuda.integers import int32, int64, quotient, uint32
 from hogblock.kernels.cuda.jit import part
 from hogblock.kernels.cuda.memory import fetch_add, read_int, write_int
 from hogblock.kernels.cuda.random import hash_bits
+from hogblock.kernels.cuda.thin import uniform_of
 
 
 @part
@@ -92,6 +93,8 @@ def describe_step(run, team, step, ticket):
     values[job.ALONG_G] = rate if nesterov or m == float32(0) else float32(0)
     along = float32(rate * m) if nesterov else rate
     values[job.ALONG_U] = float32(0) if m == float32(0) else along
+    drawn = read_int(run.words, own + ph.DRAWN)
+    values[job.UNIFORM] = uniform_of(drawn, numbers[job.KEY])
 
 
 @part

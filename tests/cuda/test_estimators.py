@@ -18,7 +18,7 @@ from hogblock import (
     NetworkClassifier,
 )
 from hogblock.engines.cuda.card import Card
-from hogblock.methods import Hogwild
+from hogblock.methods import Hogwild, PASSMPlus
 from hogblock.models import Conv2D, Dense, Flatten, GlobalAvgPool2D, GroupNorm, Network
 from hogblock.schedules import Adaptive
 from support import cuda_runs as runs
@@ -37,6 +37,7 @@ IMAGES[SIDES == 1, :, :2] += 120
 FLIP = Augmentation(flip=False, pad=1)
 SMALL, LARGE = Cuda(threads=2), Cuda(threads=4)
 PLAN = dict(learning_rate="cosine", random_state=0, batch_size=8)
+THIN_SUFFIX = PASSMPlus(scope="suffix", thinning=0.7)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,9 @@ def means(input_shape, n_outputs):
 # Learning --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["hogwild", "passm+", Hogwild(reads="copy")])
+@pytest.mark.parametrize(
+    "method", ["hogwild", "passm+", Hogwild(reads="copy"), THIN_SUFFIX]
+)
 def test_classes_are_learnt(method):
     model = MLPClassifier(
         (6,), method=method, device=SMALL, n_jobs=2, max_iter=8, dropout=0.1,

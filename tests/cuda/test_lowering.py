@@ -27,7 +27,8 @@ def program(seed):
     network = (random_network, random_image_network)[seed % 2](random)
     batch, (blocks, threads) = int(random.integers(1, 70)), SIZES[seed % 4]
     parts = partition(network, min(3, len(network.tensors)))
-    plans = [make_plan(network, batch, "softmax", b) for b in (None, *parts)]
+    thinning = 0.5 * (seed % 3 == 1)
+    plans = [make_plan(network, batch, "softmax", b, thinning) for b in (None, *parts)]
     x = np.zeros((batch, *network.input_shape), np.float32)
     inputs = inputs_of(network, x, batch, weighted=seed % 3 == 0, copy_at=seed % 5 - 1)
     made = make_program(plans, Shape(1, blocks, threads), batch, inputs)

@@ -11,7 +11,7 @@ import pytest
 
 from hogblock import Cuda
 from hogblock.engines.cuda.engine import usable_workers
-from hogblock.methods import PASSM, SGD, Hogwild, PASSMPlus, Sync
+from hogblock.methods import PASSM, SGD, From, Hogwild, Mixed, PASSMPlus, Sync
 from hogblock.models import Dense, Network
 from hogblock.training.run_plan import make_run_plan
 from support import cuda_runs as runs
@@ -21,6 +21,11 @@ from support.cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, assert_clos
 pytestmark = pytest.mark.usefixtures("simulator")
 
 LAYERED = Cuda(threads=2, launch="graph", blocks_per_worker=1)
+MIX = (
+    (0.0, {"full": 1.0}),
+    (0.5, {"full": 0.3, "own": 0.3, "suffix": 0.2, From(1): 0.2}),
+)
+EVERY_SCOPE = Mixed(mix=MIX)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,14 @@ LAYERED = Cuda(threads=2, launch="graph", blocks_per_worker=1)
         (PASSM(random_blocks=2, reads="copy"), 2),
         (PASSMPlus(warmup_fraction=0.5), 2),
         (PASSMPlus(switch_epochs=(1, 2), alternate=False), 2),
+        (PASSMPlus(scope="suffix"), 3),
+        (PASSMPlus(scope="suffix", random_blocks=2), 2),
+        (PASSMPlus(scope=From(1)), 2),
+        (EVERY_SCOPE, 2),
+        (replace(EVERY_SCOPE, random_blocks=2), 2),
+        (Hogwild(thinning=1.3), 2),
+        (PASSM(thinning=1.3), 3),
+        (replace(EVERY_SCOPE, thinning=1.3), 2),
     ],
     ids=repr,
 )
@@ -48,7 +61,12 @@ def test_persistent_steps(monkeypatch, method, workers):
 
 @pytest.mark.parametrize(
     ("method", "workers"),
-    [(Hogwild(reads="copy"), 2), (PASSMPlus(random_blocks=2), 2)],
+    [
+        (Hogwild(reads="copy"), 2),
+        (PASSMPlus(random_blocks=2), 2),
+        (replace(EVERY_SCOPE, random_blocks=2), 2),
+        (PASSMPlus(scope="suffix", thinning=1.3), 2),
+    ],
     ids=repr,
 )
 def test_layered_steps(monkeypatch, method, workers):

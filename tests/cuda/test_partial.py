@@ -50,8 +50,8 @@ def check_blocks(network, blocks, random, shape, rows=1, batch=2):
     x[:batch] *= 30
     run = Run(
         network, plans, params, x, targets, shape, batch, epochs=len(blocks), rate=0.0,
-        stretches=[(0, False, turns)], own_plans=len(blocks),
-        writes=np.ones((len(plans), 1)), weights=np.repeat(F32([0, 1]), [batch, rows]),
+        stretches=[(0, False, turns)], writes=np.ones((len(plans), 1), int),
+        weights=np.repeat(F32([0, 1]), [batch, rows]),
     )  # fmt: skip
     whole = naive.network_gradient(
         network, params, x[batch:], targets[batch:], "squared_error"
@@ -115,7 +115,7 @@ def test_teams_update_their_own_blocks(random):
     run = Run(
         network, plans, params, x, targets, (4, 1), 2, teams=2, team_keys=[0, 0],
         stretches=[(0, False, [1])], rate=rate, momentum=0.0,
-        writes=[[1, 1], [1, 0], [0, 1]],
+        team_plans=[[0, 1], [0, 2]], writes=[[1, 1], [1, 0], [0, 1]],
     )  # fmt: skip
     run.train(2)
     moved = (params - run.params) / rate

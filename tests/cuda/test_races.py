@@ -10,7 +10,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from hogblock.kernels.cuda import job, product, sums
+from hogblock.kernels.cuda import job, product, sums, thin
 from hogblock.kernels.cuda import phases as ph
 from hogblock.models import (
     AvgPool2D,
@@ -42,6 +42,9 @@ from support.cuda_watch import Watch, conflict
 
 pytestmark = CUDA
 
+ALL = 1e-6
+"""Thinning by which all samples of any gradient here go on."""
+
 NETWORKS = {
     "dense": Network(
         [Tanh(), Dense(9), LeakyReLU(0.2), Dropout(0.2), Dense(17, "tanh"), Dense(1)],
@@ -62,9 +65,11 @@ NETWORKS = {
 }
 
 
-def watched_step(monkeypatch, network, random, shape, rows=2, batch=3, **how):
+def watched_step(
+    monkeypatch, network, random, shape, rows=2, batch=3, thinning=0.0, **how
+):
     """The last step of a run, and (phase, accesses of its launch) of each phase."""
-    plan = make_plan(network, batch, "squared_error")
+    plan = make_plan(network, batch, "squared_error", thinning=thinning)
     run, params, x, targets = used_run(
         network, [plan], random, shape, rows, batch, **how
     )
@@ -142,6 +147,17 @@ def test_long_sums_that_are_cut(monkeypatch, random):
     assert_declared(run, noted)
 
 
+@pytest.mark.parametrize(
+    "name, shape", [("dense", (4, 3)), ("dense", (8, 2)), ("branches", (4, 3))]
+)
+def test_thinning(monkeypatch, random, name, shape):
+    """Which leaves all samples as they are, so that the gradient stays the twin's."""
+    run, noted = watched_step(monkeypatch, NETWORKS[name], random, shape, 5, 7, ALL)
+    assert any(p.row[ph.PHASE] == ph.THIN_ROWS for p, _ in noted)
+    assert_blocks_do_not_meet(run, noted)
+    assert_declared(run, noted)
+
+
 def test_steps_of_one_launch(monkeypatch, random):
     """What a thread describes of the next step nobody reads any more in this one."""
     network = NETWORKS["dense"]
@@ -163,7 +179,9 @@ def test_copies_of_the_parameters(monkeypatch, random):
 # That it would be noticed -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [product, sums], ids=["product", "sums"])
+@pytest.mark.parametrize(
+    "module", [product, sums, thin], ids=["product", "sums", "thin"]
+)
 def test_a_missing_barrier_of_a_block_is_noticed(monkeypatch, random, module):
     class Deaf:
         local = module.cuda.local
@@ -175,7 +193,7 @@ def test_a_missing_barrier_of_a_block_is_noticed(monkeypatch, random, module):
     with monkeypatch.context() as patch:
         patch.setattr(module, "cuda", Deaf)
         with pytest.raises(AssertionError):
-            watched_step(patch, NETWORKS["dense"], random, (8, 1))
+            watched_step(patch, NETWORKS["dense"], random, (8, 1), thinning=ALL)
 
 
 def test_copies_that_nobody_waits_for_are_noticed(monkeypatch, random):

@@ -15,9 +15,10 @@ from hogblock.engines.cuda.arrays import Arrays
 from hogblock.engines.cuda.card import Card
 from hogblock.errors import WorkerError
 from hogblock.kernels.cuda import job
-from hogblock.methods import PASSM, PASSMPlus
+from hogblock.methods import PASSM, From, PASSMPlus
 from hogblock.models import Dense, Network
 from hogblock.models.blocks import partition
+from hogblock.training.run_plan import make_run_plan
 from support import cuda_runs as runs
 from support.cuda_runs import BATCHES, DATA, NETWORK, Replay, Watch, assert_close, fit
 from support.fake_cuda import DeviceArray
@@ -68,8 +69,15 @@ def replay(chosen, count):
 
 @pytest.mark.parametrize(
     ("method", "workers", "devices"),
-    [(PASSM(), 2, TWO), (PASSM(), 1, THREE), (PASSMPlus(warmup_fraction=0.5), 1, TWO)],
-    ids=["passm 2x2", "passm 3x1", "passm+ 2x1"],
+    [
+        (PASSM(), 2, TWO),
+        (PASSM(), 1, THREE),
+        (PASSMPlus(warmup_fraction=0.5), 1, TWO),
+        (PASSMPlus(warmup_fraction=0.0, scope="suffix"), 2, TWO),
+        (PASSMPlus(warmup_fraction=0.0, scope="suffix", thinning=1.3), 1, THREE),
+        (PASSMPlus(warmup_fraction=0.5, scope=From(1)), 1, TWO),
+    ],
+    ids=["passm 2x2", "passm 3x1", "passm+ 2x1", "suffix 2x2", "thin 3x1", "from 2x1"],
 )
 def test_servers_take_the_steps_of_a_replay(cards, method, workers, devices):
     watch, chosen = Watch(), runs.settings(method, workers)
@@ -87,9 +95,12 @@ def test_servers_take_the_steps_of_a_replay(cards, method, workers, devices):
     assert found.steps == 2 * BATCHES
     sums = record.sum(0)
     np.testing.assert_allclose(found.losses, sums[:, 0] / sums[:, 1], rtol=1e-3)
-    own = [again.updates(k)[k] for k in range(len(devices))]
-    np.testing.assert_array_equal(found.updates_per_block, own)
-    np.testing.assert_array_equal(found.staleness.sum(1), own)
+    owned = make_run_plan(NETWORK, DATA, chosen, devices=len(devices)).owned
+    own = [again.updates(k)[k_owned] for k, k_owned in enumerate(map(list, owned))]
+    np.testing.assert_array_equal(found.updates_per_block, np.concatenate(own))
+    steps = again.steps().reshape(len(devices), workers).sum(1)
+    reads = np.repeat(steps, [len(k) for k in owned])
+    np.testing.assert_array_equal(found.staleness.sum(1), reads)
 
 
 def test_mirrors_are_the_owners_parts(cards):

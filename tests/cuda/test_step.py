@@ -101,6 +101,12 @@ METHODS = [
     methods.PASSMPlus(alternate=False, warmup_fraction=0.5),
     methods.PASSMPlus(switch_epochs=(1, 2)),
     methods.PASSMPlus(random_blocks=2),
+    methods.PASSMPlus(scope="suffix"),
+    methods.PASSMPlus(scope="suffix", random_blocks=2),
+    methods.PASSMPlus(scope=methods.From(-1)),
+    methods.Mixed(
+        mix=((0, {"full": 1}), (0.5, {"own": 0.5, "suffix": 0.3, methods.From(1): 0.2}))
+    ),
 ]
 
 
@@ -142,7 +148,7 @@ def test_staleness_is_what_others_wrote_meanwhile(random):
     both."""
     run = idle_run(
         random, teams=2, team_keys=[0, 0], plans=3, stretches=[(0, False, [1])],
-        writes=[[1, 1], [1, 1], [0, 1]],
+        team_plans=[[0, 1], [0, 2]], writes=[[1, 1], [1, 1], [0, 1]],
     )  # fmt: skip
     for team in (0, 1):
         run.begin(team)
@@ -155,7 +161,7 @@ def test_staleness_is_what_others_wrote_meanwhile(random):
 
 
 def test_very_stale_steps_share_the_last_bin(random):
-    run = idle_run(random, teams=2, team_keys=[0, 0], samples=200, own_plans=0)
+    run = idle_run(random, teams=2, team_keys=[0, 0], samples=200)
     run.begin(0)
     words, at = run.host("words"), job.WRITTEN
     words[at] += STALENESS_BINS + 9

@@ -25,7 +25,7 @@ def test_gradients_of_full_size_networks(found, network):
     assert gradient < 1e-5
 
 
-@pytest.mark.parametrize("fit", ["fit mlp", "fit cnn"])
+@pytest.mark.parametrize("fit", ["fit mlp", "fit thinned", "fit cnn"])
 def test_one_worker_takes_the_steps_of_the_cpu(found, fit):
-    """Order of samples, dropout, augmentation: the same random numbers."""
+    """Order of samples, dropout, augmentation, thinning: the same random numbers."""
     assert found[fit] < 1e-4

@@ -79,11 +79,16 @@ class Guarded:
 
 
 def inputs_of(network, x, batch, *, epochs=1, rate=1.0, rates=None, rate_points=1,
-             momentum=0.5, decay=0.0, stretches=((0, False, [0]),), writes=None,
-             keys=None, team_keys=(0,), augment=None, shift=NONE, scale=NONE,
-             **words):  # fmt: skip
-    """Inputs of a run over rows of x; `words` are of the header, by their names."""
-    batches = -(-len(x) // batch)
+             momentum=0.5, decay=0.0, stretches=((0, False, [0]),), writes=((1,),),
+             team_plans=None, keys=None, team_keys=(0,), augment=None, shift=NONE,
+             scale=NONE, **words):  # fmt: skip
+    """Inputs of a run over rows of x; `words` are of the header, by their names.
+
+    team_plans : of each team; by default all have all that `writes` has rows for.
+    """
+    batches, writes = -(-len(x) // batch), np.asarray(writes)
+    if team_plans is None:
+        team_plans = np.tile(np.arange(len(writes)), (len(team_keys), 1))
     header = {
         job.BATCHES: batches,
         job.SAMPLES: len(x),
@@ -93,13 +98,13 @@ def inputs_of(network, x, batch, *, epochs=1, rate=1.0, rates=None, rate_points=
         job.RATE_POINTS: rate_points,
         job.PARAMETERS: network.size,
         job.STATIC: 1,
-        job.OWN_PLANS: 1,
     }
     header |= {getattr(job, name.upper()): int(v) for name, v in words.items()}
     return RunInputs(
         header=header,
         stretches=list(stretches),
-        writes=np.ones((1, 1), int) if writes is None else np.asarray(writes),
+        team_plans=np.asarray(team_plans),
+        writes=writes,
         keys=np.zeros((epochs, 2), np.uint32) if keys is None else keys,
         team_keys=np.asarray(team_keys, np.uint32),
         augment=np.zeros(6, int) if augment is None else augment,

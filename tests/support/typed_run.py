@@ -25,6 +25,7 @@ from hogblock import Augmentation, CNNClassifier, Cuda, MLPClassifier
 from hogblock.datasets import load_digits_images
 from hogblock.kernels.cuda import job, launch, products
 from hogblock.kernels.cuda.program import RunInputs, Shape, make_program
+from hogblock.methods import SGD
 from hogblock.models import (
     AvgPool2D,
     Conv2D,
@@ -87,12 +88,13 @@ def _inputs(network, samples):
     header = {
         job.BATCHES: 1, job.SAMPLES: samples, job.STEPS: 1, job.STATIC: 1,
         job.FEATURES: int(np.prod(network.input_shape)), job.STORAGE: 2,
-        job.RATE_POINTS: 1, job.PARAMETERS: network.size, job.OWN_PLANS: 1,
+        job.RATE_POINTS: 1, job.PARAMETERS: network.size,
     }  # fmt: skip
     features = header[job.FEATURES]
     return RunInputs(
         header=header,
         stretches=[(0, False, [0])],
+        team_plans=np.zeros((1, 1), int),
         writes=np.ones((1, 1), int),
         keys=np.zeros((1, 2), np.uint32),
         team_keys=np.zeros(1, np.uint32),
@@ -138,12 +140,13 @@ def gradient_error(network, batch=32, samples=29):
 
 def fit_error(make, flat=False, **options):
     """Largest relative difference of weights from those that the CPU engine learns."""
+    options = {"method": "sgd"} | options
     digits = load_digits_images()
     X, y = digits.data[:300], digits.target[:300]
     X = X.reshape(len(X), -1) if flat else X
-    on_cpu = make(method="sgd", random_state=0, **options).fit(X, y)
+    on_cpu = make(random_state=0, **options).fit(X, y)
     device = Cuda(threads=1)
-    there = make(method="sgd", random_state=0, device=device, **options).fit(X, y)
+    there = make(random_state=0, device=device, **options).fit(X, y)
     pairs = zip(on_cpu.coefs_, there.coefs_, strict=True)
     return max(np.abs(a - b).max() / np.abs(a).max() for a, b in pairs)
 
@@ -159,6 +162,10 @@ def main():
     found["fit mlp"] = fit_error(
         MLPClassifier, hidden_layer_sizes=(64, 33), dropout=0.3, flat=True, **planned
     )
+    found["fit thinned"] = fit_error(
+        MLPClassifier, hidden_layer_sizes=(64, 33), method=SGD(thinning=1.2),
+        flat=True, **planned,
+    )  # fmt: skip
     found["fit cnn"] = fit_error(
         CNNClassifier,
         conv_layers=((6, 3),),
