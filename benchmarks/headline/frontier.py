@@ -2,13 +2,15 @@
 
 A side has a point a budget: seconds, and the mean quality of its seeds. Between points
 quality is linear in the logarithm of the time, and it never falls: what a shorter run
-reached is reached. Beyond the last point it goes on as it rose from the first to the
-last; before the first likewise.
+reached is reached. Beyond the last point, and before the first, it goes on as it rose
+from the first to the last, but for no more than a factor of `BEYOND`: who needs longer
+is taken to need that much.
 """
 
 import numpy as np
 
-RESAMPLES = 2000
+BEYOND = 2.0
+RESAMPLES = 1000
 
 
 def seconds_to(quality, seconds, qualities):
@@ -23,19 +25,18 @@ def seconds_to(quality, seconds, qualities):
     Returns
     -------
     float
-        Infinite if the frontier does not rise and ends below `quality`.
     """
     order = np.argsort(seconds)
     logs = np.log(np.asarray(seconds)[order])
     best = np.maximum.accumulate(np.asarray(qualities)[order])
     slope = (best[-1] - best[0]) / (logs[-1] - logs[0])
+    most = np.log(BEYOND)
     if quality > best[-1]:
-        if slope <= 0:
-            return float("inf")
-        return float(np.exp(logs[-1] + (quality - best[-1]) / slope))
+        wanted = (quality - best[-1]) / slope if slope > 0 else most
+        return float(np.exp(logs[-1] + min(wanted, most)))
     if quality <= best[0]:
-        back = (best[0] - quality) / slope if slope > 0 else 0.0
-        return float(np.exp(logs[0] - back))
+        spared = (best[0] - quality) / slope if slope > 0 else 0.0
+        return float(np.exp(logs[0] - min(spared, most)))
     k = int(np.searchsorted(best, quality))  # best[k - 1] < quality <= best[k]
     share = (quality - best[k - 1]) / (best[k] - best[k - 1])
     return float(np.exp(logs[k - 1] + share * (logs[k] - logs[k - 1])))

@@ -5,10 +5,10 @@ from statistics import stdev
 import numpy as np
 
 from benchmarks.headline.frontier import geometric_mean, interval, speed_ups
+from benchmarks.headline.sides import SEQUENTIAL
 
 BASELINES = ("sync", "hogwild")
 CLOCKS = ("wall", "modelled")
-REFERENCE = "sgd"  # sequential: what quality is to be
 
 
 def frontier_of(side, clock):
@@ -39,7 +39,7 @@ def show_task(name, sides):
             continue
         print(f"times sooner at the quality of {baseline}, by its budgets")
         for label, side in sides.items():
-            if label != baseline:
+            if label not in (baseline, SEQUENTIAL):
                 cells = "   ".join(
                     f"{clock} "
                     + " ".join(f"{u:5.2f}x" for u in _ups(sides[baseline], side, clock))
@@ -66,7 +66,7 @@ def summary(found, rng):
     dict
     """
     figures = {}
-    names = list(next(iter(found.values())))
+    names = [n for n in next(iter(found.values())) if n != SEQUENTIAL]
     for baseline in (b for b in BASELINES if b in names):
         for name in (n for n in names if n != baseline):
             for clock in CLOCKS:
@@ -86,13 +86,11 @@ def summary(found, rng):
                     "by task": by_task,
                 }
     for task, sides in found.items():
-        if REFERENCE in sides:
-            last = sides[REFERENCE]["quality"][-1]
-            figures[f"quality less {REFERENCE}'s, {task}"] = {
-                name: float(np.mean(side["quality"][-1]) - np.mean(last))
-                for name, side in sides.items()
-                if name != REFERENCE
-            } | {"spread": stdev(last) if len(last) > 1 else 0.0}
+        last = sides[SEQUENTIAL]["quality"][-1]
+        figures[f"quality less {SEQUENTIAL}'s, {task}"] = {
+            name: float(np.mean(sides[name]["quality"][-1]) - np.mean(last))
+            for name in names
+        } | {"spread": stdev(last) if len(last) > 1 else 0.0}
     return figures
 
 

@@ -27,18 +27,24 @@ import numpy as np
 from benchmarks import record
 from benchmarks.headline import report
 from benchmarks.headline.journal import Journal
-from benchmarks.headline.sides import DEFAULT_SIDES, MOMENTUM, SIDES, WORKERS, fit
+from benchmarks.headline.sides import (
+    DEFAULT_SIDES,
+    MOMENTUM,
+    SEQUENTIAL,
+    SIDES,
+    WORKERS,
+    fit,
+)
 from benchmarks.headline.tasks import TASKS
 from benchmarks.headline.tuning import alone, tuned, value_of_time
 
-SEEDS = 5
 REFERENCE = "hogwild"  # whose budgets say what time is worth
 REFERENCE_BATCH = 64
 
 
 def main():
     options = _options()
-    names = options.sides.split(",")
+    names = [n for n in options.sides.split(",") if n != SEQUENTIAL]
     tasks = [t for t in TASKS if options.tasks in t.name]
     journal = Journal(Path(options.journal) / "headline.jsonl")
     found = {}
@@ -50,7 +56,7 @@ def main():
     settings = {
         "workers": WORKERS,
         "momentum": MOMENTUM,
-        "seeds": options.seeds,
+        "seeds": {t.name: _seeds(t, options) for t in tasks},
         "quick": options.quick,
         "budgets": {t.name: _budgets(t, options) for t in tasks},
         "methods": {name: str(SIDES[name].method) for name in names},
@@ -69,11 +75,14 @@ def measure(journal, task, names, options):
     def worth(epoch_seconds, quality):
         return quality - slope * np.log2(epoch_seconds)
 
-    chosen = {name: tuned(journal, task, name, batches, worth) for name in names}
-    runs = {name: [[] for _ in budgets] for name in names}
-    for seed in range(options.seeds):
-        for k, epochs in enumerate(budgets):
-            for name in names:
+    every = [*names, SEQUENTIAL]
+    chosen = {name: tuned(journal, task, name, batches, worth) for name in every}
+    of_side = dict.fromkeys(names, budgets) | {SEQUENTIAL: budgets[-1:]}
+    runs = {name: [[] for _ in of_side[name]] for name in every}
+    for seed in range(_seeds(task, options)):
+        for epochs in budgets:
+            for name in (n for n in every if epochs in of_side[n]):
+                k = of_side[name].index(epochs)
                 key = ("run", task.name, name, *chosen[name], epochs, seed)
                 runs[name][k].append(
                     journal.get(
@@ -84,8 +93,8 @@ def measure(journal, task, names, options):
                     )
                 )
     return {
-        name: _side(journal, task, name, chosen[name], budgets, runs[name])
-        for name in names
+        name: _side(journal, task, name, chosen[name], of_side[name], runs[name])
+        for name in every
     }
 
 
@@ -117,6 +126,10 @@ def _side(journal, task, name, chosen, budgets, runs):
     }
 
 
+def _seeds(task, options):
+    return max(2, 2 * task.seeds // 5) if options.quick else task.seeds
+
+
 def _budgets(task, options):
     return task.budgets[:2] if options.quick else task.budgets
 
@@ -126,7 +139,6 @@ def _options():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer budgets and seeds")
-    parser.add_argument("--seeds", type=int, help=f"default {SEEDS}, or 2 with --quick")
     parser.add_argument("--tasks", default="", help="only those whose name has this")
     parser.add_argument(
         "--sides",
@@ -141,7 +153,6 @@ def _options():
     for name in options.sides.split(","):
         if name not in SIDES:
             parser.error(f"--sides: {name!r} is none of {', '.join(SIDES)}")
-    options.seeds = options.seeds or (2 if options.quick else SEEDS)
     return options
 
 

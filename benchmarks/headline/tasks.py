@@ -22,7 +22,6 @@ from hogblock import MLPClassifier, MLPRegressor, NetworkClassifier
 from hogblock.models import lenet5, small_convnet
 
 DATA_SEED = 0
-TABLE_RATES = (0.03, 0.06, 0.12)
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class Task:
     rates : tuple of float
         Initial learning rates at a minibatch of 64, to be scaled by the root of its
         size.
+    seeds, tuning_seeds : int
+        Runs of a point, and of a candidate of the tuning: more where data are few.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Task:
     budgets: tuple[int, ...]
     batches: tuple[int, ...] = (32, 64, 128, 256)
     rates: tuple[float, ...] = (0.01, 0.02, 0.04)
+    seeds: int = 5
+    tuning_seeds: int = 1
 
     def data(self):
         """Training rows, test rows, training targets, test targets; loaded once."""
@@ -77,7 +80,7 @@ def _split(x, y, test):
 
 def digits():
     """1,797 handwritten digits of 8 x 8 pixels."""
-    return _split(*load_digits(return_X_y=True), 600)
+    return _split(*load_digits(return_X_y=True), 797)
 
 
 def clusters():
@@ -104,7 +107,10 @@ def friedman():
 
 
 TASKS = (
-    Task("MLP 784-256-128-10", fashion, partial(MLPClassifier, (256, 128)), (3, 6, 10)),
+    Task(
+        "MLP 784-256-128-10", fashion, partial(MLPClassifier, (256, 128)), (3, 6, 10),
+        tuning_seeds=2,
+    ),
     Task(
         "conv16-32", partial(fashion, True), partial(NetworkClassifier, small_convnet),
         (2, 4, 8), (32, 64, 128),
@@ -113,12 +119,20 @@ TASKS = (
         "LeNet-5", partial(fashion, True), partial(NetworkClassifier, lenet5),
         (2, 4, 8), (32, 64, 128),
     ),
-    Task("digits", digits, partial(MLPClassifier, (100,)), (10, 20, 40),
-        rates=TABLE_RATES),
-    Task("clusters, 100,000", clusters, partial(MLPClassifier, (128, 64)), (3, 6, 12),
-        rates=TABLE_RATES),
-    Task("shells, 20,000", shells, partial(MLPClassifier, (128, 64)), (6, 12, 24),
-        rates=TABLE_RATES),
-    Task("regression, 40,000", friedman, partial(MLPRegressor, (128, 64)), (3, 6, 12),
-        rates=TABLE_RATES),
+    Task(
+        "digits", digits, partial(MLPClassifier, (100,)), (2, 4, 8),
+        rates=(0.05, 0.1, 0.2), seeds=25, tuning_seeds=10,
+    ),
+    Task(
+        "clusters, 100,000", clusters, partial(MLPClassifier, (128, 64)), (3, 6, 12),
+        rates=(0.05, 0.1, 0.2), seeds=10, tuning_seeds=3,
+    ),
+    Task(
+        "shells, 20,000", shells, partial(MLPClassifier, (128, 64)), (2, 4, 8),
+        rates=(0.05, 0.1, 0.2), seeds=10, tuning_seeds=3,
+    ),
+    Task(
+        "regression, 40,000", friedman, partial(MLPRegressor, (128, 64)), (2, 4, 8),
+        rates=(0.03, 0.06, 0.12), seeds=10, tuning_seeds=3,
+    ),
 )  # fmt: skip

@@ -16,6 +16,10 @@ from hogblock.kernels.cpu.random import hash_bits
 THINNING_KEY = np.uint32(0x5BD1E995)
 """Draws by a worker's key and minibatch; not those of its turns."""
 
+WORTH = np.float32(2 / 3)
+"""Of a minibatch: where more than that would be left, all go on, because the draws' noise
+costs more than the rest of the backward pass saves."""
+
 ZERO = np.float32(0)
 ONE = np.float32(1)
 
@@ -45,7 +49,8 @@ def thin(dy, row, rows, thinning, uniform, norms, kept):
     Returns
     -------
     int
-        How many are chosen: all if a norm is not finite or all are zero.
+        How many are chosen: all if a norm is not finite, if all are zero, or if that
+        is not `WORTH` it.
     """
     total = ZERO
     for i in range(rows):
@@ -56,7 +61,11 @@ def thin(dy, row, rows, thinning, uniform, norms, kept):
         norms[i] = np.sqrt(squares)
         total += norms[i]
     least = thinning * total / np.float32(rows)
-    if not (least > ZERO and least < np.float32(np.inf)):
+    expected = ZERO
+    for i in range(rows):
+        expected += min(ONE, norms[i] / least)
+    bounded = least > ZERO and least < np.float32(np.inf)
+    if not (bounded and expected <= WORTH * np.float32(rows)):
         for i in range(rows):
             kept[i] = i
         return rows

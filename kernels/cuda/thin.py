@@ -64,6 +64,12 @@ def _factor_of(work, norms, rows, sample, thinning, uniform):
     least = float32(float32(thinning * total) / float32(rows))
     if not (least > float32(0) and least < INFINITE):  # a NaN too
         return one
+    expected = float32(0)
+    for i in range(rows):
+        ratio = float32(work[norms + i] / least)
+        expected = float32(expected + (ratio if ratio < one else one))
+    if not expected <= float32(float32(how.WORTH) * float32(rows)):
+        return one
     owed, drawn = uniform, False
     for i in range(sample + 1):
         norm, drawn = work[norms + i], False

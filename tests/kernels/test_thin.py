@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from hogblock.kernels.cpu.thin import keep_rows, thin, uniform_of
+from hogblock.kernels.cpu.thin import WORTH, keep_rows, thin, uniform_of
 from support.aligned import Aligned
 from support.naive_thinning import row_norms, thinned_rows
 
@@ -103,6 +103,10 @@ def test_as_many_are_drawn_as_probabilities_add_up_to(gradient, thinning, unifor
     assume(norms.any())
     _, kept, _ = run(gradient, thinning, uniform)
     expected = np.minimum(norms / (thinning * norms.mean()), 1).sum()
+    assume(abs(expected / len(gradient) - WORTH) > 1e-3)
+    if expected > WORTH * len(gradient):
+        assert len(kept) == len(gradient)
+        return
     assert abs(len(kept) - expected) < 1 + 1e-3 or len(kept) == 1
 
 
@@ -134,7 +138,10 @@ def test_no_thinning_keeps_all(gradient, uniform):
 def test_next_to_no_thinning_keeps_all_that_is_not_zero(gradient, uniform):
     assume(gradient.any())
     dy, kept, _ = run(gradient, 1e-30, uniform)
-    assert kept.tolist() == np.flatnonzero(gradient.any(axis=1)).tolist()
+    left = np.flatnonzero(gradient.any(axis=1))
+    if len(left) > WORTH * len(gradient):
+        left = np.arange(len(gradient))
+    assert kept.tolist() == left.tolist()
     np.testing.assert_array_equal(dy, gradient)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hogblock.kernels.cpu.thin import uniform_of
+from hogblock.kernels.cpu.thin import WORTH, uniform_of
 from support import naive
 
 
@@ -17,6 +17,9 @@ def thinned_rows(norms, thinning, uniform):
     if not (np.isfinite(least) and least > 0):
         return np.ones(len(norms)), 1.0
     probability = np.minimum(norms / least, 1)
+    by_share = abs(probability.mean() / float(WORTH) - 1)
+    if probability.mean() > WORTH:
+        return np.ones(len(norms)), by_share
     ends = uniform + np.cumsum(np.where(norms < least, probability, 0))
     starts = np.concatenate([[uniform], ends[:-1]])
     drawn = (norms >= least) | (np.floor(ends) > np.floor(starts))
@@ -24,7 +27,7 @@ def thinned_rows(norms, thinning, uniform):
     some = norms > 0
     by_size = np.abs(norms[some] / least - 1).min()
     by_place = np.abs(ends[norms < least] - np.round(ends[norms < least]))
-    return factors, min(by_size, by_place.min(initial=1.0))
+    return factors, min(by_share, by_size, by_place.min(initial=1.0))
 
 
 def thinned_buffer(network):
