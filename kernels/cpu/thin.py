@@ -16,7 +16,7 @@ from hogblock.kernels.cpu.random import hash_bits
 THINNING_KEY = np.uint32(0x5BD1E995)
 """Draws by a worker's key and minibatch; not those of its turns."""
 
-WORTH = np.float32(2 / 3)
+WORTH = np.float32(0.6)
 """Of a minibatch: where more than that would be left, all go on, because the draws' noise
 costs more than the rest of the backward pass saves."""
 
