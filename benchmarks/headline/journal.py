@@ -18,9 +18,12 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._found = {}
         if self._path.exists():
-            for line in self._path.read_text().splitlines():
+            whole, _, cut_off = self._path.read_text().rpartition("\n")
+            for line in whole.splitlines():
                 key, value = json.loads(line)
                 self._found[tuple(key)] = value
+            if cut_off:
+                self._path.write_text(whole + "\n")
 
     def get(self, key, measure):
         """The result of `key`, which ``measure()`` finds if there is none yet.

@@ -6,7 +6,7 @@
 Sides are tuned first (minibatch and learning rate, each for itself), then trained in
 turns: seed by seed, budget by budget, side by side. Time is counted in two ways.
 
-- *wall*: training seconds, median over the seeds.
+- *wall*: training seconds, by the median of what an epoch took in all runs of the side.
 - *modelled*: what an epoch's steps take one worker that has the machine for itself,
   divided among the workers; for a synchronous side plus the waits at its barriers, for
   which the smallest difference to the wall is taken that any of its runs had. A noisy
@@ -69,11 +69,11 @@ def main():
 def measure(journal, task, names, options):
     """Train all sides on a task; returns what was found by side."""
     budgets = _budgets(task, options)
-    batches = task.batches[1:3] if options.quick else task.batches
+    batches = task.batches[1:] if options.quick else task.batches
     slope = value_of_time(journal, task, REFERENCE, REFERENCE_BATCH)
 
-    def worth(epoch_seconds, quality):
-        return quality - slope * np.log2(epoch_seconds)
+    def worth(seconds, quality):
+        return quality - slope * np.log2(seconds)
 
     every = [*names, SEQUENTIAL]
     chosen = {name: tuned(journal, task, name, batches, worth) for name in every}
@@ -101,21 +101,21 @@ def measure(journal, task, names, options):
 def _side(journal, task, name, chosen, budgets, runs):
     """Times and qualities of a side by budget."""
     batch, rate = chosen
-    wall = [median(r["seconds"] for r in each) for each in runs]
-    epoch = alone(journal, task, name, batch)
+    epoch_s = [
+        r["seconds"] / epochs
+        for each, epochs in zip(runs, budgets, strict=True)
+        for r in each
+    ]
+    epoch = alone(journal, task, name, batch, rate)
     waits = 0.0
     if SIDES[name].method.together:
-        over = (
-            r["seconds"] / epochs - epoch
-            for each, epochs in zip(runs, budgets, strict=True)
-            for r in each
-        )
-        waits = max(0.0, min(over))
+        waits = max(0.0, min(epoch_s) - epoch)
     return {
         "batch": batch,
         "rate": rate,
         "budgets": list(budgets),
-        "wall_s": wall,
+        "wall_s": [epochs * median(epoch_s) for epochs in budgets],
+        "wall_epoch_s": record.spread(epoch_s),
         "modelled_s": [epochs * (epoch + waits) for epochs in budgets],
         "waits": waits / (epoch + waits),
         "quality": [[r["quality"] for r in each] for each in runs],

@@ -37,7 +37,7 @@ DEFAULT_SIDES = ("sync", "hogwild", "passm+", "passm+ suffix", "thinned")
 SEQUENTIAL = "sgd"  # whose quality at the longest budget is to be reached
 
 
-def fit(task, side, batch, rate, epochs, seed, workers=None):
+def fit(task, side, batch, rate, epochs, seed, workers=None, device="cpu"):
     """Fit a side's model.
 
     Parameters
@@ -49,6 +49,7 @@ def fit(task, side, batch, rate, epochs, seed, workers=None):
     epochs, seed : int
     workers : int, default=None
         Instead of the side's.
+    device : str, default="cpu"
 
     Returns
     -------
@@ -61,6 +62,7 @@ def fit(task, side, batch, rate, epochs, seed, workers=None):
     model = task.estimator(
         method=side.method,
         n_jobs=workers or side.workers,
+        device=device,
         batch_size=batch,
         learning_rate="cosine",
         learning_rate_init=rate * (batch / 64) ** 0.5,

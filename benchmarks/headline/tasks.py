@@ -38,7 +38,7 @@ class Task:
     budgets : tuple of int
         Epochs.
     batches : tuple of int
-        Minibatch sizes to choose from; a quick run takes two of them.
+        Minibatch sizes to choose from; a quick run takes the larger two.
     rates : tuple of float
         Initial learning rates at a minibatch of 64, to be scaled by the root of its
         size.
@@ -50,7 +50,7 @@ class Task:
     load: Callable
     estimator: Callable
     budgets: tuple[int, ...]
-    batches: tuple[int, ...] = (32, 64, 128, 256)
+    batches: tuple[int, ...] = (32, 64, 128)
     rates: tuple[float, ...] = (0.01, 0.02, 0.04)
     seeds: int = 5
     tuning_seeds: int = 1
@@ -109,19 +109,19 @@ def friedman():
 TASKS = (
     Task(
         "MLP 784-256-128-10", fashion, partial(MLPClassifier, (256, 128)), (3, 6, 10),
-        tuning_seeds=2,
+        (64, 128, 256), tuning_seeds=2,
     ),
     Task(
         "conv16-32", partial(fashion, True), partial(NetworkClassifier, small_convnet),
-        (2, 4, 8), (32, 64, 128),
+        (1, 2, 4),
     ),
     Task(
         "LeNet-5", partial(fashion, True), partial(NetworkClassifier, lenet5),
-        (2, 4, 8), (32, 64, 128),
+        (2, 4, 8),
     ),
     Task(
-        "digits", digits, partial(MLPClassifier, (100,)), (2, 4, 8),
-        rates=(0.05, 0.1, 0.2), seeds=25, tuning_seeds=10,
+        "digits", digits, partial(MLPClassifier, (100,)), (4, 8, 16),
+        rates=(0.025, 0.05, 0.1), seeds=25, tuning_seeds=10,
     ),
     Task(
         "clusters, 100,000", clusters, partial(MLPClassifier, (128, 64)), (3, 6, 12),

@@ -3,35 +3,44 @@
 from math import log2
 from statistics import mean
 
+from benchmarks.headline import alone as engine
 from benchmarks.headline.sides import SIDES, fit
 
 TUNING_SEED = 1000  # none of those that count
 ALONE_SECONDS = 0.4  # of a measurement, at least
-ALONE_EPOCHS = 1
-ALONE_REPEATS = 2
+ALONE_REPEATS = 3
 
 
-def alone(journal, task, name, batch):
-    """Seconds that an epoch of a side takes beside nobody, for one worker's share.
+def alone(journal, task, name, batch, rate):
+    """Seconds an epoch if every worker's steps cost what they cost beside nobody.
 
-    Asynchronous workers share an epoch's steps; a synchronous one takes its share of
-    every minibatch.
+    Asynchronous workers share an epoch's steps, the faster ones doing more; a
+    synchronous one takes its share of every minibatch. The epoch is one in the middle
+    of the shortest budget, but at least two.
     """
     side = SIDES[name]
-    together = side.method.together
+    owners = range(side.workers if side.method.owns_blocks else 1)
+
+    def once(rank, epochs):
+        if side.workers == 1:
+            how = {}
+        elif side.method.together:
+            how = {"workers": 1}
+        else:
+            how = {"device": f"{engine.PREFIX}:{rank}"}
+        mine = max(1, batch // side.workers) if side.method.together else batch
+        run = fit(task, side, mine, rate, epochs, TUNING_SEED, **how)
+        return run["seconds"] / epochs
 
     def measure():
-        mine = max(1, batch // side.workers) if together else batch
-        first = fit(task, side, mine, task.rates[1], ALONE_EPOCHS, TUNING_SEED, 1)
-        more = max(1, round(ALONE_SECONDS / first["seconds"]))
-        epochs = ALONE_EPOCHS * more
-        each = [
-            fit(task, side, mine, task.rates[1], epochs, TUNING_SEED, 1)["seconds"]
-            for _ in range(ALONE_REPEATS)
-        ]
-        return {"epoch_s": min(each) / epochs / side.workers}
+        epochs = max(2, task.budgets[0])
+        epochs *= max(1, round(ALONE_SECONDS / (epochs * once(0, epochs))))
+        each = [min(once(r, epochs) for _ in range(ALONE_REPEATS)) for r in owners]
+        if len(each) < side.workers:  # all are alike
+            each *= side.workers
+        return {"epoch_s": 1 / sum(1 / seconds for seconds in each)}
 
-    return journal.get(("alone", task.name, name, batch), measure)["epoch_s"]
+    return journal.get(("alone", task.name, name, batch, rate), measure)["epoch_s"]
 
 
 def tuned(journal, task, name, batches, worth):
@@ -48,7 +57,7 @@ def tuned(journal, task, name, batches, worth):
         Of the side.
     batches : sequence of int
     worth : callable
-        Of seconds an epoch and quality; the larger the better.
+        Of training seconds and quality; the larger the better.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def tuned(journal, task, name, batches, worth):
     """
     epochs = task.budgets[len(task.budgets) // 2]
 
-    def score(batch, rate):
+    def tried(batch, rate):
         found = [
             journal.get(
                 ("tuning", task.name, name, batch, rate, seed),
@@ -65,12 +74,12 @@ def tuned(journal, task, name, batches, worth):
             for seed in range(TUNING_SEED, TUNING_SEED + task.tuning_seeds)
         ]
         quality = mean(run["quality"] for run in found)
-        return worth(alone(journal, task, name, batch), quality)
+        return min(run["seconds"] for run in found), quality
 
     middle = task.rates[1]
-    batch = max(batches, key=lambda b: score(b, middle))
-    rate = max(task.rates, key=lambda r: score(batch, r))
-    return batch, rate
+    batch = max(batches, key=lambda b: worth(*tried(b, middle)))
+    # Of one minibatch all rates take the same time.
+    return batch, max(task.rates, key=lambda r: tried(batch, r)[1])
 
 
 def value_of_time(journal, task, name, batch):

@@ -58,12 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+METHODS = "auto, sgd, sync, hogwild, assm, passm, passm+, mixed, thinned"
+
+
 def _model_options() -> tuple[tuple[str, str, Callable[[str], Any], str], ...]:
     """Options that are an estimator's parameters: flag, parameter, type, help."""
     return (
         ("--hidden", "hidden_layer_sizes", _sizes, "units, such as 256,128 (mlp, cnn)"),
         ("--activation", "activation", str, "relu, tanh, logistic, ... (mlp, cnn)"),
-        ("--method", "method", str, "sgd, sync, hogwild, assm, passm, passm+"),
+        ("--method", "method", str, METHODS),
         ("--jobs", "n_jobs", int, "worker processes, or teams of a GPU; -1: all"),
         ("--device", "device", _device, "cpu, auto, cuda, cuda:1, or cuda:0,cuda:1"),
         ("--epochs", "max_iter", int, "at most"),

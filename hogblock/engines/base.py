@@ -6,6 +6,7 @@ it by the prefix of their ``device``.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,15 @@ from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
 
 
 class Engine(ABC):
-    """Trains on the devices that it was made for; making one starts nothing."""
+    """Trains on the devices that it was made for; making one starts nothing.
+
+    Attributes
+    ----------
+    default_method : str
+        What ``method="auto"`` is.
+    """
+
+    default_method: ClassVar[str] = "hogwild"
 
     @classmethod
     @abstractmethod

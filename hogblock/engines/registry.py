@@ -20,7 +20,7 @@ ENGINES: dict[str, str] = {
 ALLOWED = "'cpu', 'auto', 'cuda', 'cuda:N', hogblock.Cuda(...), or a list of the last 3"
 
 
-def engine_for(device, method: Method, X) -> Engine:
+def engine_for(device, method: Method | None, X) -> Engine:
     """The engine that `device` asks for; nothing is started.
 
     Parameters
@@ -29,7 +29,8 @@ def engine_for(device, method: Method, X) -> Engine:
         A name or an object of options whose engine is in `ENGINES`, or "auto": the
         device of X if that is a device array, else the first CUDA device if it can be
         used, is not simulated, and the method runs there, else the host.
-    method : Method
+    method : Method or None
+        None takes the engine's own.
     X : array-like
 
     Raises
@@ -40,7 +41,7 @@ def engine_for(device, method: Method, X) -> Engine:
         If it cannot be used.
     """
     engine = _automatic(method, X) if device == "auto" else _named(device, X)
-    reason = engine.supports(method)
+    reason = method and engine.supports(method)
     if reason:
         raise ValueError(reason)
     return engine
@@ -91,12 +92,12 @@ def _prefix(device) -> str | None:
     return getattr(device, "prefix", None)
 
 
-def _automatic(method: Method, X) -> Engine:
+def _automatic(method: Method | None, X) -> Engine:
     """The engine of ``device="auto"``."""
     if is_device_array(X):
         return _engine("cuda").holding(X)
     if has_card():
         engine = _engine("cuda").named("cuda")
-        if engine.runs(method):
+        if method is None or engine.runs(method):
             return engine
     return _engine("cpu")()

@@ -88,7 +88,8 @@ class NetworkEstimator(BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         X, validation = given.X, given.validation
-        engine = engine_for(self.device, methods.resolve(self.method), X)
+        chosen = None if self.method == "auto" else methods.resolve(self.method)
+        engine = engine_for(self.device, chosen, X)
         check_locations(
             X,
             engine.location,

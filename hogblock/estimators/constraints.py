@@ -9,7 +9,7 @@ from hogblock import methods, schedules
 from hogblock.engines.devices import Cuda
 
 CONSTRAINTS: dict = {
-    "method": [StrOptions(set(methods.METHODS)), methods.Method],
+    "method": [StrOptions({"auto", *methods.METHODS}), methods.Method],
     "n_jobs": [None, Integral],
     "device": [str, Cuda, list, tuple],
     "alpha": [Interval(Real, 0, None, closed="left")],

@@ -2,10 +2,13 @@
 
 from hogblock.models.losses import REGRESSION_LOSSES
 
-PARAMETERS = """method : str or Method, default="passm+"
-        How several workers share the model: "sgd", "sync", "hogwild", "assm", "passm",
-        "passm+", or an instance from ``hogblock.methods`` for its options. With one
-        worker all are sequential SGD.
+PARAMETERS = """method : str or Method, default="auto"
+        How workers share the model, and what of it a step updates: "sgd", "sync",
+        "hogwild", "assm", "passm", "passm+", "mixed", "thinned", or an instance from
+        ``hogblock.methods`` for its options. "auto" is "thinned" on the host, the
+        soonest at the same quality where it was measured, also with one worker; on CUDA
+        devices it is "passm+". With one worker, all but "thinned" are sequential SGD
+        unless their options say otherwise; "sgd" always is.
     n_jobs : int, default=None
         Worker processes; None is 1 unless in a ``joblib.parallel_config``, -1 all
         cores. Small data use fewer (see ``n_workers_``). With 1 no process is started
@@ -132,8 +135,9 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         way.
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
-    n_workers_, device_ : int, str or list of str
-        What the fit used; "cpu", "cuda:0", or a name for each device.
+    n_workers_, method_, device_ : int, str, str or list of str
+        What the fit used: the method's name; "cpu", "cuda:0", or a name for each
+        device.
     staleness_ : ndarray of shape (n_blocks, 64)
         Steps by the age of each block that they read, which is every block: the writes
         by other workers between the start of a step and its end (the paper's delay;

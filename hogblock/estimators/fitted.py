@@ -29,6 +29,7 @@ def fitted_attributes(
         "n_outputs_": targets.n_outputs,
         "out_activation_": estimator._loss_of(targets).link,
         "n_workers_": outcome.result.workers,
+        "method_": outcome.settings.method.name,
         "device_": engine.name,
         **_losses(estimator, start.standing, outcome),
         **_scores(estimator, start.standing, outcome),

@@ -64,7 +64,8 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
 def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Settings:
     """How the engine has to train."""
     standing = start.standing
-    method = methods.resolve(estimator.method)
+    named = estimator.method
+    method = methods.resolve(engine.default_method if named == "auto" else named)
     schedule = schedules.resolve(estimator.learning_rate)
     epochs = 1 if standing.incremental else estimator.max_iter
     batch = estimator._batch_size(len(problem.X))

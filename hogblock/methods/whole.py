@@ -83,7 +83,6 @@ class Thinned(Hogwild):
     horizon: str = "shared"
 
     name: ClassVar[str] = "thinned"
-    owns_blocks: ClassVar[bool] = True  # that several cards serve
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from hogblock.methods import resolve
 from hogblock.report.figure import new_figure
 
 WIDTH = 56
@@ -74,7 +73,7 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
     updates = np.asarray(estimator.updates_per_block_).tolist()
     return {
         "estimator": type(estimator).__name__,
-        "method": resolve(estimator.method).name,
+        "method": estimator.method_,
         "workers": int(estimator.n_workers_),
         "epochs": int(estimator.n_iter_),
         "samples": int(estimator.t_),
@@ -219,7 +218,7 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     _draw_staleness(histogram, estimator.staleness_)
     workers = estimator.n_workers_
     figure.suptitle(
-        f"{type(estimator).__name__}, method {resolve(estimator.method).name}, "
+        f"{type(estimator).__name__}, method {estimator.method_}, "
         f"{workers} worker{'s' if workers > 1 else ''}, "
         f"{estimator.training_seconds_:,.3f} s",
         fontweight="bold",

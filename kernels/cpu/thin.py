@@ -17,8 +17,8 @@ THINNING_KEY = np.uint32(0x5BD1E995)
 """Draws by a worker's key and minibatch; not those of its turns."""
 
 WORTH = np.float32(0.6)
-"""Of a minibatch: where more than that would be left, all go on, because the draws' noise
-costs more than the rest of the backward pass saves."""
+"""Of a minibatch: where more than that would be left, all go on, because the draws'
+noise costs more than the rest of the backward pass saves."""
 
 ZERO = np.float32(0)
 ONE = np.float32(1)

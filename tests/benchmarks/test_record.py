@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = (
     "gpu.beside_pytorch",
+    "headline.crowd",
+    "headline.run",
     "kernels.convolutions",
     "kernels.recording",
     "peers.cnn_fashion_mnist",

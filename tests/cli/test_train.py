@@ -276,7 +276,7 @@ def test_bench(here, capsys):
     assert lines[0].startswith("600 samples of random pixels")
     methods = [line.split()[0] for line in lines if line.endswith("x")]
     assert methods == [
-        *("sgd", "sync", "hogwild", "assm", "passm", "passm+"),
+        *("sgd", "sync", "hogwild", "assm", "passm", "passm+", "mixed", "thinned"),
         "scikit-learn",
     ]
     assert next(line for line in lines if line.startswith("sgd")).endswith(" 1.00x")

@@ -259,4 +259,4 @@ def test_the_default_method_trains_by_names():
     model = MLPRegressor((4,), max_iter=1, batch_size=8, random_state=0, n_jobs=2)
     model.set_params(device=["cuda:0", "cuda:1"], learning_rate="cosine")
     model.fit(runs.X, runs.X[:, :2])
-    assert (model.n_workers_, model.method) == (4, "passm+")
+    assert (model.n_workers_, model.method_) == (4, "passm+")

@@ -101,7 +101,7 @@ def test_samples_are_those_of_a_cpu(random, shape, thinning):
     before, found, wanted = thin_rows(random, shape, thinning, spread(random))
     assert_same(found, wanted)
     kept = found.any(axis=1)
-    assert kept.any() and not kept.all()
+    assert kept.any() and kept.all() == (thinning < 1)  # small ones are not worth it
     if thinning > 1:  # some are drawn, and stand for others
         assert (np.abs(found[kept]) > np.abs(before[kept])).any()
 
@@ -188,7 +188,7 @@ def test_one_worker_takes_the_steps_of_a_cpu(random, name):
     as without them."""
     network = NETWORKS[name]
     given = {"network": network, "data": data_of(network, random)}
-    chosen = runs.settings(SGD(thinning=1.3), epochs=2)
+    chosen = runs.settings(SGD(thinning=1.9), epochs=2)
     found, wanted = runs.fit(chosen, **given), runs.on_host(chosen, **given)
     runs.assert_close(found.params, wanted.params)
     runs.assert_close(found.velocity, wanted.velocity)

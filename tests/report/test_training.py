@@ -34,7 +34,7 @@ def regressor():
 def test_report_of_a_classifier(classifier):
     model, X, y = classifier
     report = training_report(model, X, y)
-    assert report["estimator"] == "MLPClassifier" and report["method"] == "passm+"
+    assert report["estimator"] == "MLPClassifier" and report["method"] == "thinned"
     assert report["workers"] == 1 and report["epochs"] == 4
     assert report["samples"] == model.t_
     assert report["training_seconds"] == model.training_seconds_

@@ -19,6 +19,8 @@ MINIBATCHES_A_WORKER = 4
 class CpuEngine(Engine):
     """Trains and predicts on the host."""
 
+    default_method = "thinned"
+
     @classmethod
     def named(cls, device):
         return cls() if device == "cpu" else None

@@ -193,9 +193,9 @@ def train(
     warm_up(images=len(network.input_shape) == 3)
     if settings.workers == 1:
         run_plan = make_run_plan(network, data, settings)
-        own = private_arrays(shared_specification(run_plan)) | _samples_of(data)
-        alone = _prepare(run_plan, own, on_epoch, params, velocity)
-        return _train_here(alone, tasks_of(run_plan)[0], progress)
+        own = private_arrays(shared_specification(run_plan)) | samples_of(data)
+        alone = prepared(run_plan, own, on_epoch, params, velocity)
+        return train_here(alone, tasks_of(run_plan)[0], progress)
     run_plan = make_run_plan(network, data, settings, copied=True)
     specification = shared_specification(run_plan) | {
         "x": (data.x.shape, data.copy_type.str[1:]),
@@ -211,7 +211,7 @@ def train(
             for name in ("targets", "weights"):
                 arrays[name][...] = getattr(data, name)
             data.copied(arrays["x"])
-            run = _prepare(run_plan, arrays, on_epoch, params, velocity)
+            run = prepared(run_plan, arrays, on_epoch, params, velocity)
             return _train_in_processes(
                 run, tasks_of(run_plan), segment, workers, progress
             )
@@ -220,11 +220,13 @@ def train(
             segment.release()
 
 
-def _samples_of(data: TrainingData) -> dict[str, np.ndarray]:
+def samples_of(data: TrainingData) -> dict[str, np.ndarray]:
+    """Arrays of the samples, as a worker takes them."""
     return {"x": data.x, "targets": data.targets, "weights": data.weights}
 
 
-def _prepare(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Training:
+def prepared(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Training:
+    """A run whose arrays hold what it starts from."""
     arrays["params"][:] = params
     arrays["rate_factor"][0] = 1
     if velocity is not None and velocity.shape == arrays["velocity"].shape:
@@ -232,7 +234,7 @@ def _prepare(run_plan: RunPlan, arrays, on_epoch, params, velocity) -> _Training
     return _Training(run_plan, arrays, on_epoch)
 
 
-def _train_here(run: _Training, task: Task, progress) -> Result:
+def train_here(run: _Training, task: Task, progress) -> Result:
     """One worker, in this process: epoch by epoch, bit-reproducible."""
     arguments = arguments_of(task, run.arrays)
     slices = Slices()

@@ -40,6 +40,8 @@ class CudaEngine(Engine):
 
     devices: tuple[Cuda, ...]
 
+    default_method = "passm+"  # thinning saves a card no time
+
     @classmethod
     def named(cls, device):
         found = cuda_devices(device)
