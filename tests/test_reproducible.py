@@ -73,7 +73,9 @@ def every_layer():
         Dense(10),
     ]
     network = Network(layers, (8, 8, 1))
-    model = NetworkClassifier(network, max_iter=2, tol=0, random_state=5, n_jobs=1)
+    model = NetworkClassifier(
+        network, method="sgd", max_iter=2, tol=0, random_state=5, n_jobs=1
+    )
     return model.fit(X[:500], y[:500])
 
 

@@ -109,7 +109,7 @@ def friedman():
 TASKS = (
     Task(
         "MLP 784-256-128-10", fashion, partial(MLPClassifier, (256, 128)), (3, 6, 10),
-        (64, 128, 256), tuning_seeds=2,
+        (64, 128, 256), tuning_seeds=4,
     ),
     Task(
         "conv16-32", partial(fashion, True), partial(NetworkClassifier, small_convnet),
@@ -117,7 +117,7 @@ TASKS = (
     ),
     Task(
         "LeNet-5", partial(fashion, True), partial(NetworkClassifier, lenet5),
-        (2, 4, 8),
+        (2, 4, 8), tuning_seeds=2,
     ),
     Task(
         "digits", digits, partial(MLPClassifier, (100,)), (4, 8, 16),
