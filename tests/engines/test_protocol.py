@@ -73,7 +73,7 @@ def test_names_that_the_engine_does_not_know(device):
 
 
 def test_methods_that_the_engine_does_not_run():
-    allowed = "'sgd', 'sync', 'hogwild', 'assm'$"
+    allowed = "'sgd', 'sync', 'hogwild', 'assm', 'thinned'$"
     with pytest.raises(
         ValueError, match=f"'passm' does not run on toy:1; allowed there are {allowed}"
     ):
@@ -112,7 +112,7 @@ def test_traits_say_what_a_method_needs():
         "one_worker": ["sgd"],
         "together": ["sync"],
         "locks": ["assm"],
-        "owns_blocks": ["passm", "passm+"],
+        "owns_blocks": ["passm", "passm+", "mixed"],
     }
 
 
