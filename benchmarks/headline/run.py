@@ -19,6 +19,7 @@ the frontiers as a picture.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -69,7 +70,9 @@ def main():
 def measure(journal, task, names, options):
     """Train all sides on a task; returns what was found by side."""
     budgets = _budgets(task, options)
-    batches = task.batches[1:] if options.quick else task.batches
+    batches = task.batches
+    if options.quick:
+        task, batches = replace(task, tuning_seeds=1), (REFERENCE_BATCH,)
     slope = value_of_time(journal, task, REFERENCE, REFERENCE_BATCH)
 
     def worth(seconds, quality):
@@ -138,7 +141,11 @@ def _options():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer budgets and seeds")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer budgets and seeds, minibatches of 64",
+    )
     parser.add_argument("--tasks", default="", help="only those whose name has this")
     parser.add_argument(
         "--sides",

@@ -38,7 +38,7 @@ class Task:
     budgets : tuple of int
         Epochs.
     batches : tuple of int
-        Minibatch sizes to choose from; a quick run takes the larger two.
+        Minibatch sizes to choose from.
     rates : tuple of float
         Initial learning rates at a minibatch of 64, to be scaled by the root of its
         size.

@@ -258,9 +258,9 @@ def _train_in_processes(run: _Training, tasks, segment, workers, progress) -> Re
     for worker in workers:
         worker.expect(deadline)
     segment.unlink()
+    run.start()  # workers that have both cores may be done before this goes on
     for worker in workers:
         worker.send("go")
-    run.start()
     seconds = None
     pending = list(workers)
     while pending:
