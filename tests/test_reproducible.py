@@ -102,6 +102,7 @@ STORED = {
         "cnn": "9d1e72105a07b162903e7a16163ae870",
         "every_layer": "d5785c85c992582a36295c734dea308e",
         "together": "368bb1c40d05cd76f62f2dca3503c801",
+        "thinned": "98e0e1d523de3a3354e14805cac5b097",
     },
 }
 """By architecture, float32 in a vector, and minor version of llvmlite."""

@@ -173,7 +173,7 @@ def _bags(stretches, local: list[Scope], each: int) -> list[Bag]:
     With several own blocks a turn draws one at random: each stands as often in the bag
     as the full plan.
     """
-    plans = {FULL: [0] * each}
+    plans: dict[Scope, list[int]] = {FULL: [0] * each}
     for k, scope in enumerate(local):
         plans[scope] = list(range(1 + k * each, 1 + (k + 1) * each))
     return [
