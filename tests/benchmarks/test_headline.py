@@ -25,7 +25,7 @@ SECONDS, RISING = [1.0, 2.0, 4.0], [0.7, 0.8, 0.9]
         (0.65, 0.5**0.5),  # as it rises in all, but no further than a factor of two
         (0.3, 0.5),
         (0.95, 4.0 * 2**0.5),
-        (0.999, 8.0),
+        (1.2, 8.0),
     ],
 )
 def test_seconds_to_a_quality(headline, quality, seconds):

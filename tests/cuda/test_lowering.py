@@ -35,7 +35,7 @@ def program(seed):
     return network, parts, blocks, batch, made
 
 
-@pytest.fixture(params=range(50))
+@pytest.fixture(params=range(36))
 def made(request):
     return program(request.param)
 
