@@ -35,7 +35,7 @@ def program(seed):
     return network, parts, blocks, batch, made
 
 
-@pytest.fixture(params=range(36))
+@pytest.fixture(params=range(24))
 def made(request):
     return program(request.param)
 
