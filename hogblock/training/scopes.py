@@ -83,10 +83,11 @@ def scopes_of(
     local = dict.fromkeys(used)  # each once, in their order
     spans = {whole(network): 0}
     numbers = [
-        [
+        [0]
+        + [
             spans.setdefault(span, len(spans))
-            for scope in (FULL, *local)
-            for span in _spans(network, scope, blocks)[: 1 if scope == FULL else None]
+            for scope in local
+            for span in _spans(network, scope, blocks)
         ]
         for blocks in own
     ]
