@@ -15,6 +15,7 @@ ALLOWED = {  # what else of hogblock a layer imports
     "models": {"hogblock.kernels", "hogblock.models"},
 }
 ROOMS = {  # of the tests, and what they test
+    "asynchrony": ("hogblock/asynchrony", "hogblock/scheduling", "kernels/events"),
     "benchmarks": ("benchmarks",),
     "cli": ("hogblock/cli",),
     "cuda": ("kernels/cuda", "hogblock/engines/cuda"),

@@ -47,7 +47,7 @@ def check_runnable() -> None:
         raise ImportError(OBSTACLE)
 
 
-def kernel(function, inline="never"):
+def kernel(function, inline="never", fastmath=FASTMATH):
     """Compile `function` without the GIL, at its first call, cached on disk.
 
     Where no directory is writable the kernel works uncached; ``NUMBA_CACHE_DIR``
@@ -55,7 +55,7 @@ def kernel(function, inline="never"):
     """
     if OBSTACLE:
         return functools.wraps(function)(lambda *_, **__: check_runnable())
-    options = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     dispatcher = njit(inline=inline, **options)(function)
     cache.attach(dispatcher, _KernelCache, function)
     return dispatcher
@@ -66,9 +66,14 @@ def part(function):
     return kernel(function, inline="always")
 
 
-def callback(function, signature):
+def exact(function):
+    """A kernel in plain IEEE arithmetic: NumPy's bits, operation by operation."""
+    return kernel(function, fastmath=False)
+
+
+def callback(function, signature, fastmath=FASTMATH):
     """`function` for calls by address, cached on disk; compiled by ``compile()``."""
-    options = {"error_model": "numpy", "fastmath": FASTMATH}
+    options = {"error_model": "numpy", "fastmath": fastmath}
     result = CFunc(function, (signature.args, signature.return_type), {}, options)
     cache.attach(result, _KernelCache, function)
     return result

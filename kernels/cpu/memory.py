@@ -48,6 +48,12 @@ def floats(address, count):
 
 
 @kernel
+def doubles(address, count):
+    """float64 array [count] over the words at `address`."""
+    return carray(f64_pointer(address), count)
+
+
+@kernel
 def words(address, count):
     """int64 array [count] over the words at `address`."""
     return carray(i64_pointer(address), count)

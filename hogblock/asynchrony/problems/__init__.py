@@ -1,0 +1,6 @@
+"""Problems with known subgradients."""
+
+from hogblock.asynchrony.problems.base import Problem
+from hogblock.asynchrony.problems.smooth import Quadratic
+
+__all__ = ["Problem", "Quadratic"]
