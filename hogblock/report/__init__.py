@@ -1,6 +1,8 @@
 """What a training run was like: as a dictionary, as text, and in pictures."""
 
+from hogblock.report.convergence import ConvergenceDisplay
 from hogblock.report.images import plot_confusion, plot_filters, plot_mistakes
+from hogblock.report.staleness import StalenessDisplay
 from hogblock.report.training import (
     WIDTH,
     format_report,
@@ -10,6 +12,8 @@ from hogblock.report.training import (
 
 __all__ = [
     "WIDTH",
+    "ConvergenceDisplay",
+    "StalenessDisplay",
     "format_report",
     "plot_confusion",
     "plot_filters",

@@ -10,15 +10,10 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.report.figure import new_figure
+from hogblock.report.staleness import StalenessDisplay
 
 WIDTH = 56
 LOSS_COLOR, SCORE_COLOR = "#1f5fa8", "#c2571a"
-LEAST_AGES = 5
-"""Ages that the histogram shows at least: a lone bar tells little."""
-AGES_A_TICK = 7
-BLOCKS_A_LEGEND_COLUMN = 6
-LEGEND_ROOM = 4
-"""Factor above the highest bar, so that the legend covers none."""
 
 
 def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
@@ -215,7 +210,7 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
     curve, histogram = figure.subplots(1, 2)
     _draw_curves(curve, estimator)
-    _draw_staleness(histogram, estimator.staleness_)
+    StalenessDisplay(estimator.staleness_, open_ended=True).plot(histogram)
     workers = estimator.n_workers_
     figure.suptitle(
         f"{type(estimator).__name__}, method {estimator.method_}, "
@@ -250,39 +245,3 @@ def _draw_curves(axes, estimator) -> None:
         right.spines["top"].set_visible(False)
     place = "center right" if scores else "upper right"  # between the curves, or above
     axes.legend(lines, labels, loc=place, frameon=False)
-
-
-def _draw_staleness(axes, staleness) -> None:
-    n_blocks, n_ages = staleness.shape
-    used = np.flatnonzero(staleness.any(axis=0))
-    last = max(LEAST_AGES - 1, used[-1] if used.size else 0)
-    ages = np.arange(last + 1)
-    width = 0.8 / n_blocks
-    colors = _colors(n_blocks)
-    for block, counts in enumerate(staleness):
-        axes.bar(
-            ages + (block - (n_blocks - 1) / 2) * width,
-            counts[: last + 1],
-            width,
-            label=f"block {block}",
-            color=colors[block],
-        )
-    axes.set_yscale("log")
-    axes.set_ylim(0.7, max(10, LEGEND_ROOM * staleness.max()))
-    ticks = ages[:: AGES_A_TICK if last >= 3 * AGES_A_TICK else 1]
-    axes.set_xticks(ticks, [f"{t}+" if t == n_ages - 1 else str(t) for t in ticks])
-    axes.set_xlim(-0.7, last + 0.7)
-    axes.set_title("Staleness of what steps read")
-    axes.set_xlabel("age of a block (writes by others during the step)")
-    axes.set_ylabel("steps (log scale)")
-    axes.grid(axis="y", alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    columns = math.ceil(n_blocks / BLOCKS_A_LEGEND_COLUMN)
-    axes.legend(loc="upper right", ncols=columns, framealpha=0.9)
-
-
-def _colors(count: int) -> np.ndarray:
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](np.linspace(0.15, 0.8, count))
