@@ -4,6 +4,11 @@ docs/method.md defines the model; docs/guarantees.md says what is proven of it, 
 checked here and what is measured.
 """
 
+from hogblock.asynchrony.problems.base import Problem
+from hogblock.asynchrony.problems.smooth import Quadratic
+from hogblock.asynchrony.result import Simulation
+from hogblock.asynchrony.simulation import simulate
+from hogblock.asynchrony.stability import stability_limit
 from hogblock.scheduling.adversarial import Adversarial
 from hogblock.scheduling.base import Events, Scheduler
 from hogblock.scheduling.event_driven import EventDriven
@@ -20,8 +25,13 @@ __all__ = [
     "Events",
     "Geometric",
     "Law",
+    "Problem",
+    "Quadratic",
     "Recording",
     "Replay",
     "Scheduler",
+    "Simulation",
     "Uniform",
+    "simulate",
+    "stability_limit",
 ]

@@ -56,6 +56,8 @@ def kernel(function, inline="never", fastmath=FASTMATH):
     if OBSTACLE:
         return functools.wraps(function)(lambda *_, **__: check_runnable())
     options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    if fastmath is False:
+        options["_nrt"] = False
     dispatcher = njit(inline=inline, **options)(function)
     cache.attach(dispatcher, _KernelCache, function)
     return dispatcher

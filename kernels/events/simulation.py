@@ -89,7 +89,7 @@ class State(NamedTuple):
     whole : ndarray of int64
         See NEXT_RECORD and what follows.
     reals : ndarray of float64
-        See LARGEST_SQUARE and what follows.
+        See REALS.
     """
 
     ring: np.ndarray
@@ -112,7 +112,10 @@ class State(NamedTuple):
 
 
 NEXT_RECORD, OWN_AGE = range(2)
-LARGEST_SQUARE, SUM, SUM_OF_SQUARES, FIRST, LAST = range(5)
+REALS = (
+    "largest_square", "sum_of_rates", "sum_of_squares", "first_rate", "last_rate",
+)  # fmt: skip
+LARGEST_SQUARE, SUM, SUM_OF_SQUARES, FIRST, LAST = range(len(REALS))
 
 
 @exact
@@ -161,9 +164,11 @@ def _write(run, state, k, velocity, rate, overlap, start, stop):
     ring, g, issued = state.ring, state.g, state.issued
     mask, m = ring.shape[0] - 1, run.momentum
     now, then, new = ring[k & mask], ring[(k - overlap) & mask], ring[(k + 1) & mask]
-    for j in range(g.size):
+    for j in range(start):
         new[j] = now[j]
-    for j in range(start, stop):
+    for j in range(stop, g.size):
+        new[j] = now[j]
+    for j in range(start, stop):  # `then` and `new` may be one row
         step = g[j]
         if m > 0:
             velocity[j] = m * velocity[j] + g[j]
@@ -188,9 +193,8 @@ def _count_blocks(run, state, k, overlap, first, stop):
         mask = state.survived.shape[0] - 1
         now, new = state.survived[k & mask], state.survived[(k + 1) & mask]
         then = state.survived[(k - overlap) & mask]
-        new[:] = now
-        for b in range(first, stop):
-            new[b] = then[b] + 1
+        for b in range(now.size):
+            new[b] = then[b] + 1 if first <= b < stop else now[b]
 
 
 @exact
