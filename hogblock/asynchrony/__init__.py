@@ -4,8 +4,15 @@ docs/method.md defines the model; docs/guarantees.md says what is proven of it, 
 checked here and what is measured.
 """
 
-from hogblock.asynchrony.problems.base import Problem
-from hogblock.asynchrony.problems.smooth import Quadratic
+from hogblock.asynchrony.problems import (
+    AbsoluteValue,
+    Kink,
+    L1Norm,
+    MaxAffine,
+    PhaseRetrieval,
+    Problem,
+    Quadratic,
+)
 from hogblock.asynchrony.result import Simulation
 from hogblock.asynchrony.simulation import simulate
 from hogblock.asynchrony.stability import stability_limit
@@ -18,13 +25,18 @@ from hogblock.scheduling.log import EventLog, Recording
 from hogblock.scheduling.replay import Replay
 
 __all__ = [
+    "AbsoluteValue",
     "Adversarial",
     "AgeLaw",
     "EventDriven",
     "EventLog",
     "Events",
     "Geometric",
+    "Kink",
+    "L1Norm",
     "Law",
+    "MaxAffine",
+    "PhaseRetrieval",
     "Problem",
     "Quadratic",
     "Recording",
