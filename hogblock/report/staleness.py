@@ -26,7 +26,9 @@ SERIES_A_LEGEND_COLUMN = 6
 MOST_NAMED = 12
 """With more series the legend names only some: their colours are in order."""
 LEGEND_ROOM = 4
-"""Factor above the highest bar, so that the legend covers none."""
+"""Factor above the highest bar, at least, so that the legend covers none."""
+LEGEND_HEAD, LEGEND_ROW = 0.05, 0.055
+"""Shares of the picture's height that a legend takes, and each of its rows."""
 LEAST_BAR = 0.7
 """Count at the foot of the picture, so that a count of 1 is seen."""
 MODEL_COLORS = ("#c2571a", "#8b1e5b", "#222222", "#5a7d1a")
@@ -288,7 +290,7 @@ class StalenessDisplay:
         self._draw_models(n_ages, line_kw or {})
         top = max([heights.max(initial=0), *(max(p) for p in self.model.values())])
         ax.set_yscale("log")
-        ax.set_ylim(foot, LEGEND_ROOM * top if share else max(10, LEGEND_ROOM * top))
+        ax.set_ylim(foot, max(0 if share else 10, top * self._legend_room(top / foot)))
         self._draw_ticks(n_ages)
         ax.set_title(self.title)
         ax.set_xlabel(self.xlabel)
@@ -342,9 +344,19 @@ class StalenessDisplay:
         self.ax_.set_xticks(ticks, [f"{t}+" if t == open_at else str(t) for t in ticks])
         self.ax_.set_xlim(-0.7, last + 0.7)
 
+    def _named(self) -> list:
+        """Artists of the legend."""
+        return self.bars_[:: math.ceil(len(self.bars_) / MOST_NAMED)] + self.lines_
+
+    def _legend_room(self, height: float) -> float:
+        """Factor above the highest bar, which is `height` times the foot."""
+        columns = math.ceil(len(self._named()) / SERIES_A_LEGEND_COLUMN)
+        rows = math.ceil(len(self._named()) / columns)
+        taken = LEGEND_HEAD + LEGEND_ROW * rows
+        return max(LEGEND_ROOM, max(height, 1) ** (taken / (1 - taken)))
+
     def _draw_legend(self) -> None:
-        every = math.ceil(len(self.bars_) / MOST_NAMED)
-        named = self.bars_[::every] + self.lines_
+        named = self._named()
         columns = math.ceil(len(named) / SERIES_A_LEGEND_COLUMN)
         self.ax_.legend(handles=named, loc="upper right", ncols=columns, framealpha=0.9)
 
