@@ -18,7 +18,10 @@ def options(text: str) -> argparse.Namespace:
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--out", default="results", type=Path, help="folder of the picture (%(default)s)"
+        "--out",
+        default="results",
+        type=Path,
+        help="folder of the picture (%(default)s)",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a smaller budget, for a first look"

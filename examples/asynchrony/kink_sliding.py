@@ -1,14 +1,15 @@
 """Two workers, one coordinate each, slide along a kink.
 
-On f(x) = |x1 - x2| + r (x1^2 + x2^2) with a small ridge r every point of the kink x1 = x2
-is a dead end for whoever minimises over one coordinate at a time: no change of x1 alone,
-or of x2 alone, makes f smaller. Subgradient steps of two workers who own one coordinate
-each, in random order, do slide along it. With fresh reads the slopes of |x1 - x2| cancel
-on average, and the flow d x / d(sum of rates) = -r x is left. With stale reads each sees
-the other one where it was, farther out, and is held back: by a factor that depends on
-the age and not on the steps, so that smaller steps do not bring the speed back. The
-differential inclusion of the theory allows that: on the kink its blocks may take any
-slope between -1 and 1, each its own, and so all speeds of the flow from none on::
+On f(x) = |x1 - x2| + r (x1^2 + x2^2) with a small ridge r every point of the kink x1 =
+x2 is a dead end for whoever minimises over one coordinate at a time: no change of x1
+alone, or of x2 alone, makes f smaller. Subgradient steps of two workers who own one
+coordinate each, in random order, do slide along it. With fresh reads the slopes of |x1
+- x2| cancel on average, and the flow d x / d(sum of rates) = -r x is left. With stale
+reads each sees the other one where it was, farther out, and is held back: by a factor
+that depends on the age and not on the steps, so that smaller steps do not bring the
+speed back. The differential inclusion of the theory allows that: on the kink its blocks
+may take any slope between -1 and 1, each its own, and so all speeds of the flow from
+none on::
 
     python examples/asynchrony/kink_sliding.py
 """
@@ -76,12 +77,21 @@ def one_coordinate_at_a_time(steps: int = 10) -> np.ndarray:
 
 def draw_path(axes, found, stuck) -> None:
     """Paths over the level lines of f."""
-    first, second = np.meshgrid(np.linspace(-0.6, 3.6, 200), np.linspace(-0.6, 3.6, 200))
+    first, second = np.meshgrid(
+        np.linspace(-0.6, 3.6, 200), np.linspace(-0.6, 3.6, 200)
+    )
     values = np.abs(first - second) + RIDGE * (first**2 + second**2)
     axes.contour(first, second, values, levels=14, colors="#bbbbbb", linewidths=0.8)
-    axes.plot([-0.6, 3.6], [-0.6, 3.6], color="#999999", linestyle=":", label="the kink")
+    axes.plot(
+        [-0.6, 3.6], [-0.6, 3.6], color="#999999", linestyle=":", label="the kink"
+    )
     path = found.trajectory
-    axes.plot(*path.T, color=COLORS[AGES.index(DRAWN)], linewidth=1, label=f"path at age {DRAWN}")
+    axes.plot(
+        *path.T,
+        color=COLORS[AGES.index(DRAWN)],
+        linewidth=1,
+        label=f"path at age {DRAWN}",
+    )
     axes.plot(*stuck.T, color="#555555", linestyle="--", label="exact, one coordinate")
     axes.plot(*stuck[-1], "D", color="#555555", label="where that is stuck")
     axes.plot(*START, "o", color="black", label="start")
@@ -98,9 +108,10 @@ def main() -> None:
     given = options(__doc__)
     n_events = EVENTS // 20 if given.quick else EVENTS
     print(
-        "Claim: workers of one coordinate each slide along the kink towards the minimum,\n"
-        "where exact minimisation of one coordinate is stuck: at the speed of the flow if\n"
-        "they read fresh, else at a share of it that depends on the age, not on steps.\n"
+        "Claim: workers of one coordinate each slide along the kink towards the\n"
+        "minimum, where exact minimisation of one coordinate is stuck: at the speed\n"
+        "of the flow if they read fresh, else at a share of it that depends on the\n"
+        "age, not on steps.\n"
     )
     stuck = one_coordinate_at_a_time()
     figure, (left, right) = new_figure(2)
@@ -110,7 +121,9 @@ def main() -> None:
         sums, distances, speed = slide(found)
         other = slide(run(age, n_events, SCALES[1]), SCALES[1])[2]
         rows.append([age, n_events, float(np.linalg.norm(found.x)), speed, other])
-        shown = np.searchsorted(sums, np.linspace(0, sums[-1], 25)).clip(max=len(sums) - 1)
+        shown = np.searchsorted(sums, np.linspace(0, sums[-1], 25)).clip(
+            max=len(sums) - 1
+        )
         look = {"marker": marker, "color": color, **SIMULATED}
         label = f"age {age}: speed {speed:.2f} of the flow's"
         right.plot(sums[shown], distances[shown], **look, label=label)
@@ -119,10 +132,13 @@ def main() -> None:
         if age == 0:
             flow = sums, distances[0] * np.exp(-RIDGE * sums)
     print_table(
-        ["age", " events", "distance to 0", *(f"speed, scale {c}" for c in SCALES)], rows
+        ["age", " events", "distance to 0", *(f"speed, scale {c}" for c in SCALES)],
+        rows,
     )
     end = float(np.linalg.norm(stuck[-1]))
-    print(f"exact minimisation over one coordinate at a time stops at distance {end:.4g}")
+    print(
+        f"exact minimisation over one coordinate at a time stops at distance {end:.4g}"
+    )
 
     right.plot(*flow, color="black", label="flow along the kink, theory")
     right.axhline(end, color="#555555", linestyle="--", label="exact, one coordinate")

@@ -1,11 +1,11 @@
 """What staleness does to momentum.
 
-Left: steps to the minimum of a quadratic, with momentum 0, 0.5 and 0.9, each at its best
-rate: theory is the largest root of the characteristic polynomial of the recursion with a
-constant age. Right: without any momentum, ages that are geometric (those of C workers
-whose steps take exponential times) make the mean of x go as momentum 1 - 1/C at the rate
-divided by C does. That is a theorem of Mitliagkas, Zhang, Hadjis and Ré (2016),
-"Asynchrony begets momentum"::
+Left: steps to the minimum of a quadratic, with momentum 0, 0.5 and 0.9, each at its
+best rate: theory is the largest root of the characteristic polynomial of the recursion
+with a constant age. Right: without any momentum, ages that are geometric (those of C
+workers whose steps take exponential times) make the mean of x go as momentum 1 - 1/C at
+the rate divided by C does. That is a theorem of Mitliagkas, Zhang, Hadjis and Ré
+(2016), "Asynchrony begets momentum"::
 
     python examples/asynchrony/momentum_and_staleness.py
 """
@@ -131,8 +131,9 @@ def main() -> None:
     copies = COPIES // 10 if given.quick else COPIES
     print(
         "Claim: staleness acts like momentum. On a quadratic of condition number 100,\n"
-        "momentum saves steps where reads are fresh, saves hardly any at age 1, and costs\n"
-        "steps where reads are older. Geometric ages of C workers are momentum 1 - 1/C.\n"
+        "momentum saves steps where reads are fresh, saves hardly any at age 1, and\n"
+        "costs steps where reads are older. Geometric ages of C workers are momentum\n"
+        "1 - 1/C.\n"
     )
     found, rows = {}, []
     for m in MOMENTA:
@@ -142,7 +143,14 @@ def main() -> None:
             found[m, age] = expected, steps
             gain = found[0.0, age][1] / steps
             rows.append([m, age, rate, expected, steps, gain])
-    head = ["momentum", "age", "best rate", "steps, theory", "simulated", "gain by momentum"]
+    head = [
+        "momentum",
+        "age",
+        "best rate",
+        "steps, theory",
+        "simulated",
+        "gain by momentum",
+    ]
     print_table(head, rows)
     means = {c: (simulated_mean(c, copies), expected_mean(c)) for c in WORKERS}
     rows = [

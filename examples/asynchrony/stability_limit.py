@@ -63,8 +63,9 @@ def main() -> None:
     n_events = EVENTS // 4 if given.quick else EVENTS
     ages = AGES[:4] if given.quick else AGES
     print(
-        "Claim: the largest stable step falls like 1 / age, and from age 1 on momentum m\n"
-        "leaves at most 1 - m of it, though it allows longer steps where reads are fresh.\n"
+        "Claim: the largest stable step falls like 1 / age, and from age 1 on\n"
+        "momentum m leaves at most 1 - m of it, though it allows longer steps where\n"
+        "reads are fresh.\n"
     )
     limits = {
         (m, age): (stability_limit(age, m), simulated_limit(age, m, n_events))
@@ -72,7 +73,14 @@ def main() -> None:
         for age in ages
     }
     rows = [
-        [m, age, theory, found, f"{abs(found / theory - 1):.2%}", theory / limits[0, age][0]]
+        [
+            m,
+            age,
+            theory,
+            found,
+            f"{abs(found / theory - 1):.2%}",
+            theory / limits[0, age][0],
+        ]
         for (m, age), (theory, found) in limits.items()
     ]
     head = ["momentum", "age", "  theory", "simulated", " error", "of momentum 0"]
