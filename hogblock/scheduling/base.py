@@ -55,3 +55,50 @@ class Scheduler(ABC):
             Of x: what is read at one moment (a coordinate, a block).
         random : Generator
         """
+
+
+def check_events(events: Events, workers: int) -> None:
+    """Refuse events that cannot be.
+
+    Raises
+    ------
+    ValueError
+        That names the first.
+    """
+    k = np.arange(len(events.worker))
+    too_old = (events.ages < 0) | (events.ages > k[:, None])
+    for wrong, what in (
+        ((events.worker < 0) | (events.worker >= workers), "worker"),
+        (events.ticket < 0, "ticket"),
+        (too_old.any(axis=1), "ages"),
+        ((events.overlap < 0) | (events.overlap > k), "overlap"),
+    ):
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            found = getattr(events, what)[first]
+            raise ValueError(
+                f"event {first} is impossible: {what} {found.tolist()} of {workers} "
+                f"workers, after {first} events"
+            )
+
+
+def kept(events: Events, wanted: np.ndarray) -> Events:
+    """Some of the events, as if there had been no others.
+
+    Parameters
+    ----------
+    events : Events
+    wanted : ndarray of shape (n_events,), bool
+    """
+    before: np.ndarray = np.cumsum(wanted) - wanted  # of these, before each event
+    k = np.arange(len(wanted))
+
+    def among_these(ages: np.ndarray) -> np.ndarray:
+        return (before - before[k - ages.T]).T[wanted]
+
+    return Events(
+        events.worker[wanted],
+        events.ticket[wanted],
+        among_these(events.ages),
+        among_these(events.overlap),
+    )
