@@ -12,18 +12,24 @@ if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
     from hogblock.asynchrony.problems import Kink as Kink
     from hogblock.asynchrony.problems import L1Norm as L1Norm
     from hogblock.asynchrony.problems import MaxAffine as MaxAffine
+    from hogblock.asynchrony.problems import NetworkProblem as NetworkProblem
     from hogblock.asynchrony.problems import PhaseRetrieval as PhaseRetrieval
     from hogblock.asynchrony.problems import Problem as Problem
     from hogblock.asynchrony.problems import Quadratic as Quadratic
+    from hogblock.asynchrony.subdifferential import Stationarity as Stationarity
+    from hogblock.asynchrony.subdifferential import stationarity as stationarity
 
 _HOME = {
     "AbsoluteValue": "hogblock.asynchrony.problems",
     "Kink": "hogblock.asynchrony.problems",
     "L1Norm": "hogblock.asynchrony.problems",
     "MaxAffine": "hogblock.asynchrony.problems",
+    "NetworkProblem": "hogblock.asynchrony.problems",
     "PhaseRetrieval": "hogblock.asynchrony.problems",
     "Problem": "hogblock.asynchrony.problems",
     "Quadratic": "hogblock.asynchrony.problems",
+    "Stationarity": "hogblock.asynchrony.subdifferential",
+    "stationarity": "hogblock.asynchrony.subdifferential",
 }
 
 __all__ = [*_HOME]

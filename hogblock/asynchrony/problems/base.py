@@ -12,6 +12,21 @@ _SUBGRADIENT = ctypes.CFUNCTYPE(
 )
 
 
+def call_kernel(kernel, x: np.ndarray, sample: int, data: int) -> np.ndarray:
+    """What a compiled subgradient writes, at x of shape (n,), float64, C order."""
+    out = np.empty(len(x))
+    call = _SUBGRADIENT(address_of(kernel))
+    call(x.ctypes.data, len(x), sample, data, out.ctypes.data)
+    return out
+
+
+def address_of(kernel) -> int:
+    """Address of a compiled subgradient; the first call compiles it."""
+    if kernel.address is None:  # a second time would move it
+        kernel.compile()
+    return kernel.address
+
+
 class Problem(ABC):
     """Something to be minimised: locally Lipschitz, smooth or not, convex or not.
 
@@ -41,14 +56,17 @@ class Problem(ABC):
     @property
     def address(self) -> int:
         """Address of the compiled subgradient; the first call compiles it."""
-        if self.kernel.address is None:  # a second time would move it
-            self.kernel.compile()
-        return self.kernel.address
+        return address_of(self.kernel)
 
     @property
     @abstractmethod
     def data(self) -> int:
         """Address of what the subgradient reads; the problem keeps it alive."""
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """Coordinates that the function depends on; all but in a network's padding."""
+        return np.arange(self.n)
 
     @abstractmethod
     def value(self, x) -> float:
@@ -82,11 +100,8 @@ class Problem(ABC):
             If x has another shape, or there is no such sample.
         """
         at = np.ascontiguousarray(self._checked(x))
-        out = np.empty(self.n)
-        call = _SUBGRADIENT(self.address)
         number = -1 if sample is None else self._checked_sample(sample)
-        call(at.ctypes.data, self.n, number, self.data, out.ctypes.data)
-        return out
+        return call_kernel(self.kernel, at, number, self.data)
 
     @abstractmethod
     def distance(self, x) -> float:
