@@ -16,9 +16,9 @@ from hogblock.models.blocks import partition
 
 @dataclass(frozen=True, eq=False)
 class Stationarity:
-    """Distance of 0 to the sampled Clarke subdifferential.
+    """Distance of 0 to the sampled Clarke subdifferential; `stationarity` makes it.
 
-    Attributes
+    Parameters
     ----------
     distance : float
         Norm of `point`.
@@ -115,6 +115,7 @@ def stationarity(
     -----
     Where the function has a kink exactly at x, its selection there counts as a
     gradient; for a network such a selection need not be a Clarke subgradient.
+    All gradients are kept: n_samples + 1 vectors of float64.
 
     References
     ----------

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hogblock.kernels.cpu.jit import check_runnable
+
 _SUBGRADIENT = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, *(ctypes.c_int64,) * 3, ctypes.c_void_p
 )
@@ -21,7 +23,8 @@ def call_kernel(kernel, x: np.ndarray, sample: int, data: int) -> np.ndarray:
 
 
 def address_of(kernel) -> int:
-    """Address of a compiled subgradient; the first call compiles it."""
+    """Address of a subgradient; the first call compiles it, where kernels can run."""
+    check_runnable()
     if kernel.address is None:  # a second time would move it
         kernel.compile()
     return kernel.address
