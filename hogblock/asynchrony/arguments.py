@@ -1,6 +1,7 @@
-"""Checks of what a simulation is given: an error names the first entry that is wrong."""
+"""Checks of what a simulation is given: an error names the first wrong entry."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -24,7 +25,7 @@ def check_start(x0, n: int, random: np.random.Generator) -> np.ndarray:
 def even_blocks(count: int, n: int) -> list[tuple[int, int]]:
     """`count` blocks of n coordinates, as even as can be; the first are the longer."""
     bounds = [b * (n // count) + min(b, n % count) for b in range(count + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def check_blocks(

@@ -110,3 +110,10 @@ class Simulation:
     applied: np.ndarray
     lost: int
     diverged: bool
+
+    def __repr__(self):
+        end = "diverged" if self.diverged else f"value {self.values[-1]:.6g}"
+        return (
+            f"<Simulation of {self.problem.name!r}: {self.n_events} events by "
+            f"{self.scheduler!r}, {end}>"
+        )

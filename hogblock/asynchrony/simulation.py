@@ -113,7 +113,6 @@ def simulate(
         raise ValueError(f"momentum={momentum!r} must be below 1")
     noise = check_real("noise", noise)
     rates = check_rates(rate, n_events)
-    n_records = check_whole("n_records", n_records, 2)
     cut = check_blocks(blocks, problem.n, scheduler.workers, owned, random)
     writers = owners(len(cut), scheduler.workers, owned)
     deciding, *others, starting = np.random.default_rng(random_state).spawn(5)
@@ -122,14 +121,14 @@ def simulate(
         scheduler, n_events, problem.n, history, deciding
     )
 
-    at = np.linspace(0, n_events, min(n_records, n_events + 1)).round()
     run = kernels.Run(
-        problem.address, problem.data, problem.n_samples if problem.n_samples > 1 else 0,
+        problem.address, problem.data,
+        problem.n_samples if problem.n_samples > 1 else 0,
         np.array([0, *(stop for _, stop in cut)]),
         np.array([each.start for each in writers]),
         np.array([each.stop for each in writers]),
         owned, random, float(momentum), bool(nesterov), rates, own_count, racy, noise,
-        at.astype(np.int64),
+        _evenly(n_events, check_whole("n_records", n_records, 2)),
     )  # fmt: skip
     state = _beginning(run, x, history, scheduler.workers if private else 1, cells)
     done = 0
@@ -145,6 +144,12 @@ def simulate(
         counter=counter, writes=writes, noise=noise, history=history,
         **_facts(problem, run, state, done, x),
     )  # fmt: skip
+
+
+def _evenly(n_events: int, n_records: int) -> np.ndarray:
+    """Versions from 0 to the last."""
+    at = np.linspace(0, n_events, min(n_records, n_events + 1))
+    return at.round().astype(np.int64)
 
 
 def _scheduled(
