@@ -25,7 +25,7 @@ class Simulation:
         Start and stop of each block of coordinates.
     owned : list of list of int
         For each worker, the blocks that it may write.
-    ownership, update, momentum, nesterov, velocity, rate, counter, writes, noise
+    cells, ownership, update, momentum, nesterov, velocity, rate, counter, writes, noise
         The options of `simulate`.
     history : int
         Versions behind the newest that were kept.
@@ -79,6 +79,7 @@ class Simulation:
     scheduler: Scheduler
     blocks: list[tuple[int, int]]
     owned: list[list[int]]
+    cells: str
     ownership: str
     update: str
     momentum: float

@@ -117,6 +117,7 @@ BAD_OPTIONS = {
     ),
     r"ownership='mine' must be one of 'shared', 'owned'": dict(ownership="mine"),
     r"update='all'": dict(update="all"),
+    r"cells='words' must be one of 'coordinates', 'blocks'": dict(cells="words"),
     r"velocity='none'": dict(velocity="none"),
     r"counter='steps'": dict(counter="steps"),
     r"writes='locked'": dict(writes="locked"),
@@ -199,6 +200,9 @@ BAD_EVENTS = {
     r"overlap of the events: event 0: 1 is beyond": dict(overlap=changed(10, (0, 1))),
     r"ages of the events must be whole numbers of shape \(10, 4\), .* \(10, 3\)": (
         dict(ages=changed((10, 3)))
+    ),
+    r"ticket of the events: event 1: -1 is negative": (
+        dict(ticket=changed(10, (1, -1)))
     ),
     r"ticket of the events must be whole numbers .* float64": (
         dict(ticket=np.zeros(10))

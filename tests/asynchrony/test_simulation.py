@@ -61,6 +61,7 @@ def assert_same_runs(one, other):
     problem=st.sampled_from(PROBLEMS),
     scheduler=st.sampled_from(SCHEDULERS),
     blocks=st.sampled_from([None, BLOCKS, 3]),
+    cells=st.sampled_from(["coordinates", "blocks"]),
     ownership=st.sampled_from(["shared", "owned"]),
     update=st.sampled_from(["whole", "random"]),
     momentum=st.sampled_from([0.0, 0.6]),
@@ -78,7 +79,11 @@ def test_a_run_is_its_twin_bit_for_bit(problem, scheduler, rate, seed, **options
         problem, scheduler, n_events, rate=rate, random_state=seed, **options
     )
     deciding, *streams, starting = np.random.default_rng(seed).spawn(5)
-    events = scheduler.events(n_events, N, deciding)
+    sizes = np.diff([0, *(stop for _, stop in run.blocks)])
+    if options["cells"] == "coordinates":
+        sizes = np.ones(N, int)
+    events = scheduler.events(n_events, len(sizes), deciding)
+    events = events._replace(ages=np.repeat(events.ages, sizes, axis=1))
     expected = naive.simulate(
         problem, list(zip(*events, strict=True)), starting.standard_normal(N), streams,
         bounds=[0, *(stop for _, stop in run.blocks)], owned=run.owned,
