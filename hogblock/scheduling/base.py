@@ -21,6 +21,8 @@ class Events(NamedTuple):
         what these wrote is lost.
     """
 
+    __module__ = "hogblock.asynchrony"
+
     worker: np.ndarray
     ticket: np.ndarray
     ages: np.ndarray
@@ -30,11 +32,15 @@ class Events(NamedTuple):
 class Scheduler(ABC):
     """Says which worker ends the next step, and how old what it read is.
 
+    One of one's own implements `largest_age` and `events`.
+
     Attributes
     ----------
     workers : int
+        How many there are, numbered from 0.
     """
 
+    __module__ = "hogblock.asynchrony"
     workers: int
 
     @property
@@ -51,9 +57,16 @@ class Scheduler(ABC):
         Parameters
         ----------
         n_events : int
+            How many.
         n_cells : int
             Of x: what is read at one moment (a coordinate, a block).
         random : Generator
+            The only source of randomness.
+
+        Returns
+        -------
+        Events
+            Of so many rows; ages of at most k at event k.
         """
 
 
