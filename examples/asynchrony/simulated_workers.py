@@ -83,9 +83,9 @@ def main() -> None:
     )
     axes.legend(frameon=False)
     print(
-        "Claim: at equal epochs more workers cost quality. Where all write everything, "
-        "momentum\nmakes it worse; where each has a block, which learns from a share of "
-        "the steps only,\nit makes good a part."
+        "Claim: at equal epochs more workers cost quality. Momentum makes it worse where "
+        "all\nwrite everything; where each has a block, which learns from its own steps "
+        "only, it\nmakes good a part."
     )
     print(f"\nTraining loss after {EPOCHS} epochs, and the best rate of {rates}:")
     rows = [
