@@ -1,11 +1,10 @@
-"""Checks of what a simulation is given: an error names the first entry that is wrong."""
+"""Checks of what a simulation is given: an error names the first wrong entry."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
-
-from hogblock.scheduling.base import Events
 
 
 def check_start(x0, n: int, random: np.random.Generator) -> np.ndarray:
@@ -24,7 +23,7 @@ def check_start(x0, n: int, random: np.random.Generator) -> np.ndarray:
 def even_blocks(count: int, n: int) -> list[tuple[int, int]]:
     """`count` blocks of n coordinates, as even as can be; the first are the longer."""
     bounds = [b * (n // count) + min(b, n % count) for b in range(count + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def check_blocks(
@@ -125,46 +124,3 @@ def check_rates(rate: float | Callable, n_events: int) -> np.ndarray:
             f"rate: entry {t} is {rates[t]:g}, and must be finite and not negative"
         )
     return rates
-
-
-def check_events(events: Events, n_events: int, n_cells: int, workers: int) -> Events:
-    """What a scheduler has given, if a run can go by it.
-
-    Parameters
-    ----------
-    events : Events
-    n_events, n_cells, workers : int
-        What was asked for, and what the scheduler says of itself.
-    """
-    shapes = {
-        "worker": (n_events,), "ticket": (n_events,), "ages": (n_events, n_cells),
-        "overlap": (n_events,),
-    }  # fmt: skip
-    if len(events) != len(shapes):
-        raise ValueError(f"events must be {', '.join(shapes)}; {len(events)} came")
-    arrays = dict(zip(shapes, map(np.asarray, events), strict=True))
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape or arrays[name].dtype.kind not in "iu":
-            raise ValueError(
-                f"{name} of the events must be whole numbers of shape {shape}, and is "
-                f"{arrays[name].dtype} of shape {arrays[name].shape}"
-            )
-    k = np.arange(n_events)
-    _within("worker", arrays["worker"], np.full(n_events, workers - 1), "workers")
-    _within("ages", arrays["ages"], k[:, None], "what was before")
-    _within("overlap", arrays["overlap"], k, "what was before")
-    return Events(**arrays)
-
-
-def _within(name: str, values: np.ndarray, largest: np.ndarray, what: str) -> None:
-    """Raise for the first entry that is negative or too large."""
-    wrong = (values < 0) | (values > largest)
-    if wrong.any():
-        event, *cell = np.unravel_index(int(np.argmax(wrong)), values.shape)
-        place = f"event {event}" + (f", cell {cell[0]}" if cell else "")
-        value = values[(event, *cell)]
-        fault = "is negative" if value < 0 else f"is beyond {what}"
-        limit = largest[event].item()
-        raise ValueError(
-            f"{name} of the events: {place}: {value} {fault} (0 to {limit} is allowed)"
-        )

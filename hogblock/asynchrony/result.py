@@ -25,7 +25,7 @@ class Simulation:
         Start and stop of each block of coordinates.
     owned : list of list of int
         For each worker, the blocks that it may write.
-    ownership, update, momentum, nesterov, velocity, rate, counter, writes, noise
+    cells, ownership, update, momentum, nesterov, velocity, rate, counter, writes, noise
         The options of `simulate`.
     history : int
         Versions behind the newest that were kept.
@@ -79,6 +79,7 @@ class Simulation:
     scheduler: Scheduler
     blocks: list[tuple[int, int]]
     owned: list[list[int]]
+    cells: str
     ownership: str
     update: str
     momentum: float
@@ -110,3 +111,10 @@ class Simulation:
     applied: np.ndarray
     lost: int
     diverged: bool
+
+    def __repr__(self):
+        end = "diverged" if self.diverged else f"value {self.values[-1]:.6g}"
+        return (
+            f"<Simulation of {self.problem.name!r}: {self.n_events} events by "
+            f"{self.scheduler!r}, {end}>"
+        )

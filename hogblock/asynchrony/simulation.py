@@ -6,7 +6,6 @@ import numpy as np
 
 from hogblock.asynchrony.arguments import (
     check_blocks,
-    check_events,
     check_rates,
     check_start,
     owners,
@@ -17,14 +16,15 @@ from hogblock.kernels.events import simulation as kernels
 from hogblock.kernels.events.schedule import GIVEN, Schedule, make_schedule
 from hogblock.scheduling.arguments import check_choice, check_real, check_whole
 from hogblock.scheduling.base import Scheduler
-from hogblock.scheduling.compiled import SLICE, CompiledScheduler, farthest
+from hogblock.scheduling.compiled import SLICE, CompiledScheduler, farthest, slices
+from hogblock.scheduling.given import check_events
 
 
 def simulate(
-    problem, scheduler, n_events, *, x0=None, blocks=None, ownership="shared",
-    update="whole", momentum=0.0, nesterov=False, velocity="private", rate=0.1,
-    counter="shared", writes="atomic", noise=0.0, history=None, n_records=1000,
-    random_state=None,
+    problem, scheduler, n_events, *, x0=None, blocks=None, cells="coordinates",
+    ownership="shared", update="whole", momentum=0.0, nesterov=False,
+    velocity="private", rate=0.1, counter="shared", writes="atomic", noise=0.0,
+    history=None, n_records=1000, random_state=None,
 ) -> Simulation:  # fmt: skip
     """Run asynchronous momentum subgradient steps on a problem, event by event.
 
@@ -51,6 +51,9 @@ def simulate(
         Start and stop of contiguous blocks that cover all coordinates, in order; or how
         many, evenly cut. None: one a coordinate with ``update="random"``; else one a
         worker with ``ownership="owned"``; else one.
+    cells : {"coordinates", "blocks"}, default="coordinates"
+        What is read at one moment, and has an age of its own where reads are
+        inconsistent.
     ownership : {"shared", "owned"}, default="shared"
         Every worker writes all blocks (as `hogwild` does); or each block has one
         worker, its neighbours the same (as `passm`), who reads it at age 0 whatever
@@ -113,25 +116,25 @@ def simulate(
         raise ValueError(f"momentum={momentum!r} must be below 1")
     noise = check_real("noise", noise)
     rates = check_rates(rate, n_events)
-    n_records = check_whole("n_records", n_records, 2)
     cut = check_blocks(blocks, problem.n, scheduler.workers, owned, random)
     writers = owners(len(cut), scheduler.workers, owned)
     deciding, *others, starting = np.random.default_rng(random_state).spawn(5)
     x = check_start(x0, problem.n, starting)
-    schedule, cells, history = _scheduled(
-        scheduler, n_events, problem.n, history, deciding
+    by_block = check_choice("cells", cells, ("coordinates", "blocks")) == "blocks"
+    schedule, n_cells, history = _scheduled(
+        scheduler, n_events, len(cut) if by_block else problem.n, history, deciding
     )
 
-    at = np.linspace(0, n_events, min(n_records, n_events + 1)).round()
     run = kernels.Run(
-        problem.address, problem.data, problem.n_samples if problem.n_samples > 1 else 0,
+        problem.address, problem.data,
+        problem.n_samples if problem.n_samples > 1 else 0,
         np.array([0, *(stop for _, stop in cut)]),
         np.array([each.start for each in writers]),
         np.array([each.stop for each in writers]),
         owned, random, float(momentum), bool(nesterov), rates, own_count, racy, noise,
-        at.astype(np.int64),
+        _evenly(n_events, check_whole("n_records", n_records, 2)),
     )  # fmt: skip
-    state = _beginning(run, x, history, scheduler.workers if private else 1, cells)
+    state = _beginning(run, x, history, scheduler.workers if private else 1, n_cells)
     done = 0
     while done < n_events:  # in slices, between which Ctrl-C is heard
         stop = min(done + SLICE, n_events)
@@ -139,7 +142,7 @@ def simulate(
         if _diverged(state, done):
             break
     return Simulation(
-        problem=problem, scheduler=scheduler, blocks=cut,
+        problem=problem, scheduler=scheduler, blocks=cut, cells=cells,
         owned=[list(each) for each in writers], ownership=ownership, update=update,
         momentum=momentum, nesterov=nesterov, velocity=velocity, rate=rate,
         counter=counter, writes=writes, noise=noise, history=history,
@@ -147,8 +150,14 @@ def simulate(
     )  # fmt: skip
 
 
+def _evenly(n_events: int, n_records: int) -> np.ndarray:
+    """Versions from 0 to the last."""
+    at = np.linspace(0, n_events, min(n_records, n_events + 1))
+    return at.round().astype(np.int64)
+
+
 def _scheduled(
-    scheduler: Scheduler, n_events: int, n: int, history: int | None, random
+    scheduler: Scheduler, n_events: int, cells: int, history: int | None, random
 ) -> tuple[Schedule, int, int]:
     """The schedule, the cells that it gives ages of, and the versions it needs.
 
@@ -157,30 +166,19 @@ def _scheduled(
     """
     if history is not None:
         history = check_whole("history", history, 0)
-    if isinstance(scheduler, CompiledScheduler):
-        cells = 1 if scheduler.one_age else n
-
-        def make():
-            return scheduler.schedule(cells)
-    else:
-        events = scheduler.events(n_events, n, random)
-        events = check_events(events, n_events, n, scheduler.workers)
-        cells = n
-
-        def make():
-            return make_schedule(GIVEN, scheduler.workers, cells, events=events)
-
-    bound = scheduler.largest_age if isinstance(scheduler, CompiledScheduler) else None
-    if bound is not None and (history is None or bound <= history):
-        return make(), cells, bound if history is None else history
-    # Without a bound the same events are run once for their ages alone.
-    most, event, cell = farthest(make(), n_events, cells, deepcopy(random), history)
-    if event >= 0:
-        what = f"reads cell {cell} at age" if cell >= 0 else "has an overlap of"
-        raise ValueError(
-            f"event {event} {what} {most}, and history={history} versions are kept"
-        )
-    return make(), cells, most if history is None else history
+    if not isinstance(scheduler, CompiledScheduler):
+        events = scheduler.events(n_events, cells, random)
+        events = check_events(events, n_events, cells, scheduler.workers)
+        given = make_schedule(GIVEN, scheduler.workers, cells, events=events)
+        most = farthest([events], history)
+        return given, cells, most if history is None else history
+    cells = 1 if scheduler.one_age else cells
+    most = scheduler.largest_age
+    if most is None or (history is not None and history < most):
+        # The same events, once for their ages alone.
+        parts = slices(scheduler.schedule(cells), n_events, cells, deepcopy(random))
+        most = farthest(parts, history)
+    return scheduler.schedule(cells), cells, most if history is None else history
 
 
 def _beginning(

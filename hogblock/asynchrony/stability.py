@@ -16,8 +16,8 @@ def stability_limit(age, momentum=0.0, nesterov=False) -> float:
         z^(t+2) - (1 + m) z^(t+1) + m z^t + h z                    heavy ball
         z^(t+2) - (1 + m) z^(t+1) + m z^t + h ((1 + m) z - m)      Nesterov's
 
-    and it is stable while all roots lie inside the unit circle: from h = 0 to the limit,
-    which bisection finds. Without momentum it is 2 sin(pi / (2 (2 t + 1))).
+    and it is stable while all roots lie inside the unit circle: from h = 0 to the
+    limit, which bisection finds. Without momentum it is 2 sin(pi / (2 (2 t + 1))).
 
     Parameters
     ----------

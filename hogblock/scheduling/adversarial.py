@@ -10,6 +10,9 @@ from hogblock.scheduling.laws import age_probabilities
 class Adversarial(CompiledScheduler):
     """Workers in turn, and all they read is as old as it may be, always.
 
+    A write that is not atomic takes as long, too: from the worker's last event on, and
+    at most `age` events.
+
     Parameters
     ----------
     workers : int

@@ -1,15 +1,16 @@
 """Schedulers whose next event is a kernel: a simulation runs it inside its own loop."""
 
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from hogblock.kernels.events.schedule import Schedule
-from hogblock.kernels.events.scheduler import fill_events, look_back
+from hogblock.kernels.events.scheduler import fill_events
 from hogblock.scheduling.base import Events, Scheduler
 
 READS = ("inconsistent", "consistent")
-SLICE = 1 << 18  # events of one compiled call, between which Ctrl-C is heard
+SLICE = 1 << 18  # cells or events of a compiled call: between two, Ctrl-C is heard
 
 
 class CompiledScheduler(Scheduler):
@@ -33,44 +34,56 @@ class CompiledScheduler(Scheduler):
         """
 
     def events(self, n_events, n_cells, random):
-        schedule = self.schedule(n_cells)
-        shape = (n_events, n_cells)
-        worker, ticket, overlap = (np.empty(n_events, np.int64) for _ in range(3))
-        ages = np.empty(shape, np.int64)
-        for k in range(0, n_events, SLICE):
-            part = slice(k, k + SLICE)
-            columns = worker[part], ticket[part], ages[part], overlap[part]
-            fill_events(schedule, random, k, *columns)
-        return Events(worker, ticket, ages, overlap)
+        parts = slices(self.schedule(n_cells), n_events, n_cells, random)
+        return Events(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def farthest(
-    schedule: Schedule, n_events: int, n_cells: int, random, allowed: int | None
-) -> tuple[int, int, int]:
-    """How far a run's events reach back; or the first that reaches beyond `allowed`.
+def slices(schedule: Schedule, n_events: int, n_cells: int, random) -> Iterator[Events]:
+    """The events of a beginning run, some at a time; both given objects are used up.
 
     Parameters
     ----------
     schedule : Schedule
-        Of a beginning run; it is used up.
     n_events, n_cells : int
     random : Generator
-        Is used up, too.
-    allowed : int or None
-        Versions back; None allows all.
-
-    Returns
-    -------
-    tuple of int
-        The largest age or overlap, then event and cell of the first that is not
-        allowed, -1 if all are. Cell -1 is the event's overlap.
     """
-    most = np.iinfo(np.int64).max if allowed is None else allowed
-    ages, largest = np.empty(n_cells, np.int64), 0
-    for k in range(0, n_events, SLICE):
-        stop = min(k + SLICE, n_events)
-        found, event, cell = look_back(schedule, random, k, stop, ages, most)
-        largest = max(largest, found)
-        if event >= 0:
-            return largest, event, cell
-    return largest, -1, -1
+    length = max(1, SLICE // n_cells)
+    for first in range(0, max(n_events, 1), length):
+        count = min(length, n_events - first)
+        worker, ticket, overlap = (np.empty(count, np.int64) for _ in range(3))
+        ages = np.empty((count, n_cells), np.int64)
+        fill_events(schedule, random, first, worker, ticket, ages, overlap)
+        yield Events(worker, ticket, ages, overlap)
+
+
+def farthest(parts: Iterable[Events], allowed: int | None) -> int:
+    """How many versions a run's events reach back.
+
+    Parameters
+    ----------
+    parts : iterable of Events
+        The run's, one after another.
+    allowed : int or None
+        Versions that are kept; None: as many as it takes.
+
+    Raises
+    ------
+    ValueError
+        If they are too few; names the first event and cell.
+    """
+    largest = first = 0
+    for part in parts:
+        # The overlap as one cell more: it may reach beyond the ages.
+        back = np.column_stack([part.ages, part.overlap])
+        if allowed is not None and (back > allowed).any():
+            event, cell = np.unravel_index(int(np.argmax(back > allowed)), back.shape)
+            age = back[event, cell]
+            own = cell < part.ages.shape[1]
+            what = f"reads cell {cell} at age" if own else "has an overlap of"
+            raise ValueError(
+                f"event {first + event} {what} {age}, and history={allowed} versions "
+                "are kept"
+            )
+        largest = max(largest, int(back.max()))
+        first += len(back)
+    return largest

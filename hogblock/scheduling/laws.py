@@ -10,7 +10,9 @@ from hogblock.scheduling.arguments import check_probabilities, check_real, check
 
 
 class AgeLaw(ABC):
-    """How likely each age is."""
+    """How likely each age is. One of one's own implements `probabilities`."""
+
+    __module__ = "hogblock.asynchrony"
 
     @abstractmethod
     def probabilities(self) -> np.ndarray:

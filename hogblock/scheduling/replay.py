@@ -55,12 +55,7 @@ class Replay(Scheduler):
                 f"event {len(log)} is missing: {n_events} are wanted, and the log ends "
                 f"there (its run had {log.n_total})"
             )
-        return Events(
-            log.worker[:n_events].astype(np.int64),
-            log.ticket[:n_events].astype(np.int64),
-            log.delays()[:n_events],
-            np.zeros(n_events, np.int64),
-        )
+        return Events(*(column[:n_events] for column in events_of(log)))
 
     def epochs(self, wanted: int, batches: int, own: bool) -> int:
         """How many epochs of `batches` minibatches to replay, of so many at most.
@@ -91,6 +86,16 @@ class Replay(Scheduler):
 
     def __repr__(self):
         return f"Replay({self.log!r})"
+
+
+def events_of(log: EventLog) -> Events:
+    """The steps of a log as events."""
+    return Events(
+        log.worker.astype(np.int64),
+        log.ticket,
+        log.delays(),
+        np.zeros(len(log), np.int64),
+    )
 
 
 def _first_missing(tickets: np.ndarray) -> int:

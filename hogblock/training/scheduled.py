@@ -6,9 +6,9 @@ import numpy as np
 
 from hogblock.methods import Method
 from hogblock.models.network import Network
-from hogblock.scheduling.base import Events, Scheduler
+from hogblock.scheduling.base import Events, Scheduler, check_events, kept
 from hogblock.scheduling.log import EventLog
-from hogblock.scheduling.replay import Replay
+from hogblock.scheduling.replay import Replay, events_of
 from hogblock.training.run_plan import RunPlan
 
 STREAM = 0x5C4ED
@@ -61,18 +61,42 @@ class Schedule:
         scheduler = run_plan.settings.schedule
         assert isinstance(scheduler, Scheduler)
         self.run_plan, self.scheduler = run_plan, scheduler
-        seeds = np.random.SeedSequence(run_plan.settings.seed, spawn_key=(STREAM,))
-        self.random = np.random.default_rng(seeds)
+        self.seeds = np.random.SeedSequence(run_plan.settings.seed, spawn_key=(STREAM,))
 
     def between(self, first: int, end: int) -> Events:
         """Events that take the tickets from `first` to before `end`."""
         if isinstance(self.scheduler, Replay):
-            return _replayed(self.scheduler.log, first, end)
-        blocks = len(self.run_plan.blocks)
-        events = self.scheduler.events(end - first, blocks, self.random)
+            log = self.scheduler.log
+            wanted = (log.ticket >= first) & (log.ticket < end)
+            return kept(events_of(log), wanted)
+        events = self._of_tickets(end - first)
         if self.run_plan.settings.method.owns_blocks:
             events = events._replace(ages=self._own_seen(events))
         return events._replace(ticket=events.ticket + first)
+
+    def _of_tickets(self, n_tickets: int) -> Events:
+        """Events that take the first tickets; workers leave when these are over.
+
+        A scheduler goes on for ever: its later steps are left out, and so many events
+        are asked for that the last of the first has ended.
+        """
+        (seed,) = self.seeds.spawn(1)
+        blocks, workers = len(self.run_plan.blocks), self.scheduler.workers
+        n_events, most = n_tickets, 8 * n_tickets + 64 * workers
+        while n_events <= most:
+            random = np.random.default_rng(seed)
+            events = self.scheduler.events(n_events, blocks, random)
+            check_events(events, workers)
+            wanted = events.ticket < n_tickets
+            taken = np.sort(events.ticket[wanted])
+            if np.array_equal(taken, np.arange(n_tickets)):
+                return kept(events, wanted)
+            n_events += max(8 * workers, n_events // 8)
+        missing = np.setdiff1d(np.arange(n_tickets), events.ticket)[:1]
+        raise ValueError(
+            f"schedule={self.scheduler!r} has not ended ticket {missing} within "
+            f"{len(events.ticket)} events"
+        )
 
     def _own_seen(self, events: Events) -> np.ndarray:
         """Ages by which a worker has always seen its own writes of its own blocks."""
@@ -83,20 +107,6 @@ class Schedule:
             for block in owned:
                 ages[mine, block] = np.minimum(ages[mine, block], since)
         return ages
-
-
-def _replayed(log: EventLog, first: int, end: int) -> Events:
-    """Events of a log that take some tickets, of a run that begins with them."""
-    kept = (log.ticket >= first) & (log.ticket < end)
-    before: np.ndarray = np.cumsum(kept) - kept  # events that are kept before each
-    k = np.arange(len(log))[:, None]
-    ages: np.ndarray = before[:, None] - before[k - log.delays()]
-    return Events(
-        log.worker[kept].astype(np.int64),
-        log.ticket[kept],
-        ages[kept],
-        np.zeros(kept.sum(), np.int64),
-    )
 
 
 def check_log(log: EventLog, run_plan: RunPlan, model: dict[str, str]) -> None:

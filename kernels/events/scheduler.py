@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from hogblock.kernels.cpu.jit import exact
 from hogblock.kernels.events.queue import order, sink
 from hogblock.kernels.events.schedule import (
@@ -141,36 +139,3 @@ def fill_events(schedule, random, first, worker, ticket, ages, overlap):
     for i in range(worker.size):
         found = next_event(schedule, random, first + i, ages[i])
         worker[i], ticket[i], overlap[i] = found
-
-
-@exact
-def look_back(schedule, random, first, stop, ages, allowed):
-    """How far events `first` to `stop` reach back, or the first that does too far.
-
-    Parameters
-    ----------
-    schedule, random
-        Of a run that is at event `first`.
-    first, stop : int64
-    ages : ndarray of shape (cells,), int64
-        Work space.
-    allowed : int64
-        Versions back.
-
-    Returns
-    -------
-    tuple of int64
-        Largest age or overlap, event beyond what is allowed, its cell (-1: its
-        overlap). Event and cell are -1 where there is none.
-    """
-    farthest = np.int64(0)
-    for k in range(first, stop):
-        overlap = next_event(schedule, random, k, ages)[2]
-        for j in range(ages.size):
-            farthest = max(farthest, ages[j])
-            if ages[j] > allowed:
-                return farthest, k, j
-        farthest = max(farthest, overlap)
-        if overlap > allowed:
-            return farthest, k, -1
-    return farthest, -1, -1

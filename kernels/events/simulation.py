@@ -76,8 +76,8 @@ class State(NamedTuple):
         Worker of an event, and the block that it wrote (-1: all of its).
     velocity : ndarray of shape (workers or 1, n), float64
     xhat, g : ndarray of shape (n,), float64
-    ages : ndarray of shape (n or 1,), int64
-        Of the event; one for all coordinates, or one each.
+    ages : ndarray of shape (cells,), int64
+        Of the event: of each coordinate, of each block, or one for all.
     trajectory : ndarray of shape (r, n), float64
     issued : ndarray of shape (n,), float64
         Where x would be if no write had been lost.
@@ -119,34 +119,38 @@ LARGEST_SQUARE, SUM, SUM_OF_SQUARES, FIRST, LAST = range(len(REALS))
 
 
 @exact
-def _read(run, state, k, fresh_from, fresh_to):
-    """xhat and the histogram of its ages; what lies in the range has age 0."""
+def _read(run, state, k, low, high):
+    """xhat and the histogram of its ages; blocks `low` to `high` are read fresh."""
     ring, xhat, ages, counts = state.ring, state.xhat, state.ages, state.age_counts
-    mask, n = ring.shape[0] - 1, xhat.size
-    if ages.size == 1:
-        version = ring[(k - ages[0]) & mask]
-        now = ring[k & mask]
-        for j in range(n):
-            xhat[j] = version[j]
-        for j in range(fresh_from, fresh_to):
-            xhat[j] = now[j]
-        counts[ages[0]] += n - (fresh_to - fresh_from)
-        counts[0] += fresh_to - fresh_from
+    mask, bounds = ring.shape[0] - 1, run.bounds
+    if ages.size == xhat.size:
+        for j in range(bounds[low], bounds[high]):
+            ages[j] = 0
+        for j in range(xhat.size):
+            xhat[j] = ring[(k - ages[j]) & mask, j]
+            counts[ages[j]] += 1
         return
-    for j in range(fresh_from, fresh_to):
-        ages[j] = 0
-    for j in range(n):
-        xhat[j] = ring[(k - ages[j]) & mask, j]
-        counts[ages[j]] += 1
+    for b in range(bounds.size - 1):
+        age = 0 if low <= b < high else ages[b if ages.size > 1 else 0]
+        version = ring[(k - age) & mask]
+        for j in range(bounds[b], bounds[b + 1]):
+            xhat[j] = version[j]
+        counts[age] += bounds[b + 1] - bounds[b]
 
 
 @exact
-def _own_age(state, k, worker, block, start, stop):
-    """Writes by others to what the step writes since it read it: the largest count."""
-    oldest = state.ages[0]
-    if state.ages.size > 1:
-        for j in range(start, stop):
-            oldest = max(oldest, state.ages[j])
+def _own_age(run, state, k, worker, block, low, high):
+    """Writes by others to what the step writes since it read it: the largest count.
+
+    The step writes blocks `low` to `high`: one, or all of them (`block` is -1).
+    """
+    ages = state.ages
+    oldest = ages[0]
+    if ages.size == state.xhat.size:
+        low, high = run.bounds[low], run.bounds[high]
+    if ages.size > 1:
+        for cell in range(low, high):
+            oldest = max(oldest, ages[cell])
     if oldest <= state.whole[OWN_AGE]:  # it cannot be more
         return
     mask, count = state.who.size - 1, 0
@@ -244,8 +248,7 @@ def simulate(run, state, schedule, deciding, sampling, noising, choosing, first,
         low, high = run.first[worker], run.stop[worker]
         if run.owned or not run.racy:  # of its own blocks nobody writes anything
             overlap = 0
-        start, end = run.bounds[low], run.bounds[high]
-        _read(run, state, k, start if run.owned else 0, end if run.owned else 0)
+        _read(run, state, k, low if run.owned else 0, high if run.owned else 0)
 
         sample = -1
         if run.n_samples > 0:
@@ -259,13 +262,13 @@ def simulate(run, state, schedule, deciding, sampling, noising, choosing, first,
         if run.one_block:
             block = low + np.int64(choosing.random() * (high - low))
             low, high = block, block + 1
-            start, end = run.bounds[low], run.bounds[high]
+        start, end = run.bounds[low], run.bounds[high]
         if run.noise > 0:
             for j in range(start, end):
                 state.g[j] += run.noise * noising.standard_normal()
 
         if not run.owned and run.first.size > 1:
-            _own_age(state, k, worker, block, start, end)
+            _own_age(run, state, k, worker, block, low, high)
             state.who[k & (state.who.size - 1)] = worker
             state.what[k & (state.who.size - 1)] = block
         rate = _rate(run, state, k, worker)

@@ -6,9 +6,19 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from hogblock import CNNClassifier, MLPClassifier, MLPRegressor
-from hogblock.asynchrony import EventLog, Recording, Replay
+from hogblock.asynchrony import (
+    Adversarial,
+    EventDriven,
+    EventLog,
+    Events,
+    Geometric,
+    Law,
+    Recording,
+    Replay,
+    Scheduler,
+    Uniform,
+)
 from hogblock.methods import PASSM, Hogwild, Thinned
-from hogblock.scheduling.base import Events, Scheduler
 
 pytestmark = [
     pytest.mark.usefixtures("compiled"),
@@ -206,6 +216,56 @@ def test_many_simulated_workers_train_reproducibly(method):
     if method == "passm":
         assert not one.overlap_[:, 1:].any()  # nobody else writes a worker's block
         assert one.staleness_[:, 7].sum() == 0  # of one block, one in eight writes
+
+
+SCHEDULERS = [
+    Law(3, ages=Geometric(0.4, largest=9), probabilities=[0.6, 0.3, 0.1]),
+    Law(5, ages=Uniform(0, 6), reads="consistent"),
+    EventDriven(6, service="lognormal", straggler=(0.1, 20), read=0.5),
+    Adversarial(4, age=3),
+]
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("patience", [5, np.inf])
+def test_every_minibatch_is_taken_once(scheduler, patience):
+    """Also by stragglers, which end theirs when all others have gone home."""
+    options = dict(learning_rate="constant", n_iter_no_change=patience)
+    model = fitted(**options, method="hogwild", schedule=scheduler)
+    tickets = model.events_.ticket
+    np.testing.assert_array_equal(np.sort(tickets), np.arange(3 * BATCHES))
+    assert_same(model, fitted(**options, method="hogwild", schedule=scheduler))
+    assert model.staleness_.sum() == 3 * BATCHES * len(model.staleness_)
+
+
+class Wrong(Late):
+    """The third event is another."""
+
+    def __init__(self, **third):
+        super().__init__(2, 1)
+        self.third = third
+
+    def events(self, n_events, n_cells, random):
+        events = super().events(n_events, n_cells, random)
+        for name, value in self.third.items():
+            getattr(events, name)[3] = value
+        return events
+
+
+@pytest.mark.parametrize(
+    ("third", "words"),
+    [
+        (dict(worker=2), "event 3 is impossible: worker 2 of 2 workers"),
+        (dict(ages=4), r"event 3 is impossible: ages \[4, 4\] .* after 3 events"),
+        (dict(ages=-1), "event 3 is impossible: ages"),
+        (dict(overlap=4), "event 3 is impossible: overlap 4"),
+        (dict(ticket=-2), "event 3 is impossible: ticket -2"),
+        (dict(ticket=2), r"has not ended ticket \[3\]"),
+    ],
+)
+def test_impossible_events_of_a_scheduler_are_named(third, words):
+    with pytest.raises(ValueError, match=words):
+        fitted(method="hogwild", schedule=Wrong(**third))
 
 
 def test_workers_meet_at_epochs_that_may_be_the_last():

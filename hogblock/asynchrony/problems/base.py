@@ -7,9 +7,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hogblock.kernels.cpu.jit import check_runnable
+
 _SUBGRADIENT = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, *(ctypes.c_int64,) * 3, ctypes.c_void_p
 )
+
+
+def call_kernel(kernel, x: np.ndarray, sample: int, data: int) -> np.ndarray:
+    """What a compiled subgradient writes, at x of shape (n,), float64, C order."""
+    out = np.empty(len(x))
+    call = _SUBGRADIENT(address_of(kernel))
+    call(x.ctypes.data, len(x), sample, data, out.ctypes.data)
+    return out
+
+
+def address_of(kernel) -> int:
+    """Address of a subgradient; the first call compiles it, where kernels can run."""
+    check_runnable()
+    if kernel.address is None:  # a second time would move it
+        kernel.compile()
+    return kernel.address
 
 
 class Problem(ABC):
@@ -41,14 +59,17 @@ class Problem(ABC):
     @property
     def address(self) -> int:
         """Address of the compiled subgradient; the first call compiles it."""
-        if self.kernel.address is None:  # a second time would move it
-            self.kernel.compile()
-        return self.kernel.address
+        return address_of(self.kernel)
 
     @property
     @abstractmethod
     def data(self) -> int:
         """Address of what the subgradient reads; the problem keeps it alive."""
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """Coordinates that the function depends on; all but in a network's padding."""
+        return np.arange(self.n)
 
     @abstractmethod
     def value(self, x) -> float:
@@ -82,11 +103,8 @@ class Problem(ABC):
             If x has another shape, or there is no such sample.
         """
         at = np.ascontiguousarray(self._checked(x))
-        out = np.empty(self.n)
-        call = _SUBGRADIENT(self.address)
         number = -1 if sample is None else self._checked_sample(sample)
-        call(at.ctypes.data, self.n, number, self.data, out.ctypes.data)
-        return out
+        return call_kernel(self.kernel, at, number, self.data)
 
     @abstractmethod
     def distance(self, x) -> float:
