@@ -47,7 +47,7 @@ def run(age: int, n_events: int, scale: float = SCALES[0]):
     """Two workers in random order, who read each other at an age."""
     return simulate(
         Kink(RIDGE), Law(workers=2, ages=age), n_events, x0=START, ownership="owned",
-        rate=lambda k: rate(k, scale), n_records=20_000, random_state=0,
+        rate=lambda k: rate(k, scale), n_records=8_000, random_state=0,
     )  # fmt: skip
 
 
