@@ -9,9 +9,10 @@ import numpy as np
 class Events(NamedTuple):
     """Steps in the order in which they end: event k takes x^k to x^(k+1).
 
-    Attributes
+    Parameters
     ----------
     worker : ndarray of shape (n_events,), int64
+        Whose step it is.
     ticket : ndarray of shape (n_events,), int64
         Number of the step in the order in which steps begin.
     ages : ndarray of shape (n_events, n_cells), int64
@@ -21,12 +22,13 @@ class Events(NamedTuple):
         what these wrote is lost.
     """
 
-    __module__ = "hogblock.asynchrony"
-
     worker: np.ndarray
     ticket: np.ndarray
     ages: np.ndarray
     overlap: np.ndarray
+
+
+Events.__module__ = "hogblock.asynchrony"  # no field of it
 
 
 class Scheduler(ABC):
