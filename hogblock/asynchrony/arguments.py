@@ -46,9 +46,10 @@ def check_blocks(
         # More workers than coordinates is said below.
         blocks = n if random else min(workers, n) if owned else 1
     if isinstance(blocks, Integral):
-        if not 1 <= blocks <= n:
+        count = int(blocks)
+        if not 1 <= count <= n:
             raise ValueError(f"blocks={blocks} must be from 1 to the n={n} variables")
-        blocks = even_blocks(int(blocks), n)
+        blocks = even_blocks(count, n)
     found = [_pair(b, each) for b, each in enumerate(blocks)]
     expected = 0
     for b, (start, stop) in enumerate(found):

@@ -170,15 +170,15 @@ def _scheduled(
         events = scheduler.events(n_events, cells, random)
         events = check_events(events, n_events, cells, scheduler.workers)
         given = make_schedule(GIVEN, scheduler.workers, cells, events=events)
-        most = farthest([events], history)
-        return given, cells, most if history is None else history
+        needed = farthest([events], history)
+        return given, cells, needed if history is None else history
     cells = 1 if scheduler.one_age else cells
-    most = scheduler.largest_age
-    if most is None or (history is not None and history < most):
+    bound = scheduler.largest_age
+    if bound is None or (history is not None and history < bound):
         # The same events, once for their ages alone.
         parts = slices(scheduler.schedule(cells), n_events, cells, deepcopy(random))
-        most = farthest(parts, history)
-    return scheduler.schedule(cells), cells, most if history is None else history
+        bound = farthest(parts, history)
+    return scheduler.schedule(cells), cells, bound if history is None else history
 
 
 def _beginning(

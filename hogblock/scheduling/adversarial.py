@@ -35,7 +35,6 @@ class Adversarial(CompiledScheduler):
     """
 
     __module__ = "hogblock.asynchrony"
-    one_age = True
 
     def __init__(self, workers, age):
         self.workers = check_whole("workers", workers, 1)
@@ -43,6 +42,10 @@ class Adversarial(CompiledScheduler):
 
     def __repr__(self):
         return f"Adversarial(workers={self.workers}, age={self.age})"
+
+    @property
+    def one_age(self):
+        return True
 
     @property
     def largest_age(self):

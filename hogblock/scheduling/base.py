@@ -9,9 +9,10 @@ import numpy as np
 class Events(NamedTuple):
     """Steps in the order in which they end: event k takes x^k to x^(k+1).
 
-    Attributes
+    Parameters
     ----------
     worker : ndarray of shape (n_events,), int64
+        Whose step it is.
     ticket : ndarray of shape (n_events,), int64
         Number of the step in the order in which steps begin.
     ages : ndarray of shape (n_events, n_cells), int64
@@ -21,12 +22,13 @@ class Events(NamedTuple):
         what these wrote is lost.
     """
 
-    __module__ = "hogblock.asynchrony"
-
     worker: np.ndarray
     ticket: np.ndarray
     ages: np.ndarray
     overlap: np.ndarray
+
+
+Events.__module__ = "hogblock.asynchrony"  # no field of it
 
 
 class Scheduler(ABC):
@@ -68,50 +70,3 @@ class Scheduler(ABC):
         Events
             Of so many rows; ages of at most k at event k.
         """
-
-
-def check_events(events: Events, workers: int) -> None:
-    """Refuse events that cannot be.
-
-    Raises
-    ------
-    ValueError
-        That names the first.
-    """
-    k = np.arange(len(events.worker))
-    too_old = (events.ages < 0) | (events.ages > k[:, None])
-    for wrong, what in (
-        ((events.worker < 0) | (events.worker >= workers), "worker"),
-        (events.ticket < 0, "ticket"),
-        (too_old.any(axis=1), "ages"),
-        ((events.overlap < 0) | (events.overlap > k), "overlap"),
-    ):
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            found = getattr(events, what)[first]
-            raise ValueError(
-                f"event {first} is impossible: {what} {found.tolist()} of {workers} "
-                f"workers, after {first} events"
-            )
-
-
-def kept(events: Events, wanted: np.ndarray) -> Events:
-    """Some of the events, as if there had been no others.
-
-    Parameters
-    ----------
-    events : Events
-    wanted : ndarray of shape (n_events,), bool
-    """
-    before: np.ndarray = np.cumsum(wanted) - wanted  # of these, before each event
-    k = np.arange(len(wanted))
-
-    def among_these(ages: np.ndarray) -> np.ndarray:
-        return (before - before[k - ages.T]).T[wanted]
-
-    return Events(
-        events.worker[wanted],
-        events.ticket[wanted],
-        among_these(events.ages),
-        among_these(events.overlap),
-    )

@@ -14,15 +14,12 @@ SLICE = 1 << 18  # cells or events of a compiled call: between two, Ctrl-C is he
 
 
 class CompiledScheduler(Scheduler):
-    """A scheduler that the kernels know.
+    """A scheduler that the kernels know."""
 
-    Attributes
-    ----------
-    one_age : bool
-        All cells are read at one moment.
-    """
-
-    one_age: bool
+    @property
+    @abstractmethod
+    def one_age(self) -> bool:
+        """Whether all cells are read at one moment."""
 
     @abstractmethod
     def schedule(self, n_cells: int) -> Schedule:
@@ -35,7 +32,8 @@ class CompiledScheduler(Scheduler):
 
     def events(self, n_events, n_cells, random):
         parts = slices(self.schedule(n_cells), n_events, n_cells, random)
-        return Events(*map(np.concatenate, zip(*parts, strict=True)))
+        worker, ticket, ages, overlap = zip(*parts, strict=True)
+        return Events(*map(np.concatenate, (worker, ticket, ages, overlap)))
 
 
 def slices(schedule: Schedule, n_events: int, n_cells: int, random) -> Iterator[Events]:

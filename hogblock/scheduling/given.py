@@ -1,4 +1,4 @@
-"""Checks of events that come from a scheduler."""
+"""Events that come from a scheduler: checks of them, and choices among them."""
 
 import numpy as np
 
@@ -52,3 +52,25 @@ def _within(name: str, values: np.ndarray, largest: np.ndarray, what: str) -> No
         raise ValueError(
             f"{name} of the events: {place}: {value} {fault} (0 to {limit} is allowed)"
         )
+
+
+def kept(events: Events, wanted: np.ndarray) -> Events:
+    """Some of the events, as if there had been no others.
+
+    Parameters
+    ----------
+    events : Events
+    wanted : ndarray of shape (n_events,), bool
+    """
+    before: np.ndarray = np.cumsum(wanted) - wanted  # of these, before each event
+    k = np.arange(len(wanted))
+
+    def among_these(ages: np.ndarray) -> np.ndarray:
+        return (before - before[k - ages.T]).T[wanted]
+
+    return Events(
+        events.worker[wanted],
+        events.ticket[wanted],
+        among_these(events.ages),
+        among_these(events.overlap),
+    )

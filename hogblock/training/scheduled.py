@@ -6,7 +6,8 @@ import numpy as np
 
 from hogblock.methods import Method
 from hogblock.models.network import Network
-from hogblock.scheduling.base import Events, Scheduler, check_events, kept
+from hogblock.scheduling.base import Events, Scheduler
+from hogblock.scheduling.given import check_events, kept
 from hogblock.scheduling.log import EventLog
 from hogblock.scheduling.replay import Replay, events_of
 from hogblock.training.run_plan import RunPlan
@@ -86,7 +87,7 @@ class Schedule:
         while n_events <= most:
             random = np.random.default_rng(seed)
             events = self.scheduler.events(n_events, blocks, random)
-            check_events(events, workers)
+            events = check_events(events, n_events, blocks, workers)
             wanted = events.ticket < n_tickets
             taken = np.sort(events.ticket[wanted])
             if np.array_equal(taken, np.arange(n_tickets)):

@@ -255,11 +255,11 @@ class Wrong(Late):
 @pytest.mark.parametrize(
     ("third", "words"),
     [
-        (dict(worker=2), "event 3 is impossible: worker 2 of 2 workers"),
-        (dict(ages=4), r"event 3 is impossible: ages \[4, 4\] .* after 3 events"),
-        (dict(ages=-1), "event 3 is impossible: ages"),
-        (dict(overlap=4), "event 3 is impossible: overlap 4"),
-        (dict(ticket=-2), "event 3 is impossible: ticket -2"),
+        (dict(worker=2), "worker of the events: event 3: 2 is beyond workers"),
+        (dict(ages=4), "event 3, cell 0: 4 is beyond what was before"),
+        (dict(ages=-1), "event 3, cell 0: -1 is negative"),
+        (dict(overlap=4), "event 3: 4 is beyond what was before"),
+        (dict(ticket=-2), "event 3: -2 is negative"),
         (dict(ticket=2), r"has not ended ticket \[3\]"),
     ],
 )

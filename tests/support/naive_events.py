@@ -87,11 +87,11 @@ def service(kind, mean, sigma=1.0, slow=0.0, factor=1.0):
     return time
 
 
-def sgd(problem, x, rates, momentum=0.0, nesterov=False):
-    """Sequential subgradient steps on the mean over all samples: all versions."""
-    x, u, versions = np.array(x), np.zeros(problem.n), [np.array(x)]
+def sgd(gradient, x, rates, momentum=0.0, nesterov=False):
+    """Sequential subgradient steps: all versions of x."""
+    x, u, versions = np.array(x), np.zeros(len(x)), [np.array(x)]
     for rate in rates:
-        g = problem.subgradient(x)
+        g = gradient(x)
         u = momentum * u + g
         x = x - rate * (g + momentum * u if nesterov else u)
         versions.append(x)
