@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from hogblock.asynchrony import (
+    AbsoluteValue,
     Adversarial,
     EventDriven,
+    Kink,
+    L1Norm,
     Law,
     Quadratic,
     Uniform,
@@ -13,7 +16,6 @@ from hogblock.asynchrony import (
     stability_limit,
 )
 from support import naive_events as naive
-from support.kink_problems import AbsoluteValue, Kink, L1Norm
 from support.toy_problems import Centres
 
 A = np.array([0.3, 1.0, 1.7])
