@@ -12,6 +12,8 @@ from hogblock.asynchrony.arguments import (
 )
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.asynchrony.result import Simulation
+from hogblock.kernels.cache import announce, is_cached
+from hogblock.kernels.cpu.jit import check_runnable
 from hogblock.kernels.events import simulation as kernels
 from hogblock.kernels.events.schedule import GIVEN, Schedule, make_schedule
 from hogblock.scheduling.arguments import check_choice, check_real, check_whole
@@ -135,6 +137,7 @@ def simulate(
         _evenly(n_events, check_whole("n_records", n_records, 2)),
     )  # fmt: skip
     state = _beginning(run, x, history, scheduler.workers if private else 1, n_cells)
+    _say_if_compiled()
     done = 0
     while done < n_events:  # in slices, between which Ctrl-C is heard
         stop = min(done + SLICE, n_events)
@@ -148,6 +151,14 @@ def simulate(
         counter=counter, writes=writes, noise=noise, history=history,
         **_facts(problem, run, state, done, x),
     )  # fmt: skip
+
+
+def _say_if_compiled() -> None:
+    """Tell whoever watches that the first run takes some seconds more."""
+    loop = kernels.simulate
+    check_runnable()
+    if not loop.signatures and not is_cached(loop):
+        announce("the event model", getattr(loop._cache, "cache_path", None))
 
 
 def _evenly(n_events: int, n_records: int) -> np.ndarray:

@@ -192,6 +192,12 @@ def test_stragglers_take_longer():
     assert (found > 19).mean() < 0.05
 
 
+@pytest.mark.parametrize("scheduler", [Law(2, 1), EventDriven(2), Adversarial(2, 1)])
+def test_no_events_are_events_too(scheduler):
+    found = events(scheduler, 0, 3)
+    assert [each.shape for each in found] == [(0,), (0,), (0, 3), (0,)]
+
+
 def test_bounds_of_ages():
     assert Law(2, Geometric(0.1, 7)).largest_age == 7
     assert Law(2, [0.5, 0.5, 0.0]).largest_age == 1

@@ -16,6 +16,7 @@ from hogblock.asynchrony import (
     simulate,
     simulation,
 )
+from hogblock.kernels.events import simulation as kernels
 from support import naive_events as naive
 from support.toy_problems import Centres
 
@@ -245,3 +246,11 @@ def test_gaps_count_the_beginning_and_the_end():
 def test_it_says_what_it_is():
     text = repr(simulate(PROBLEMS[0], Law(2), 10, random_state=0))
     assert "'quadratic': 10 events by Law(workers=2" in text and len(text) < 200
+
+
+def test_one_compiled_loop_serves_all():
+    for problem in PROBLEMS:
+        for scheduler in (*SCHEDULERS, Law(), EventDriven(1), Own(Law(2, 3))):
+            for rate in (1, falling, np.float32(0.5)):
+                simulate(problem, scheduler, 9, rate=rate, momentum=0, noise=1)
+    assert len(kernels.simulate.signatures) == 1
