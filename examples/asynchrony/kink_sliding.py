@@ -1,15 +1,18 @@
-"""Two workers, one coordinate each, slide along a kink.
+"""Two workers, one coordinate each, slide along a kink, or do not.
 
-On f(x) = |x1 - x2| + r (x1^2 + x2^2) with a small ridge r every point of the kink x1 =
-x2 is a dead end for whoever minimises over one coordinate at a time: no change of x1
-alone, or of x2 alone, makes f smaller. Subgradient steps of two workers who own one
-coordinate each, in random order, do slide along it. With fresh reads the slopes of |x1
-- x2| cancel on average, and the flow d x / d(sum of rates) = -r x is left. With stale
-reads each sees the other one where it was, farther out, and is held back: by a factor
-that depends on the age and not on the steps, so that smaller steps do not bring the
-speed back. The differential inclusion of the theory allows that: on the kink its blocks
-may take any slope between -1 and 1, each its own, and so all speeds of the flow from
-none on::
+On f(x) = |x1 - x2| + r (x1^2 + x2^2) with a small ridge r every point of the kink
+x1 = x2 is a dead end for whoever minimises over one coordinate at a time: no change of
+x1 alone, or of x2 alone, makes f smaller. Subgradient steps of two workers who own one
+coordinate each do slide along it, if who is next is chance. With fresh reads the slopes
+of |x1 - x2| cancel on average, and the flow d x / d(sum of rates) = -r x is left. With
+stale reads each sees the other one where it was, farther out, and is held back: by a
+factor that depends on the age and not on the steps, so that smaller steps do not bring
+the speed back.
+
+The differential inclusion of the theory allows all speeds of the flow, from none on: on
+the kink each block may take any slope between -1 and 1 of its own. Strictly in turn,
+where nothing is left to chance, the slopes need not cancel: x rests, or runs along the
+kink up and down, though steps, ages and own blocks are as the theory asks::
 
     python examples/asynchrony/kink_sliding.py
 """
@@ -25,13 +28,15 @@ from _shared import (
     save,
 )
 
-from hogblock.asynchrony import Kink, Law, simulate
+from hogblock.asynchrony import Adversarial, Kink, Law, simulate
 
 RIDGE = 0.1
 START = (0.5, 3.3)
 EVENTS = 1_000_000
-AGES = (0, 2, 8, 32)
-DRAWN = 2
+CASES = {f"age {age}": Law(workers=2, ages=age) for age in (0, 2, 8, 32)}
+"""Random order, and the age at which workers read each other."""
+IN_TURN = Adversarial(workers=2, age=0)
+DRAWN = "age 2"
 SCALES = (0.5, 0.1)
 """Of the steps; the first is drawn."""
 NEAREST = 0.1
@@ -43,10 +48,10 @@ def rate(k: np.ndarray, scale: float = SCALES[0]) -> np.ndarray:
     return scale / (k + 10) ** 0.75
 
 
-def run(age: int, n_events: int, scale: float = SCALES[0]):
-    """Two workers in random order, who read each other at an age."""
+def run(scheduler, n_events: int, scale: float = SCALES[0]):
+    """Two workers, one coordinate each."""
     return simulate(
-        Kink(RIDGE), Law(workers=2, ages=age), n_events, x0=START, ownership="owned",
+        Kink(RIDGE), scheduler, n_events, x0=START, ownership="owned",
         rate=lambda k: rate(k, scale), n_records=8_000, random_state=0,
     )  # fmt: skip
 
@@ -88,9 +93,9 @@ def draw_path(axes, found, stuck) -> None:
     path = found.trajectory
     axes.plot(
         *path.T,
-        color=COLORS[AGES.index(DRAWN)],
+        color=COLORS[list(CASES).index(DRAWN)],
         linewidth=1,
-        label=f"path at age {DRAWN}",
+        label=f"path, {DRAWN}",
     )
     axes.plot(*stuck.T, color="#555555", linestyle="--", label="exact, one coordinate")
     axes.plot(*stuck[-1], "D", color="#555555", label="where that is stuck")
@@ -108,36 +113,43 @@ def main() -> None:
     given = options(__doc__)
     n_events = EVENTS // 20 if given.quick else EVENTS
     print(
-        "Claim: workers of one coordinate each slide along the kink towards the\n"
-        "minimum, where exact minimisation of one coordinate is stuck: at the speed\n"
-        "of the flow if they read fresh, else at a share of it that depends on the\n"
-        "age, not on steps.\n"
+        "Claim: workers of one coordinate each, in random order, slide along the kink\n"
+        "towards the minimum, where exact minimisation of one coordinate is stuck: at\n"
+        "the speed of the flow if they read fresh, else at a share of it that depends\n"
+        "on the age, not on steps.\n"
     )
     stuck = one_coordinate_at_a_time()
     figure, (left, right) = new_figure(2)
     rows = []
-    for age, color, marker in zip(AGES, COLORS, MARKERS, strict=False):
-        found = run(age, n_events)
+    looks = zip(CASES.items(), COLORS, MARKERS, strict=True)
+    for (case, law), color, marker in looks:
+        found = run(law, n_events)
         sums, distances, speed = slide(found)
-        other = slide(run(age, n_events, SCALES[1]), SCALES[1])[2]
-        rows.append([age, n_events, float(np.linalg.norm(found.x)), speed, other])
+        other = slide(run(law, n_events, SCALES[1]), SCALES[1])[2]
+        rows.append([case, n_events, float(np.linalg.norm(found.x)), speed, other])
         shown = np.searchsorted(sums, np.linspace(0, sums[-1], 25)).clip(
             max=len(sums) - 1
         )
         look = {"marker": marker, "color": color, **SIMULATED}
-        label = f"age {age}: speed {speed:.2f} of the flow's"
+        label = f"{case}: speed {speed:.2f} of the flow's"
         right.plot(sums[shown], distances[shown], **look, label=label)
-        if age == DRAWN:
+        if case == DRAWN:
             draw_path(left, found, stuck)
-        if age == 0:
+        if case == "age 0":
             flow = sums, distances[0] * np.exp(-RIDGE * sums)
     print_table(
-        ["age", " events", "distance to 0", *(f"speed, scale {c}" for c in SCALES)],
+        [" case", " events", "distance to 0", *(f"speed, scale {c}" for c in SCALES)],
         rows,
     )
     end = float(np.linalg.norm(stuck[-1]))
     print(
         f"exact minimisation over one coordinate at a time stops at distance {end:.4g}"
+    )
+
+    path = run(IN_TURN, n_events).trajectory.mean(axis=1)[100:]
+    print(
+        f"strictly in turn, with fresh reads, x was from {path.min():.2f} to "
+        f"{path.max():.2f} on the kink,\nand is at {path[-1]:.2f} in the end"
     )
 
     right.plot(*flow, color="black", label="flow along the kink, theory")

@@ -66,6 +66,6 @@ def folded(values: np.ndarray, n_ages: int) -> np.ndarray:
     return np.append(values[: n_ages - 1], values[n_ages - 1 :].sum())
 
 
-def length(kept: np.ndarray) -> int:
-    """How many ages there are up to the last True."""
-    return int(np.flatnonzero(kept)[-1]) + 1 if kept.any() else 0
+def length(kept) -> int:
+    """How many ages there are up to the last True of an array [age]."""
+    return int(np.flatnonzero(kept).max(initial=-1)) + 1

@@ -1,9 +1,10 @@
 """How runs come closer to what they look for, as a picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.report.figure import axes_or_new
@@ -25,8 +26,8 @@ class ConvergenceDisplay:
 
     Parameters
     ----------
-    curves : mapping of str to (x, y)
-        By the name that the legend shows: two arrays of shape (n_points,).
+    curves : mapping of str to tuple of two array-like of shape (n_points,)
+        x and y by the name that the legend shows.
     xlabel, ylabel : str, default=None
         Texts of the picture; None tells of events and values.
     yscale : {"log", "linear"}, default="log"
@@ -57,7 +58,7 @@ class ConvergenceDisplay:
 
     def __init__(
         self,
-        curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+        curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
         *,
         xlabel: str | None = None,
         ylabel: str | None = None,

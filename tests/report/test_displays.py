@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 from hogblock import MLPClassifier
+from hogblock.asynchrony import EventDriven, Geometric, Law, Quadratic, simulate
 from hogblock.report import ConvergenceDisplay, StalenessDisplay, plot_training
 
 pytest.importorskip("matplotlib")
@@ -255,3 +256,19 @@ def test_without_matplotlib(display, monkeypatch):
     name = rf"{type(display).__name__}\.plot needs matplotlib"
     with pytest.raises(ImportError, match=rf"{name}.*hogblock\[plot\]"):
         display.plot()
+
+
+def test_what_simulate_and_fit_return_is_drawn(ax):
+    law = Law(workers=3, ages=Geometric(0.5, 6))
+    run = simulate(Quadratic([1.0, 2.0]), law, 2000, rate=0.1, random_state=0)
+    model = law.ages.probabilities()
+    ages = StalenessDisplay.from_simulation(run, model=model, ax=ax)
+    shares = heights(ages.bars_[0])
+    np.testing.assert_allclose(shares, model, atol=0.03)
+    near = ConvergenceDisplay.from_simulation(run, ax=Figure().subplots())
+    assert near.lines_[0].get_ydata()[-1] < 1e-9 < near.lines_[0].get_ydata()[0]
+    X, y = load_digits(return_X_y=True)
+    fit = MLPClassifier((8,), max_iter=2, schedule=EventDriven(4), method="hogwild")
+    log = fit.fit(X[:300], y[:300]).events_
+    late = StalenessDisplay.from_events(log, unit="events", ax=Figure().subplots())
+    assert late.counts.sum() == log.delays().size and late.counts[:, 3:].any()
