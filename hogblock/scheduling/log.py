@@ -127,7 +127,12 @@ class EventLog:
         )
 
     def counts(self) -> np.ndarray:
-        """Writes to each block by the events before each: (n_events, n_blocks)."""
+        """Writes to each block by the events before each.
+
+        Returns
+        -------
+        ndarray of shape (n_events, n_blocks), int64
+        """
         return np.cumsum(self.writes, axis=0) - self.writes
 
     def ages(self) -> np.ndarray:
@@ -159,7 +164,17 @@ class EventLog:
         return delays
 
     def first(self, n_events: int) -> "EventLog":
-        """The log as it was after so many events."""
+        """The log as it was after so many events.
+
+        Parameters
+        ----------
+        n_events : int
+
+        Returns
+        -------
+        EventLog
+            Whose `n_total` is that of all.
+        """
         part = {name: getattr(self, name)[:n_events] for name in ARRAYS}
         return EventLog(
             **part,

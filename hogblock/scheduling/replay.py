@@ -66,6 +66,10 @@ class Replay(Scheduler):
         own : bool
             Every worker has epochs of its own.
 
+        Returns
+        -------
+        int
+
         Raises
         ------
         ValueError
