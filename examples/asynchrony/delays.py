@@ -80,10 +80,11 @@ def mean(distribution: np.ndarray) -> float:
 def main() -> None:
     """Measure, model, compare, draw."""
     given = options(__doc__)
-    n_events = 20_000 if given.quick else 200_000
+    n_events = 5_000 if given.quick else 200_000
     figure, panels = new_figure(len(WORKERS))
     rows = []
-    for axes, workers in zip(panels, WORKERS, strict=True):
+    crowds = (CORES, 2 * CORES) if given.quick else WORKERS
+    for axes, workers in zip(panels, crowds, strict=True):
         found = measured(workers, given.quick)
         ages = np.arange(LARGEST + 1)
         axes.bar(ages, found, color="#c9d6e6", label="measured")
