@@ -5,13 +5,20 @@ Here one thread runs at a time, up to the next barrier: first in their order, th
 backwards, and so on.
 """
 
+import sys
 import threading
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numba
 import numpy as np
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
+
+from hogblock.kernels.cuda import launch, run
+
+SWITCH_SECONDS = 5e-3
+"""Of Python's threads: no two want to run at once, and each look costs time."""
 
 
 def _closed():
@@ -63,17 +70,32 @@ def _run_block(manager, place, *arguments):
         raise failed[0].with_traceback(failed[1])
 
 
+def _numpy_s_float32():
+    """Let device functions call NumPy's: Numba's looks it up at every call.
+
+    Kernels themselves, in ``run``, ask for shared memory of it, which has to be Numba's.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("hogblock.kernels.cuda.") and module is not run:
+            if vars(module).get("float32") is numba.float32:
+                module.float32 = np.float32
+
+
 @contextmanager
 def simulation():
     """Kernels that are launched inside run like this; shared memory is NaN at first."""
-    run, init = kernel.BlockManager.run, FakeCUDAShared.__init__
+    _numpy_s_float32()
+    run_block, init = kernel.BlockManager.run, FakeCUDAShared.__init__
+    seconds = launch.SWITCH_SECONDS
 
     def poisoned(shared, size):
         init(shared, size)
         shared._dynshared.fill(-1)
 
     kernel.BlockManager.run, FakeCUDAShared.__init__ = _run_block, poisoned
+    launch.SWITCH_SECONDS = SWITCH_SECONDS
     try:
         yield
     finally:
-        kernel.BlockManager.run, FakeCUDAShared.__init__ = run, init
+        kernel.BlockManager.run, FakeCUDAShared.__init__ = run_block, init
+        launch.SWITCH_SECONDS = seconds
