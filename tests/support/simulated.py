@@ -15,7 +15,7 @@ import numpy as np
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
-from hogblock.kernels.cuda import launch, run
+from hogblock.kernels.cuda import integers, launch, run
 
 SWITCH_SECONDS = 5e-3
 """Of Python's threads: no two want to run at once, and each look costs time."""
@@ -70,21 +70,27 @@ def _run_block(manager, place, *arguments):
         raise failed[0].with_traceback(failed[1])
 
 
-def _numpy_s_float32():
-    """Let device functions call NumPy's: Numba's looks it up at every call.
+QUICKER = {"float32": (numba.float32, np.float32), "int32": (integers.int32, int)}
+"""What device functions call all the time, and the same in fewer steps."""
 
-    Kernels themselves, in ``run``, ask for shared memory of it, which has to be Numba's.
+
+def _make_quicker():
+    """Let device functions call the latter.
+
+    Kernels themselves, in ``run``, ask for shared memory of Numba's type.
     """
-    for name, module in list(sys.modules.items()):
-        if name.startswith("hogblock.kernels.cuda.") and module is not run:
-            if vars(module).get("float32") is numba.float32:
-                module.float32 = np.float32
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__name__", "")
+        if name.startswith("hogblock.kernels.cuda.") and module not in (run, integers):
+            for called, (slow, quick) in QUICKER.items():
+                if getattr(module, called, None) is slow:
+                    setattr(module, called, quick)
 
 
 @contextmanager
 def simulation():
     """Kernels that are launched inside run like this; shared memory is NaN at first."""
-    _numpy_s_float32()
+    _make_quicker()
     run_block, init = kernel.BlockManager.run, FakeCUDAShared.__init__
     seconds = launch.SWITCH_SECONDS
 
