@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
+    from hogblock import asynchrony as asynchrony
     from hogblock import datasets as datasets
     from hogblock import errors as errors
     from hogblock import methods as methods
@@ -49,7 +50,15 @@ _HOME = {
     "SharedMemoryError": "hogblock.errors",
     "WorkerError": "hogblock.errors",
 }
-_MODULES = ("datasets", "errors", "methods", "models", "report", "schedules")
+_MODULES = (
+    "asynchrony",
+    "datasets",
+    "errors",
+    "methods",
+    "models",
+    "report",
+    "schedules",
+)
 
 __all__ = [*_HOME, *_MODULES]
 

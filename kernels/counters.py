@@ -13,7 +13,8 @@ ARRIVED = 5  # workers that wait at the barrier
 GENERATION = 6  # barriers passed so far
 GO = 7  # rank 0's word to all synchronous workers, a GO_ value
 END = 8  # minibatches of the whole run; the parent may move it to the limit
-BLOCKS = 9
+EVENTS = 9  # steps that have ended, if they are logged
+BLOCKS = 10
 
 STRIDE = 8  # int64 words from one counter to the next
 
@@ -34,3 +35,14 @@ READ = 0  # of every block, all of which its forward pass reads
 WRITTEN = 1  # of the blocks that it writes
 AGES = 2
 STALENESS_BINS = 64  # ages 0, 1, ..., 62, and 63 or more
+
+# Columns of the log of a run (int32), a row a step in the order in which they end ----
+WORKER = 0
+LOGGED_TICKET = 1
+PLAN = 2  # of the worker's own
+COUNTS = 3  # of each block: writes before the step began, then likewise before it ended
+
+
+def log_width(blocks: int) -> int:
+    """Columns of a log."""
+    return COUNTS + 2 * blocks

@@ -25,9 +25,12 @@ class Engine(ABC):
     ----------
     default_method : str
         What ``method="auto"`` is.
+    follows_schedules : bool
+        It logs events, and simulates workers by a scheduler.
     """
 
     default_method: ClassVar[str] = "hogwild"
+    follows_schedules: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -7,11 +7,14 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from hogblock import methods, schedules
 from hogblock.engines.devices import Cuda
+from hogblock.scheduling.base import Scheduler
+from hogblock.scheduling.log import Recording
 
 CONSTRAINTS: dict = {
     "method": [StrOptions({"auto", *methods.METHODS}), methods.Method],
     "n_jobs": [None, Integral],
     "device": [str, Cuda, list, tuple],
+    "schedule": [None, Recording, Scheduler],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [
         StrOptions({"auto"}),

@@ -31,6 +31,15 @@ PARAMETERS = """method : str or Method, default="auto"
         y and the weights are copied to the host, once. Predictions are computed where
         X lies, whatever `device` is, and returned there, as arrays of CuPy. The fitted
         attributes are NumPy's: a model fitted on a GPU predicts without one.
+    schedule : Recording, Scheduler or None, default=None
+        Who takes which step when. None: workers run as the machine lets them. A
+        ``hogblock.asynchrony.Recording`` logs what they do in `events_`. A scheduler of
+        ``hogblock.asynchrony`` (``Law``, ``EventDriven``, ``Adversarial``, ``Replay``)
+        simulates its workers in this process, as many as it says, whatever `n_jobs` is:
+        reproducible by `random_state`, on the host only. If `tol` or a validation score
+        may end the fit, simulated workers wait for each other after every epoch.
+        A ``Replay`` trains the whole epochs of its log, which nothing but `max_iter`
+        cuts short.
     alpha : float, default=1e-4
         L2 penalty of the weights, not of the biases, divided by the minibatch's sum of
         weights as in scikit-learn.
@@ -147,6 +156,9 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
         Likewise, for the blocks that a step wrote: each row adds up to the block's
         updates. Under "passm" nobody else writes a worker's block: all have age 0.
     updates_per_block_, steps_per_worker_ : ndarray
+    events_ : EventLog or None
+        The steps of the last call in the order in which they ended, if `schedule` asks
+        for it.
     n_backpropagated_ : int or None
         Samples, of those seen, whose gradient went below the output layer: fewer where
         the method has ``thinning``. None after training on a CUDA device.

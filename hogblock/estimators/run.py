@@ -9,11 +9,16 @@ from sklearn.exceptions import ConvergenceWarning
 from hogblock import methods, schedules
 from hogblock.engines.base import Engine
 from hogblock.engines.registry import outputs_of
+from hogblock.estimators.continued import Standing
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
 from hogblock.kernels.warn import warn
+from hogblock.methods import Method
+from hogblock.scheduling.base import Scheduler
+from hogblock.scheduling.replay import Replay
 from hogblock.training.progress import progress_bar
 from hogblock.training.run_plan import count_batches
+from hogblock.training.scheduled import check_scheduler
 from hogblock.training.settings import Result, Settings, TrainingData
 from hogblock.training.stopping import Monitor, gate_of
 
@@ -67,10 +72,10 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
     named = estimator.method
     method = methods.resolve(engine.default_method if named == "auto" else named)
     schedule = schedules.resolve(estimator.learning_rate)
-    epochs = 1 if standing.incremental else estimator.max_iter
     batch = estimator._batch_size(len(problem.X))
     batches = count_batches(len(problem.X), batch)
-    workers = engine.usable_workers(start.network, method, estimator.n_jobs, batches)
+    epochs = _epochs(estimator, standing, method, batches)
+    workers = _workers(estimator, engine, start.network, method, batches)
     passes = workers if method.epochs == "worker" else 1
     rate, points = schedules.rate_table(
         schedule,
@@ -83,7 +88,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         first_epoch=standing.planned,
         seen=standing.samples,
     )
-    patience = estimator.n_iter_no_change
+    patience = _patience(estimator)
     settings = Settings(
         method=method,
         workers=workers,
@@ -101,11 +106,48 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         augmentation=getattr(estimator, "augmentation", None),
         planned=estimator.max_iter
         if schedule.planned
-        else int(min(estimator.max_iter, patience + 2)),
+        else int(min(estimator.max_iter, estimator.n_iter_no_change + 2)),
         trained=standing.epochs,
+        schedule=estimator.schedule,
     )
     alone = engine.workers_of(settings) == 1
     return replace(settings, keeps_velocity=schedule.keeps_velocity and alone)
+
+
+def _epochs(estimator, standing: Standing, method: Method, batches: int) -> int:
+    """Epochs of a run at most."""
+    wanted = 1 if standing.incremental else estimator.max_iter
+    schedule = estimator.schedule
+    if not isinstance(schedule, Replay):
+        return wanted
+    if standing.incremental:
+        raise ValueError("partial_fit cannot replay a log: fit does")
+    return schedule.epochs(wanted, batches, method.epochs == "worker")
+
+
+def _workers(estimator, engine: Engine, network, method: Method, batches: int) -> int:
+    """Workers of a run: those of the machine, or of a scheduler."""
+    schedule = estimator.schedule
+    if schedule is not None and not engine.follows_schedules:
+        raise ValueError(
+            f"schedule={schedule!r} is followed on the host only, and "
+            f"device={estimator.device!r}: set device='cpu'"
+        )
+    if isinstance(schedule, Scheduler):
+        check_scheduler(schedule, network, method)
+        return schedule.workers
+    return engine.usable_workers(network, method, estimator.n_jobs, batches)
+
+
+def _patience(estimator) -> float:
+    """Epochs without an improvement after which something is done: the end, or less.
+
+    A log says itself where it ends.
+    """
+    adapts = isinstance(schedules.resolve(estimator.learning_rate), schedules.Adaptive)
+    if isinstance(estimator.schedule, Replay) and not adapts:
+        return np.inf
+    return estimator.n_iter_no_change
 
 
 def _first_rate(estimator, start: Start) -> float:
@@ -133,7 +175,7 @@ def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Moni
         schedule=schedules.resolve(estimator.learning_rate),
         rate=_first_rate(estimator, start),
         tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
+        patience=_patience(estimator),
         early_stopping=estimator.early_stopping,
         penalty=penalty,
         score=_score_of(estimator, problem, start),
@@ -183,7 +225,9 @@ def warn_if_unfinished(estimator, outcome: Outcome, incremental: bool) -> None:
         warn("Training interrupted by user.")
         return
     monitor = outcome.monitor
-    if not (incremental or monitor.converged or monitor.schedule.planned):
+    replays = isinstance(estimator.schedule, Replay)  # as far as the log goes
+    planned = incremental or replays or monitor.schedule.planned
+    if not (planned or monitor.converged):
         warn(
             f"max_iter={estimator.max_iter} epochs are over and the loss still falls: "
             "the optimization has not converged yet.",

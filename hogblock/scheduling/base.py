@@ -9,9 +9,10 @@ import numpy as np
 class Events(NamedTuple):
     """Steps in the order in which they end: event k takes x^k to x^(k+1).
 
-    Attributes
+    Parameters
     ----------
     worker : ndarray of shape (n_events,), int64
+        Whose step it is.
     ticket : ndarray of shape (n_events,), int64
         Number of the step in the order in which steps begin.
     ages : ndarray of shape (n_events, n_cells), int64
@@ -27,14 +28,21 @@ class Events(NamedTuple):
     overlap: np.ndarray
 
 
+Events.__module__ = "hogblock.asynchrony"  # no field of it
+
+
 class Scheduler(ABC):
     """Says which worker ends the next step, and how old what it read is.
+
+    One of one's own implements `largest_age` and `events`.
 
     Attributes
     ----------
     workers : int
+        How many there are, numbered from 0.
     """
 
+    __module__ = "hogblock.asynchrony"
     workers: int
 
     @property
@@ -51,7 +59,14 @@ class Scheduler(ABC):
         Parameters
         ----------
         n_events : int
+            How many.
         n_cells : int
             Of x: what is read at one moment (a coordinate, a block).
         random : Generator
+            The only source of randomness.
+
+        Returns
+        -------
+        Events
+            Of so many rows; ages of at most k at event k.
         """

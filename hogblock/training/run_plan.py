@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hogblock.kernels.counters import log_width
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.models.blocks import Block
 from hogblock.models.network import Network
 from hogblock.models.plan import Plan, make_plan
+from hogblock.scheduling.log import Recording
 from hogblock.training.scaling import Scaling
 from hogblock.training.scopes import Bag, scopes_of
 from hogblock.training.settings import Settings, TrainingData
@@ -101,6 +103,16 @@ class RunPlan:
     @property
     def copy_read(self) -> bool:
         return self.settings.method.reads == "copy"
+
+    @property
+    def logged_events(self) -> int:
+        """Steps of all workers for which the log of the run has room."""
+        schedule = self.settings.schedule
+        if schedule is None:
+            return 0
+        recording = schedule if isinstance(schedule, Recording) else Recording()
+        events = self.steps * (self.workers if self.own_epochs else 1)
+        return min(events, recording.max_bytes // (4 * log_width(len(self.blocks))))
 
 
 def make_run_plan(

@@ -8,6 +8,8 @@ import numpy as np
 from hogblock.augmentation import Augmentation
 from hogblock.methods import Method, Stretch
 from hogblock.models.losses import Loss
+from hogblock.scheduling.base import Scheduler
+from hogblock.scheduling.log import EventLog, Recording
 from hogblock.training.scaling import Scaling
 
 ROWS_AT_ONCE = 4096
@@ -97,6 +99,9 @@ class Settings:
     keeps_velocity : bool, default=False
         Momentum of the only worker goes on as if it contained the rate, see
         ``schedules.Schedule``.
+    schedule : Recording or Scheduler, default=None
+        Who takes which step when: the machine decides it, and what it does is logged;
+        or this process takes the steps of all workers in the order of a scheduler.
     """
 
     method: Method
@@ -116,6 +121,7 @@ class Settings:
     planned: int | None = None
     trained: int = 0
     keeps_velocity: bool = False
+    schedule: Recording | Scheduler | None = None
 
     def stretches(self, batches: int) -> list[Stretch]:
         """Stretches of the method in a run of `batches` minibatches an epoch."""
@@ -193,6 +199,8 @@ class Result:
         Ctrl-C came.
     device_seconds : float or None
         Time that a CUDA device spent in the kernels of the run.
+    events : EventLog or None
+        If `Settings.schedule` asks for it.
     """
 
     params: np.ndarray
@@ -210,6 +218,7 @@ class Result:
     interrupted: bool = False
     device_seconds: float | None = None
     kept: int | None = None
+    events: EventLog | None = None
 
 
 OnEpoch = Callable[[Epoch], bool]

@@ -40,7 +40,7 @@ class Monitor:
     schedule : Schedule
     rate : float
         Initial learning rate.
-    tol, patience : float, int
+    tol, patience : float
         ``tol`` and ``n_iter_no_change`` of the estimator.
     early_stopping : bool
         Judge by the validation score, and keep the best parameters.
@@ -65,7 +65,7 @@ class Monitor:
     schedule: Schedule
     rate: float
     tol: float
-    patience: int
+    patience: float
     early_stopping: bool
     penalty: Callable[[np.ndarray], float]
     score: Callable[[np.ndarray], float] | None

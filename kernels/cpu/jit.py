@@ -47,7 +47,7 @@ def check_runnable() -> None:
         raise ImportError(OBSTACLE)
 
 
-def kernel(function, inline="never", fastmath=FASTMATH):
+def kernel(function, inline="never", fastmath=FASTMATH, **more):
     """Compile `function` without the GIL, at its first call, cached on disk.
 
     Where no directory is writable the kernel works uncached; ``NUMBA_CACHE_DIR``
@@ -56,7 +56,7 @@ def kernel(function, inline="never", fastmath=FASTMATH):
     if OBSTACLE:
         return functools.wraps(function)(lambda *_, **__: check_runnable())
     options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
-    dispatcher = njit(inline=inline, **options)(function)
+    dispatcher = njit(inline=inline, **options, **more)(function)
     cache.attach(dispatcher, _KernelCache, function)
     return dispatcher
 
@@ -67,8 +67,12 @@ def part(function):
 
 
 def exact(function):
-    """A kernel in plain IEEE arithmetic: NumPy's bits, operation by operation."""
-    return kernel(function, fastmath=False)
+    """A kernel in plain IEEE arithmetic: NumPy's bits, operation by operation.
+
+    It allocates nothing, so Numba need not count who holds an array: that would cost
+    more than all else where many go from function to function in a tuple.
+    """
+    return kernel(function, fastmath=False, _nrt=False)
 
 
 def callback(function, signature, fastmath=FASTMATH):

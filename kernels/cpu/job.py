@@ -10,6 +10,11 @@ WRITE_ATOMIC = 1  # one fetch-and-add a word
 WRITE_LOCKED = 2  # whole update under one lock
 WRITE_MEAN = 3  # synchronous: mean gradient of all workers between two barriers
 
+# Where a step reads the parameters.
+READ_DIRECT = 0  # in place
+READ_COPY = 1  # from a private copy, made when the step begins
+READ_GIVEN = 2  # from the copy as it is, with ``seen``: both are older
+
 # Words of a worker's own state (int64), kept between calls.
 PENDING = 0  # ticket drawn and not yet used, or -1
 DRAWN = 1  # minibatches this worker has begun
@@ -96,9 +101,9 @@ class UpdateRule(NamedTuple):
 
     Attributes
     ----------
-    write, copy_read, own_epochs : int
-        A WRITE_ code; 1 to read through a private copy; 1 if every worker passes over
-        all the data instead of sharing the epochs.
+    write, read, own_epochs : int
+        A WRITE_ code; a READ_ code; 1 if every worker passes over all the data instead
+        of sharing the epochs.
     rate : float32 [points]
         Learning rate over the run, `rate_points` values an epoch.
     rate_factor : float32 [1]
@@ -107,7 +112,7 @@ class UpdateRule(NamedTuple):
     """
 
     write: int
-    copy_read: int
+    read: int
     own_epochs: int
     rate: np.ndarray
     rate_points: int
@@ -127,6 +132,8 @@ class Worker(NamedTuple):
     gradients : float32 [workers, P] with WRITE_MEAN, else [0, 0]
     record : float64 [epochs, RECORD_WIDTH]
     staleness : int64 [AGES, blocks, STALENESS_BINS]
+    log : int32 [events, log_width(blocks)]
+        Shared by all; of no events, if none are logged.
     velocity, gradient, copy : float32 [P]
         `copy` is empty unless reads are copied.
     work, zeros : float32
@@ -147,6 +154,7 @@ class Worker(NamedTuple):
     gradients: np.ndarray
     record: np.ndarray
     staleness: np.ndarray
+    log: np.ndarray
     velocity: np.ndarray
     gradient: np.ndarray
     copy: np.ndarray

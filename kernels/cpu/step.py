@@ -26,6 +26,9 @@ from hogblock.kernels.cpu.job import (
     AUGMENT_COUNTER,
     DRAWN,
     DROPOUT_COUNTER,
+    READ_COPY,
+    READ_DIRECT,
+    READ_GIVEN,
     WRITE_ATOMIC,
     WRITE_LOCKED,
     WRITE_MEAN,
@@ -125,7 +128,25 @@ def _write_mean(worker, plans):
 
 
 @kernel
-def _count_update(worker, plans, plan, write):
+def _logged(worker, plan, ticket):
+    """Row of the log for a step that has ended; -1 if there is none, or none is left.
+
+    A row is taken before the writes are counted: who has seen the step's writes has a
+    later row.
+    """
+    if worker.log.shape[0] == 0:
+        return -1
+    row = atomic_add(counter_of(worker, c.EVENTS), 1)
+    if row >= worker.log.shape[0]:
+        return -1
+    worker.log[row, c.WORKER] = worker.rank
+    worker.log[row, c.LOGGED_TICKET] = ticket
+    worker.log[row, c.PLAN] = plan
+    return row
+
+
+@kernel
+def _count_update(worker, plans, plan, write, ticket):
     """Count the writes of a step, and the ages of what it read and wrote.
 
     The age of a block is the number of writes by others between the start of the step
@@ -134,7 +155,9 @@ def _count_update(worker, plans, plan, write):
     """
     if write == WRITE_MEAN and worker.rank != 0:
         return
-    for block in range(plans.writes.shape[1]):
+    blocks = plans.writes.shape[1]
+    row = _logged(worker, plan, ticket)
+    for block in range(blocks):
         counter = counter_of(worker, c.BLOCKS + block)
         written = plans.writes[plan, block]
         writes = atomic_add(counter, 1) if written else atomic_load(counter)
@@ -142,6 +165,9 @@ def _count_update(worker, plans, plan, write):
         worker.staleness[c.READ, block, age] += 1
         if written:
             worker.staleness[c.WRITTEN, block, age] += 1
+        if row >= 0:
+            worker.log[row, c.COUNTS + block] = worker.seen[block]
+            worker.log[row, c.COUNTS + blocks + block] = writes
 
 
 @kernel
@@ -165,13 +191,14 @@ def train_step(worker, plans, samples, rule, ticket):
     first, end, whole = draw_minibatch(worker, samples, rule, ticket)
     rows = end - first
     weight = _weight_of(samples.weights, worker.indices, 0, whole)
-    for block in range(worker.seen.size):
-        worker.seen[block] = atomic_load(counter_of(worker, c.BLOCKS + block))
-    params = address_of(worker.params)
-    if rule.copy_read:
+    if rule.read != READ_GIVEN:
+        for block in range(worker.seen.size):
+            worker.seen[block] = atomic_load(counter_of(worker, c.BLOCKS + block))
+    if rule.read == READ_COPY:
         for i in range(worker.params.size):
             worker.copy[i] = worker.params[i]
-        params = address_of(worker.copy)
+    reads_copy = rule.read != READ_DIRECT
+    params = address_of(worker.copy) if reads_copy else address_of(worker.params)
     work, zeros = address_of(worker.work), address_of(worker.zeros)
     indices = worker.indices[first:end]
     ops, reals = plans.ops[plan], plans.reals[plan]
@@ -239,6 +266,6 @@ def train_step(worker, plans, samples, rule, ticket):
         going = going and barrier(worker)
     elif not fused and learns:
         going = _write_gradient(worker, plans, plan, rule.write)
-    _count_update(worker, plans, plan, rule.write)
+    _count_update(worker, plans, plan, rule.write, ticket)
     weight = _weight_of(samples.weights, indices, 0, rows)
     return loss, weight, rows, left, going

@@ -67,6 +67,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
         gradients=floats(0, 0),
         record=np.zeros((1, c.RECORD_WIDTH)),
         staleness=words(c.AGES, 1, c.STALENESS_BINS),
+        log=np.zeros((0, c.log_width(1)), np.int32),
         velocity=floats(0),
         gradient=floats(0),
         copy=floats(0),

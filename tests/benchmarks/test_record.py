@@ -15,6 +15,7 @@ SCRIPTS = (
     "headline.crowd",
     "headline.run",
     "kernels.convolutions",
+    "kernels.events",
     "kernels.recording",
     "peers.cnn_fashion_mnist",
     "peers.mlp_fashion_mnist",

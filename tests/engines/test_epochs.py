@@ -193,7 +193,7 @@ def test_a_step_counts_the_ages_of_what_it_read_and_of_what_it_wrote(data):
     worker, plans, *_ = arguments_of(tasks_of(plan)[0], arrays)
     own = 1
     worker.counters[(c.BLOCKS + 1) * c.STRIDE] = 3
-    _count_update(worker, plans, own, WRITE_PLAIN)
+    _count_update(worker, plans, own, WRITE_PLAIN, 0)
     read, written = worker.staleness
     assert read[0, 0] == read[1, 3] == 1 and read.sum() == 2
     assert written[0, 0] == 1 and written.sum() == 1

@@ -20,6 +20,7 @@ class CpuEngine(Engine):
     """Trains and predicts on the host."""
 
     default_method = "thinned"
+    follows_schedules = True
 
     @classmethod
     def named(cls, device):

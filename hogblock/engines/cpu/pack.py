@@ -55,7 +55,7 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
     lowered = lower_plans(run_plan.plans)
     rule = {
         "write": write_code(settings.method),
-        "copy_read": int(run_plan.copy_read),
+        "read": job.READ_COPY if run_plan.copy_read else job.READ_DIRECT,
         "own_epochs": int(run_plan.own_epochs),
         "rate": run_plan.rate,
         "rate_points": settings.rate_points,
@@ -144,6 +144,7 @@ def shared_specification(run_plan: RunPlan) -> Specification:
         "gradients": ((workers, size) if together else (0, 0), "f4"),
         "record": ((workers, run_plan.settings.epochs, c.RECORD_WIDTH), "f8"),
         "staleness": ((workers, c.AGES, blocks, c.STALENESS_BINS), "i8"),
+        "log": ((run_plan.logged_events, c.log_width(blocks)), "i4"),
         "velocity": ((workers, size), "f4"),
         "rate_factor": ((1,), "f4"),
     }
@@ -164,7 +165,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
     size, batch = arrays["params"].size, task.samples["batch"]
     own = private_floats(
         gradient=size,
-        copy=size if task.rule["copy_read"] else 0,
+        copy=size if task.rule["read"] != job.READ_DIRECT else 0,
         work=task.work_size,
         zeros=task.zeros_size,
         norms=batch,
@@ -177,6 +178,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         gradients=arrays["gradients"],
         record=arrays["record"][task.rank],
         staleness=arrays["staleness"][task.rank],
+        log=arrays["log"],
         velocity=arrays["velocity"][task.rank],
         indices=np.zeros(batch, np.int64),
         kept=np.zeros(batch, np.int64),

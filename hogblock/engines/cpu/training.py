@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hogblock.engines.cpu import pool
+from hogblock.engines.cpu.logged import event_log, model_of
 from hogblock.engines.cpu.memory import Segment, private_arrays
 from hogblock.engines.cpu.pack import (
     Task,
@@ -14,12 +15,16 @@ from hogblock.engines.cpu.pack import (
     shared_specification,
     tasks_of,
 )
+from hogblock.engines.cpu.scheduled import train_scheduled
 from hogblock.engines.cpu.worker import Slices
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
 from hogblock.models.network import Network
+from hogblock.scheduling.base import Scheduler
+from hogblock.scheduling.replay import Replay
 from hogblock.training.run_plan import RunPlan, make_run_plan
+from hogblock.training.scheduled import check_log
 from hogblock.training.settings import Epoch, OnEpoch, Result, Settings, TrainingData
 
 POLL_SECONDS = 0.01
@@ -39,8 +44,8 @@ class _Training:
 
     def __post_init__(self):
         self.settings, self.batches = self.run_plan.settings, self.run_plan.batches
-        alone = self.run_plan.workers == 1
-        self.gate = "held" if alone else self.settings.gate
+        self.scheduled = isinstance(self.settings.schedule, Scheduler)
+        self.gate = _gate_of(self.run_plan)
         self._write(c.LIMIT, self._limit_after(0))
         self._write(c.END, self.run_plan.steps)
 
@@ -58,9 +63,22 @@ class _Training:
         return self.batches * min(epochs, judged + ahead)
 
     @property
+    def tickets(self) -> tuple[int, int]:
+        """Those that may be taken when the epochs that are over are judged."""
+        return len(self.losses) * self.batches, self._read(c.LIMIT)
+
+    @property
+    def epoch_may_be_over(self) -> bool:
+        """Whether as many steps are done as the epochs until the next end have."""
+        wanted = (len(self.losses) + 1) * self._steps_of_an_epoch
+        return self.steps >= wanted
+
+    @property
     def _steps_of_an_epoch(self) -> int:
         """Which all workers record, added up."""
-        by_all = self.run_plan.own_epochs or self.settings.method.together
+        by_all = self.run_plan.own_epochs or (
+            self.settings.method.together and not self.scheduled
+        )
         return self.batches * (self.run_plan.workers if by_all else 1)
 
     def start(self) -> None:
@@ -147,6 +165,7 @@ class _Training:
             overlap=ages[c.WRITTEN],
             seconds=seconds,
             interrupted=interrupted,
+            events=event_log(self.run_plan, arrays),
         )
 
     def _loss_so_far(self) -> float | None:
@@ -154,6 +173,18 @@ class _Training:
             return None
         _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
         return loss / weight if weight else None
+
+
+def _gate_of(run_plan: RunPlan) -> str:
+    """How far workers may be ahead of a judgement: what is said for several, or less.
+
+    Simulated workers begin the next epoch at once, or all of them when it is judged.
+    """
+    settings = run_plan.settings
+    if not isinstance(settings.schedule, Scheduler):
+        return "held" if run_plan.workers == 1 else settings.gate
+    open_ = settings.gate == "open" and not settings.keeps_velocity
+    return "open" if open_ else "held"
 
 
 def train(
@@ -190,12 +221,18 @@ def train(
     SharedMemoryError, WorkerError
         With nothing left behind.
     """
-    warm_up(images=len(network.input_shape) == 3)
-    if settings.workers == 1:
+    scheduled = isinstance(settings.schedule, Scheduler)
+    if settings.workers == 1 or scheduled:
         run_plan = make_run_plan(network, data, settings)
+        if isinstance(settings.schedule, Replay):
+            check_log(settings.schedule.log, run_plan, model_of(run_plan))
+        warm_up(images=len(network.input_shape) == 3)
         own = private_arrays(shared_specification(run_plan)) | samples_of(data)
-        alone = prepared(run_plan, own, on_epoch, params, velocity)
-        return train_here(alone, tasks_of(run_plan)[0], progress)
+        here = prepared(run_plan, own, on_epoch, params, velocity)
+        if scheduled:
+            return train_scheduled(here, progress)
+        return train_here(here, tasks_of(run_plan)[0], progress)
+    warm_up(images=len(network.input_shape) == 3)
     run_plan = make_run_plan(network, data, settings, copied=True)
     specification = shared_specification(run_plan) | {
         "x": (data.x.shape, data.copy_type.str[1:]),
