@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hogblock.asynchrony.result import Simulation
-from hogblock.asynchrony.worker_law import worker_law_of
-from hogblock.scheduling.replay import Replay
+from hogblock.asynchrony.worker_law import age_bound_of, worker_law_of
 
 MOST_SAMPLES = 1000
 """Of a problem, whose subgradients are compared."""
@@ -128,8 +127,7 @@ class Evidence:
 def evidence_of_simulation(run: Simulation) -> Evidence:
     """What a simulation shows."""
     scheduler = run.scheduler
-    replayed = isinstance(scheduler, Replay)
-    bound = None if replayed else scheduler.largest_age
+    bound = age_bound_of(scheduler)
     name = type(scheduler).__name__
     chances, within = _promised(run)
     owned = run.ownership == "owned"

@@ -14,7 +14,7 @@ from hogblock.asynchrony.evidence import (
     variance_of,
 )
 from hogblock.asynchrony.gradients import objective_of
-from hogblock.asynchrony.worker_law import worker_law_of
+from hogblock.asynchrony.worker_law import age_bound_of, worker_law_of
 from hogblock.estimators.base import NetworkEstimator
 from hogblock.methods import Method, Stretch
 from hogblock.methods.scopes import FULL, OWN, SUFFIX
@@ -60,7 +60,7 @@ def evidence_of_fit(model: NetworkEstimator, X=None, y=None) -> Evidence:
         sharing=_sharing(method, alone, owned),
         own_age=max(_largest(row) for row in model.overlap_),
         lost=None,
-        draws=_draws(model, method, X, y),
+        draws=_draws(model, method, steps, X, y),
         rates=_rates(model, method, steps),
         norm=float(np.linalg.norm(model._params.astype(np.float64))),
         norm_of="the fitted parameters",
@@ -135,7 +135,7 @@ def _bound(model, method: Method, alone: bool) -> tuple[int | None, str]:
     if isinstance(schedule, Replay):
         return None, "The replayed log"
     if isinstance(schedule, Scheduler):
-        return schedule.largest_age, f"The scheduler {type(schedule).__name__}"
+        return age_bound_of(schedule), f"The scheduler {type(schedule).__name__}"
     if model.n_workers_ == 1:
         return 0, "One worker"
     if alone:
@@ -206,7 +206,7 @@ def _drops(layer) -> bool:
     return isinstance(layer, Dropout | SpatialDropout2D) and layer.rate > 0
 
 
-def _draws(model, method: Method, X, y) -> Draws:
+def _draws(model, method: Method, steps: int, X, y) -> Draws:
     notes, changing = [], ""
     if method.thinning > 0:
         notes.append(
@@ -220,7 +220,11 @@ def _draws(model, method: Method, X, y) -> Draws:
     if getattr(model, "augmentation", None):
         changing = "augmentation"
         notes.append("Augmentation is drawn anew: unbiased for the expected loss.")
-    kind = "epochs" if model.shuffle else "in order"
+    passes = model.n_workers_ if method.epochs == "worker" else 1
+    if steps == model.n_iter_ * passes:  # a minibatch an epoch
+        kind = "independent" if notes else "none"
+    else:
+        kind = "epochs" if model.shuffle else "in order"
     if X is None:
         return Draws(
             kind, tuple(notes), missing="The variance is that of X and y, if given."

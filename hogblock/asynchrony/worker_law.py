@@ -8,6 +8,10 @@ from hogblock.scheduling.adversarial import Adversarial
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.event_driven import EventDriven
 from hogblock.scheduling.law import Law
+from hogblock.scheduling.replay import Replay
+
+ROUNDING = 1e-6
+"""Of times that are added up, as a share of the shorter one."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,28 @@ def worker_law_of(scheduler: Scheduler) -> WorkerLaw:
     return WorkerLaw()
 
 
+def age_bound_of(scheduler: Scheduler) -> int | None:
+    """Bound on all ages by the law of a scheduler; None if there is none.
+
+    A log's largest age is none: the machine that it was recorded on has no law.
+    """
+    if isinstance(scheduler, Replay):
+        return None
+    if isinstance(scheduler, EventDriven):
+        # Others end fewer steps during one of a worker's than between two of its ends.
+        within = worker_law_of(scheduler).within
+        return None if within is None else max(within) - 1
+    return scheduler.largest_age
+
+
 def _law_of_times(scheduler: EventDriven) -> WorkerLaw:
     means = np.broadcast_to(np.asarray(scheduler.mean, np.float64), scheduler.workers)
     other = scheduler.read + scheduler.write
     if scheduler.service == "deterministic":
         # While a worker takes one step, another ends at most so many, and one more.
         times = means + other
-        counts = [
-            1 + sum(int(own // each) + 1 for c, each in enumerate(times) if c != worker)
-            for worker, own in enumerate(times)
-        ]
+        ended = np.floor(times[:, None] / times + ROUNDING).astype(np.int64) + 1
+        counts = (1 + ended.sum(axis=1) - np.diag(ended)).tolist()
         return WorkerLaw(within=counts)
     if scheduler.service == "exponential" and other == 0:
         # Such a time has no memory: whatever was, the odds are those of the rates.

@@ -126,13 +126,15 @@ def test_turns_that_are_fixed_bound_gaps():
 @given(
     st.lists(st.sampled_from([0.1, 0.25, 1.0, 1.5, 4.0]), min_size=1, max_size=4),
     st.sampled_from([0.0, 0.3]),
+    st.sampled_from([0.0, 0.7]),
 )
-def test_fixed_times_keep_the_bound_of_their_gaps(means, write):
-    scheduler = EventDriven(len(means), "deterministic", means, write=write)
+def test_fixed_times_keep_the_bounds_of_gaps_and_ages(means, write, read):
+    scheduler = EventDriven(len(means), "deterministic", means, read=read, write=write)
     run = simulated(scheduler, 300, ownership="owned", blocks=4)
-    found = check_assumptions(run)["A6"]
-    assert found.holds is True
-    assert max(run.longest_gap) <= found.numbers["bound"]
+    found = check_assumptions(run)
+    assert found["A1"].holds is found["A6"].holds is True
+    assert max(run.longest_gap) <= found["A6"].numbers["bound"]
+    assert run.largest_age <= found["A1"].numbers["bound"]
 
 
 def test_gaussian_noise_is_unbiased_and_of_its_variance():

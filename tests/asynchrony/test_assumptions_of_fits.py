@@ -184,6 +184,12 @@ def test_samples_in_order_are_biased():
     assert found.holds is False and "shuffle=True" in found.words
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_step_of_all_samples_draws_nothing(shuffle):
+    model = fitted(batch_size=len(X), shuffle=shuffle, method="sgd")
+    assert check_assumptions(model)["A4"].holds is True
+
+
 def test_the_variance_of_minibatches(alone):
     found = check_assumptions(alone, X, Y)["A4"]
     assert found.numbers["drawn_among"] == 60
