@@ -73,11 +73,20 @@ def run_script(folder, module, *arguments):
 
 
 class Running(dict):
-    """Runs by module and arguments; `folder` is where they write."""
+    """What runs behind: scripts by module and arguments, functions by themselves.
 
-    def __init__(self, commands, folder, executor):
-        super().__init__((c, executor.submit(run_script, folder, *c)) for c in commands)
+    `folder` is where scripts write; a function gets a folder of its own below it.
+    """
+
+    def __init__(self, items, folder, executor):
         self.folder = folder
+        for mark in (m for item in items for m in item.iter_markers()):
+            if mark.name == "script" and mark.args not in self:
+                self[mark.args] = executor.submit(run_script, folder, *mark.args)
+            elif mark.name == "behind" and mark.args[0] not in self:
+                own = folder / str(len(self))
+                own.mkdir()
+                self[mark.args[0]] = executor.submit(mark.args[0], own)
 
 
 WITHOUT_KERNELS = ("models", "datasets", "cuda")
@@ -85,8 +94,17 @@ WITHOUT_KERNELS = ("models", "datasets", "cuda")
 
 
 def pytest_collection_modifyitems(items):
-    """Let the host's kernels be compiled behind the tests that need none."""
-    items.sort(key=lambda item: item.path.parent.name not in WITHOUT_KERNELS)
+    """Nobody waits for what runs behind: compiling at first, and the scripts.
+
+    Tests that need no kernels of the host come first, those that wait last.
+    """
+    waits = ("script", "behind")
+    items.sort(
+        key=lambda item: (
+            any(item.get_closest_marker(name) for name in waits),
+            item.path.parent.name not in WITHOUT_KERNELS,
+        )
+    )
 
 
 def fill_kernel_cache():
@@ -97,13 +115,12 @@ def fill_kernel_cache():
 
 @pytest.fixture(scope="session", autouse=True)
 def running(request, tmp_path_factory):
-    """Runs of the scripts that tests are marked with, behind all other tests."""
-    marks = [m for i in request.session.items for m in i.iter_markers("script")]
+    """What tests are marked with, scripts and functions, behind all other tests."""
+    items = request.session.items
     executor = ThreadPoolExecutor(1)
-    if len(request.session.items) > 1000:  # some tests compile what they need
+    if len(items) > 1000:  # some tests compile what they need
         executor.submit(fill_kernel_cache)
-    commands = dict.fromkeys(mark.args for mark in marks)
-    yield Running(commands, tmp_path_factory.mktemp("scripts"), executor)
+    yield Running(items, tmp_path_factory.mktemp("scripts"), executor)
     executor.shutdown(cancel_futures=True)
 
 

@@ -1,6 +1,7 @@
 """The tree tells where things are: who imports whom, length of files, rooms."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -44,12 +45,19 @@ def package_of(file):
     return ".".join([FOLDERS.get(folder[0], folder[0]), *folder[1:]])
 
 
+@cache
+def nodes_of(text):
+    """Import statements of a source."""
+    kinds = ast.Import | ast.ImportFrom
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+
+
 def imported(file):
     """Names of the modules that a file imports anywhere, those in functions too."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes_of(file.read_text()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ""
             if node.level:
                 parts = package_of(file).split(".")

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from hogblock import MLPClassifier
-from hogblock.kernels.cpu.warmup import warm_up
+from support.behind import MOST_SECONDS, behind
 from support.ptx import compile_elsewhere
 
 # Importing works, whatever comes of it: other projects' suites collect their tests so.
@@ -43,28 +43,50 @@ assert pool.running() == []
 TRIES = ["fit", "workers", "partial", "raw", "images", "predict"]
 
 
-def run(*arguments, folder, **environment):
+def run(*arguments, folder, seconds=100, **environment):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=seconds,
         check=False,
     )
 
 
-@pytest.fixture
-def saved(tmp_path, random):
-    """File of a fitted model."""
-    import joblib
-
-    warm_up()
-    x, y = random.normal(size=(200, 64)), random.integers(2, size=200)
-    file = tmp_path / "model.joblib"
-    joblib.dump(MLPClassifier(max_iter=1, learning_rate="cosine").fit(x, y), file)
+def saved_in(folder):
+    """File of a fitted model; it is made here, where kernels can be."""
+    code = """
+import sys
+import joblib, numpy as np
+from hogblock import MLPClassifier
+x, y = np.random.default_rng(0).normal(size=(200, 64)), np.arange(200) % 2
+model = MLPClassifier(max_iter=1, learning_rate="cosine").fit(x, y)
+joblib.dump(model, sys.argv[1])
+"""
+    file = folder / "model.joblib"
+    assert not run(
+        "-W", "ignore", "-c", code, file, folder=folder, seconds=300
+    ).returncode
     return file
+
+
+def obstacles(folder):
+    """What comes of each way in which kernels cannot run, by its name."""
+    saved, nothing = saved_in(folder), dict(NUMBA_DISABLE_JIT="1")
+    plain, on_windows = (
+        TRY.format(before=before) for before in ("", "sys.platform = 'win32'")
+    )
+    return {
+        "no compiler": run("-c", plain, saved, folder=folder, **nothing),
+        "Windows": run("-c", on_windows, saved, folder=folder),
+        "train": run(
+            "-m", "hogblock.cli", "train", "digits", "--epochs", "1",
+            folder=folder, **nothing,
+        ),
+        "info": run("-m", "hogblock.cli", "info", folder=folder, **nothing),
+    }  # fmt: skip
 
 
 def errors_of(done):
@@ -77,28 +99,33 @@ def errors_of(done):
     return text
 
 
-def test_without_the_compiler_one_error_says_so(saved, tmp_path):
-    code = TRY.format(before="")
-    done = run("-c", code, saved, folder=tmp_path, NUMBA_DISABLE_JIT="1")
+@pytest.mark.timeout(MOST_SECONDS)
+@pytest.mark.behind.with_args(obstacles)
+def test_without_the_compiler_one_error_says_so(running):
+    done = running[obstacles].result()["no compiler"]
     assert "NUMBA_DISABLE_JIT" in errors_of(done)
 
 
-def test_on_windows_one_error_says_so(saved, tmp_path):
-    code = TRY.format(before="sys.platform = 'win32'")
-    text = errors_of(run("-c", code, saved, folder=tmp_path))
+@pytest.mark.timeout(MOST_SECONDS)
+@pytest.mark.behind.with_args(obstacles)
+def test_on_windows_one_error_says_so(running):
+    text = errors_of(running[obstacles].result()["Windows"])
     assert "Windows" in text and "WSL" in text
 
 
-def test_the_command_line_says_so_in_a_line(tmp_path):
-    words = ("-m", "hogblock.cli", "train", "digits", "--epochs", "1")
-    done = run(*words, folder=tmp_path, NUMBA_DISABLE_JIT="1")
+@pytest.mark.timeout(MOST_SECONDS)
+@pytest.mark.behind.with_args(obstacles)
+def test_the_command_line_says_so_in_a_line(running):
+    done = running[obstacles].result()["train"]
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("hogblock: error: ") and "NUMBA_DISABLE_JIT" in line
 
 
-def test_info_tells_why_kernels_do_not_run(tmp_path):
-    done = run("-m", "hogblock.cli", "info", folder=tmp_path, NUMBA_DISABLE_JIT="1")
+@pytest.mark.timeout(MOST_SECONDS)
+@pytest.mark.behind.with_args(obstacles)
+def test_info_tells_why_kernels_do_not_run(running):
+    done = running[obstacles].result()["info"]
     assert done.returncode == 0, done.stderr
     facts = {line[:20].strip(): line[20:] for line in done.stdout.splitlines()}
     assert "NUMBA_DISABLE_JIT" in facts["kernels"]
@@ -139,8 +166,9 @@ print(json.dumps([text, kept]))
 
 
 @pytest.mark.skipif(not find_spec("numba_cuda"), reason="numba-cuda is not installed")
-def test_cuda_kernels_compile_where_numpy_has_no_row_stack(tmp_path):
-    file = tmp_path / "script.py"
+@behind
+def test_cuda_kernels_compile_where_numpy_has_no_row_stack(folder):
+    file = folder / "script.py"
     file.write_text(ROW_STACK)
     ((text, kept),) = compile_elsewhere(file, seconds=100)
     assert "st.global" in text or "st.f32" in text

@@ -26,6 +26,7 @@ from hogblock import (
     errors,
     models,
 )
+from support.behind import behind
 from support.public_names import MODULES, NAMES, public
 
 PRIVATE_STATE = re.compile(r"hogblock\.(estimators|models|training)\.\w+")
@@ -147,7 +148,8 @@ def test_pickles_go_by_public_names(make):
         np.testing.assert_array_equal(copy.predict(given), expected)
 
 
-def test_processes_of_joblib_know_the_same_classes():
+@behind
+def test_processes_of_joblib_know_the_same_classes(folder):
     code = """
 import joblib, numpy as np
 from hogblock import Augmentation, Cuda, MLPClassifier, errors, models
@@ -161,7 +163,7 @@ assert joblib.Parallel(2)(joblib.delayed(lambda k: k)(k) for k in kinds) == kind
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

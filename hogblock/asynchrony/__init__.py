@@ -8,6 +8,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
+    from hogblock.asynchrony.assumptions import Assumption as Assumption
+    from hogblock.asynchrony.assumptions import Assumptions as Assumptions
+    from hogblock.asynchrony.assumptions import check_assumptions as check_assumptions
     from hogblock.asynchrony.problems import AbsoluteValue as AbsoluteValue
     from hogblock.asynchrony.problems import Kink as Kink
     from hogblock.asynchrony.problems import L1Norm as L1Norm
@@ -37,6 +40,8 @@ _HOME = {
     "AbsoluteValue": "hogblock.asynchrony.problems",
     "Adversarial": "hogblock.scheduling.adversarial",
     "AgeLaw": "hogblock.scheduling.laws",
+    "Assumption": "hogblock.asynchrony.assumptions",
+    "Assumptions": "hogblock.asynchrony.assumptions",
     "EventDriven": "hogblock.scheduling.event_driven",
     "EventLog": "hogblock.scheduling.log",
     "Events": "hogblock.scheduling.base",
@@ -55,6 +60,7 @@ _HOME = {
     "Simulation": "hogblock.asynchrony.result",
     "Stationarity": "hogblock.asynchrony.subdifferential",
     "Uniform": "hogblock.scheduling.laws",
+    "check_assumptions": "hogblock.asynchrony.assumptions",
     "simulate": "hogblock.asynchrony.simulation",
     "stability_limit": "hogblock.asynchrony.stability",
     "stationarity": "hogblock.asynchrony.subdifferential",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hogblock.engines.cpu import engine, training
+from support.behind import behind
 from support.ptx import compile_elsewhere, ptxas
 
 ROOT = Path(__file__).parents[2]
@@ -291,19 +292,21 @@ def test_dry_run(running):
         assert path.with_suffix(".png").stat().st_size
 
 
-def test_predictions_of_the_documentation(tmp_path):
-    text = run_script("--predict", "--out", tmp_path, seconds=60)
+@behind
+def test_predictions_of_the_documentation(folder):
+    text = run_script("--predict", "--out", folder, seconds=60)
     page = (ROOT / "benchmarks" / "gpu" / "README.md").read_text().splitlines()
     rows = [row for row in text.splitlines() if row.startswith("|")]
     assert len(rows) > 50
     assert [row for row in rows if row not in page] == []
-    (path,) = tmp_path.glob("*/*-gpu.json")
+    (path,) = folder.glob("*/*-gpu.json")
     found = json.loads(path.read_text())["predicted"]
     assert {run["batch"] for run in found["lenet5"]} == {32, 64, 128, 256, 1024, 4096}
 
 
 @pytest.mark.skipif(not find_spec("numba_cuda"), reason="numba-cuda is not installed")
-def test_kernels_of_the_probe_compile(tmp_path):
+@behind
+def test_kernels_of_the_probe_compile(folder):
     found = compile_elsewhere("-c", PTX, ROOT, seconds=100)
     assert len(found) > 20
     for cc, name, ptx in found:
@@ -311,7 +314,7 @@ def test_kernels_of_the_probe_compile(tmp_path):
         if name.startswith(("read", "add")):
             hint = name.split()[1].split(".v4")[0]
             assert hint.split(".")[0] + "." in ptx
-        report = ptxas(ptx, cc, tmp_path)
+        report = ptxas(ptx, cc, folder)
         if report is not None:
             assert "0 bytes spill stores, 0 bytes spill loads" in report, name
     texts = {(tuple(cc), name): ptx for cc, name, ptx in found}

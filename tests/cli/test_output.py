@@ -9,6 +9,7 @@ import pytest
 import hogblock
 from hogblock import MLPClassifier, cli
 from hogblock.cli import train
+from support.behind import behind
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -48,22 +49,24 @@ def test_nobody_reads(tmp_path, arguments):
         assert results(tmp_path) == RESULTS
 
 
-def test_nobody_reads_either_stream(tmp_path):
+@behind
+def test_nobody_reads_either_stream(folder):
     with closed_pipe() as pipe:
         words = QUICK[:-1]  # with progress
-        done = process(words, tmp_path, stdout=pipe, stderr=pipe)
+        done = process(words, folder, stdout=pipe, stderr=pipe)
     assert done.returncode == 141
-    assert results(tmp_path) == RESULTS
+    assert results(folder) == RESULTS
 
 
-def test_no_room_for_the_output(tmp_path):
+@behind
+def test_no_room_for_the_output(folder):
     with open("/dev/full", "w") as full:
-        done = process(QUICK, tmp_path, stdout=full, stderr=subprocess.PIPE)
+        done = process(QUICK, folder, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("hogblock: error: cannot write to stdout: ")
     assert "No space left on device" in last and "Exception" not in done.stderr
-    assert results(tmp_path) == RESULTS
+    assert results(folder) == RESULTS
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

@@ -16,6 +16,7 @@ from hogblock.engines.cuda import availability
 from hogblock.engines.locations import is_device_array, location_of
 from hogblock.engines.registry import engine_for
 from hogblock.methods import ASSM, PASSM, Hogwild
+from support.behind import behind
 from support.fake_cuda import DeviceArray, Engines, FakeDriver
 
 X = np.random.default_rng(0).normal(size=(60, 4))
@@ -186,7 +187,8 @@ def test_state_tells_without_raising(monkeypatch):
     assert "hogblock[cuda13]" in dict(availability.state())["GPU"]
 
 
-def test_importing_and_training_touch_no_cuda():
+@behind
+def test_importing_and_training_touch_no_cuda(folder):
     source = """
 import sys
 import numpy as np

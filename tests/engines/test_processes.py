@@ -15,6 +15,7 @@ import pytest
 from hogblock import MLPClassifier
 from hogblock.engines.cpu import pool
 from hogblock.errors import SharedMemoryError, WorkerError
+from support.behind import behind
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -166,7 +167,8 @@ def run_script(rest):
     )
 
 
-def test_script_without_main_guard_ends_clean_and_silent():
+@behind
+def test_script_without_main_guard_ends_clean_and_silent(folder):
     """No guard is needed, no tracker line is printed, no worker outlives it."""
     process = run_script("print('end')")
     out, err = process.communicate(timeout=50)

@@ -1,9 +1,11 @@
 """Whatever way a process ends, its workers end too, and nothing of them is left."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -11,14 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.behind import behind
 from support.process_scripts import wait_until_gone
-
-pytestmark = pytest.mark.timeout(120)
 
 SCRIPTS = Path(__file__).parents[1] / "support" / "process_scripts.py"
 END_SECONDS = 40
 """A hang lasts for ever; on an idle machine these ends take 0.4 to 2 s."""
 LEAVE_SECONDS = 2
+MOST_SECONDS = 120
+"""Of a whole test, whatever its script does."""
 MARK = "HOGBLOCK_TEST_RUN"
 
 
@@ -65,91 +68,101 @@ class Script:
         pids = {str(self.process.pid)}
         assert [n for n in os.listdir("/dev/shm") if set(n.split("_")) & pids] == []
 
+    def kill(self):
+        """End the script and whatever it left."""
+        self.process.kill()
+        for pid in self.alive():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if not any("resource_tracker" in word for word in process.cmdline()):
+                    process.kill()  # a tracker leaves by itself, when it has tidied up
 
-@pytest.fixture
-def script():
-    """``script(name, ...)``; whatever it left is killed."""
-    started = []
 
-    def start(*arguments):
-        started.append(Script(*arguments))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.process.kill()
-        for pid in one.alive():
-            process = psutil.Process(pid)
-            if not any("resource_tracker" in word for word in process.cmdline()):
-                process.kill()  # a tracker leaves by itself, when it has tidied up
+@contextlib.contextmanager
+def script(*arguments):
+    """A `Script`, which is killed in the end, or where nothing comes of it."""
+    one = Script(*arguments)
+    watchdog = threading.Timer(MOST_SECONDS, one.kill)
+    watchdog.start()
+    try:
+        yield one
+    finally:
+        watchdog.cancel()
+        one.kill()
         one.process.communicate()
 
 
-def test_a_child_that_fitted_ends_and_takes_its_workers_with_it(script):
-    run = script("exits")
-    found = run.line()
-    parent = found.pop("parent")
-    assert found.pop("os.fork") == dict(ended=True, workers=2, left=0, inherited=0)
-    assert found == {way: dict(ended=True, workers=2, left=0) for way in found}
-    assert len(found) == 3
-    # None of them ended the workers of the process that they are forks of.
-    assert parent["kept"]
-    run.ends()
-    run.leaves_nothing()
+@behind
+def test_a_child_that_fitted_ends_and_takes_its_workers_with_it(folder):
+    with script("exits") as run:
+        found = run.line()
+        parent = found.pop("parent")
+        assert found.pop("os.fork") == dict(ended=True, workers=2, left=0, inherited=0)
+        assert found == {way: dict(ended=True, workers=2, left=0) for way in found}
+        assert len(found) == 3
+        # None of them ended the workers of the process that they are forks of.
+        assert parent["kept"]
+        run.ends()
+        run.leaves_nothing()
 
 
-def test_pools_of_processes_whose_tasks_fit_end(script):
-    run = script("pools")
-    found = run.line()
-    assert found["score"] > 0.5
-    assert found["futures"] == 2 and found["futures_left"] == 0
-    assert found["daemons"] == [0, 0]
-    assert found["loky"] == [2, 2]
-    assert "resource_tracker" not in run.ends()
-    run.leaves_nothing()
+@behind
+def test_pools_of_processes_whose_tasks_fit_end(folder):
+    with script("pools") as run:
+        found = run.line()
+        assert found["score"] > 0.5
+        assert found["futures"] == 2 and found["futures_left"] == 0
+        assert found["daemons"] == [0, 0]
+        assert found["loky"] == [2, 2]
+        assert "resource_tracker" not in run.ends()
+        run.leaves_nothing()
 
 
-def test_ctrl_c_twice_at_the_end_hangs_nothing(script):
-    run = script("interrupts")
-    assert run.line() == [dict(ended=True, left=0)] * 3
-    run.ends()
-    run.leaves_nothing()
+@behind
+def test_ctrl_c_twice_at_the_end_hangs_nothing(folder):
+    with script("interrupts") as run:
+        assert run.line() == [dict(ended=True, left=0)] * 3
+        run.ends()
+        run.leaves_nothing()
 
 
-def test_workers_of_killed_and_of_orphaned_processes_leave(script):
+@behind
+def test_workers_of_killed_and_of_orphaned_processes_leave(folder):
     """Idle or training, and though a fork of the parent holds their connections."""
-    run = script("orphans")
-    found = run.line()
-    assert len(found["workers"]) == 3 * 2
-    run.process.kill()
-    run.process.wait()
-    assert wait_until_gone(found["workers"], END_SECONDS) == []
-    # No others came in their place, though the orphans themselves live on.
-    orphans = [
-        psutil.Process(pid) for pid in found["children"] if psutil.pid_exists(pid)
-    ]
-    assert orphans
-    time.sleep(LEAVE_SECONDS)
-    words = [" ".join(psutil.Process(p).cmdline()) for p in run.alive()]
-    assert not [w for w in words if "hogblock.engines.cpu.bootstrap" in w]
+    with script("orphans") as run:
+        found = run.line()
+        assert len(found["workers"]) == 3 * 2
+        run.process.kill()
+        run.process.wait()
+        assert wait_until_gone(found["workers"], END_SECONDS) == []
+        # No others came in their place, though the orphans themselves live on.
+        orphans = [
+            psutil.Process(pid) for pid in found["children"] if psutil.pid_exists(pid)
+        ]
+        assert orphans
+        time.sleep(LEAVE_SECONDS)
+        words = [" ".join(psutil.Process(p).cmdline()) for p in run.alive()]
+        assert not [w for w in words if "hogblock.engines.cpu.bootstrap" in w]
 
 
-def test_a_program_that_detached_itself_trains_to_the_end(script, tmp_path):
-    run = script("detached", tmp_path / "epochs")
-    run.process.wait(60)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "epochs").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert (tmp_path / "epochs").read_text() == "1500"
-    run.leaves_nothing()
+@behind
+def test_a_program_that_detached_itself_trains_to_the_end(folder):
+    with script("detached", folder / "epochs") as run:
+        run.process.wait(60)
+        deadline = time.monotonic() + 60
+        while not (folder / "epochs").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (folder / "epochs").read_text() == "1500"
+        run.leaves_nothing()
 
 
-def test_standard_streams_that_are_none_or_closed(script, tmp_path):
-    run = script("without_streams", tmp_path / "found")
-    run.process.wait(60)
-    assert run.process.returncode == 0, run.process.stderr.read()
-    none, closed = json.loads((tmp_path / "found").read_text())
-    assert none[:2] == closed[:2] == [2, 2]
-    # What is printed there must not reach a worker or a shared segment.
-    assert closed[2] == [os.devnull] * 3
-    run.leaves_nothing()
+@behind
+def test_standard_streams_that_are_none_or_closed(folder):
+    with script("without_streams", folder / "found") as run:
+        run.process.wait(60)
+        assert run.process.returncode == 0, run.process.stderr.read()
+        none, closed = json.loads((folder / "found").read_text())
+        assert none[:2] == closed[:2] == [2, 2]
+        # What is printed there must not reach a worker or a shared segment.
+        assert closed[2] == [os.devnull] * 3
+        run.leaves_nothing()

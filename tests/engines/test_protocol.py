@@ -12,6 +12,7 @@ from hogblock.engines.base import Engine
 from hogblock.engines.cpu.pack import write_code
 from hogblock.kernels.cpu import job
 from hogblock.methods import METHODS, Hogwild
+from support.behind import behind
 from support.fake_cuda import DeviceArray
 
 RANDOM = np.random.default_rng(0)
@@ -92,7 +93,8 @@ def test_what_an_engine_has_to_say():
         type("Nothing", (Engine,), {"name": "nothing"})()
 
 
-def test_engines_are_imported_alone():
+@behind
+def test_engines_are_imported_alone(folder):
     """None needs another module to have been imported before."""
     modules = ["devices", "locations", "base", "registry", "cuda.availability"]
     modules += ["cuda.arrays", "cuda.engine", "cpu.engine"]

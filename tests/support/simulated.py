@@ -5,13 +5,20 @@ Here one thread runs at a time, up to the next barrier: first in their order, th
 backwards, and so on.
 """
 
+import sys
 import threading
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numba
 import numpy as np
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
+
+from hogblock.kernels.cuda import integers, launch, run
+
+SWITCH_SECONDS = 5e-3
+"""Of Python's threads: no two want to run at once, and each look costs time."""
 
 
 def _closed():
@@ -63,17 +70,38 @@ def _run_block(manager, place, *arguments):
         raise failed[0].with_traceback(failed[1])
 
 
+QUICKER = {"float32": (numba.float32, np.float32), "int32": (integers.int32, int)}
+"""What device functions call all the time, and the same in fewer steps."""
+
+
+def _make_quicker():
+    """Let device functions call the latter.
+
+    Kernels themselves, in ``run``, ask for shared memory of Numba's type.
+    """
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__name__", "")
+        if name.startswith("hogblock.kernels.cuda.") and module not in (run, integers):
+            for called, (slow, quick) in QUICKER.items():
+                if getattr(module, called, None) is slow:
+                    setattr(module, called, quick)
+
+
 @contextmanager
 def simulation():
     """Kernels that are launched inside run like this; shared memory is NaN at first."""
-    run, init = kernel.BlockManager.run, FakeCUDAShared.__init__
+    _make_quicker()
+    run_block, init = kernel.BlockManager.run, FakeCUDAShared.__init__
+    seconds = launch.SWITCH_SECONDS
 
     def poisoned(shared, size):
         init(shared, size)
         shared._dynshared.fill(-1)
 
     kernel.BlockManager.run, FakeCUDAShared.__init__ = _run_block, poisoned
+    launch.SWITCH_SECONDS = SWITCH_SECONDS
     try:
         yield
     finally:
-        kernel.BlockManager.run, FakeCUDAShared.__init__ = run, init
+        kernel.BlockManager.run, FakeCUDAShared.__init__ = run_block, init
+        launch.SWITCH_SECONDS = seconds
