@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from hypothesis import settings
 from hogblock.engines.cpu import pool
 from hogblock.kernels.cpu.warmup import warm_up
 from support.aligned import Aligned
+from support.behind import Running
 from support.ptx import cuda_compilers
 
 settings.register_profile(
@@ -72,23 +73,6 @@ def run_script(folder, module, *arguments):
     )  # fmt: skip
 
 
-class Running(dict):
-    """What runs behind: scripts by module and arguments, functions by themselves.
-
-    `folder` is where scripts write; a function gets a folder of its own below it.
-    """
-
-    def __init__(self, items, folder, executor):
-        self.folder = folder
-        for mark in (m for item in items for m in item.iter_markers()):
-            if mark.name == "script" and mark.args not in self:
-                self[mark.args] = executor.submit(run_script, folder, *mark.args)
-            elif mark.name == "behind" and mark.args[0] not in self:
-                own = folder / str(len(self))
-                own.mkdir()
-                self[mark.args[0]] = executor.submit(mark.args[0], own)
-
-
 WITHOUT_KERNELS = ("models", "datasets", "cuda")
 """Rooms of tests that need the kernels of the host late, or never."""
 
@@ -113,15 +97,31 @@ def fill_kernel_cache():
     subprocess.run([sys.executable, "-c", work], capture_output=True, check=False)
 
 
+def work_of(items, folder):
+    """What tests are marked with: scripts by module and arguments, and functions.
+
+    Scripts write into the folder; a function gets one of its own below it.
+    """
+    work = {}
+    if len(items) > 1000:  # some tests compile what they need
+        work[fill_kernel_cache] = fill_kernel_cache
+    for mark in (m for item in items for m in item.iter_markers()):
+        if mark.name == "script":
+            work[mark.args] = partial(run_script, folder, *mark.args)
+        elif mark.name == "behind" and mark.args[0] not in work:
+            (own := folder / str(len(work))).mkdir()
+            work[mark.args[0]] = partial(mark.args[0], own)
+    return work
+
+
 @pytest.fixture(scope="session", autouse=True)
 def running(request, tmp_path_factory):
-    """What tests are marked with, scripts and functions, behind all other tests."""
-    items = request.session.items
-    executor = ThreadPoolExecutor(1)
-    if len(items) > 1000:  # some tests compile what they need
-        executor.submit(fill_kernel_cache)
-    yield Running(items, tmp_path_factory.mktemp("scripts"), executor)
-    executor.shutdown(cancel_futures=True)
+    """Futures of what runs behind the tests; `folder` is where scripts write."""
+    folder = tmp_path_factory.mktemp("behind")
+    running = Running(work_of(request.session.items, folder))
+    running.folder = folder
+    yield running
+    running.close()
 
 
 @pytest.fixture

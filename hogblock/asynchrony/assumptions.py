@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hogblock.asynchrony.evidence import evidence_of_simulation
 from hogblock.asynchrony.fitted_evidence import evidence_of_fit
-from hogblock.asynchrony.judgements import PREDICATES
+from hogblock.asynchrony.predicates import PREDICATES
 from hogblock.asynchrony.result import Simulation
 from hogblock.estimators.base import NetworkEstimator
 

@@ -69,8 +69,10 @@ def evidence_of_fit(model: NetworkEstimator, X=None, y=None) -> Evidence:
 
 
 def _stretches(model, method: Method) -> list[Stretch]:
+    """Those that a run of all its epochs comes to."""
     epochs = max(1, int(model.max_iter))
-    return method.stretches(BATCHES, epochs)
+    found = method.stretches(BATCHES, epochs)
+    return [stretch for stretch in found if stretch.start < BATCHES * epochs]
 
 
 def _scopes(stretches: list[Stretch]) -> set:

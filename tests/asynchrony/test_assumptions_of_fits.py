@@ -100,6 +100,7 @@ def test_ages_of_a_histogram(alone):
         # An own turn of each of three workers, then a full one.
         (methods.PASSMPlus(), False, None, 3 * 1 + 1),
         (methods.PASSMPlus(alternate=False), False, None, None),
+        (methods.PASSMPlus(warmup_fraction=1), False, 1.0, 1),
         (methods.PASSMPlus(warmup_fraction=0, alternate=False), True, 1 / 3, None),
         (methods.Mixed(mix=((0, {"full": 0.25, "own": 0.75}),)), False, None, 10),
         (methods.PASSMPlus(scope="suffix"), False, None, 4),

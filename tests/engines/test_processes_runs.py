@@ -37,11 +37,11 @@ FOREVER = dict(max_iter=10**6)
 
 
 def own_children():
-    """Processes that this one started and that still run, trackers aside."""
+    """Workers that this process started and that still run."""
     found = set()
     for process in psutil.Process().children():
         try:
-            if any("hogblock" in word for word in process.cmdline()):
+            if any("hogblock.engines" in word for word in process.cmdline()):
                 found.add(process.pid)
         except psutil.Error:
             continue

@@ -1,6 +1,6 @@
 """The seven assumptions of convergence, each judged by what a run shows.
 
-A judgement is whether one holds (True by construction, False if the configuration
+A verdict is whether one holds (True by construction, False if the configuration
 breaks it or it was seen broken, None if no finite run can say), numbers, and sentences.
 """
 
@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from hogblock.asynchrony.evidence import Evidence
 
-Judgement = tuple[bool | None, dict, str]
+Verdict = tuple[bool | None, dict, str]
 
 
-def ages_are_bounded(seen: Evidence) -> Judgement:
+def ages_are_bounded(seen: Evidence) -> Verdict:
     numbers = {
         "largest_age_by_block": seen.largest_ages,
         "mean_age_by_block": seen.mean_ages,
@@ -33,7 +33,7 @@ def ages_are_bounded(seen: Evidence) -> Judgement:
     )
 
 
-def blocks_are_updated(seen: Evidence) -> Judgement:
+def blocks_are_updated(seen: Evidence) -> Verdict:
     total, least = max(1, seen.events), min(seen.updates)
     numbers = {
         "smallest_share": least / total,
@@ -74,7 +74,7 @@ def blocks_are_updated(seen: Evidence) -> Judgement:
     return None, numbers, words
 
 
-def own_blocks_are_fresh(seen: Evidence) -> Judgement:
+def own_blocks_are_fresh(seen: Evidence) -> Verdict:
     numbers = {"largest_own_age": seen.own_age, "lost_updates": seen.lost}
     if seen.fresh and seen.own_age == 0:
         return True, numbers, seen.sharing
@@ -86,7 +86,7 @@ def own_blocks_are_fresh(seen: Evidence) -> Judgement:
     return False, numbers, seen.sharing + found
 
 
-def subgradients_are_unbiased(seen: Evidence) -> Judgement:
+def subgradients_are_unbiased(seen: Evidence) -> Verdict:
     draws = seen.draws
     numbers = {"variance": draws.variance, "drawn_among": draws.samples}
     holds, words = {
@@ -113,7 +113,7 @@ def subgradients_are_unbiased(seen: Evidence) -> Judgement:
     return holds, numbers, words
 
 
-def steps_fall_as_they_should(seen: Evidence) -> Judgement:
+def steps_fall_as_they_should(seen: Evidence) -> Verdict:
     rates = seen.rates
     numbers = {
         "first_rate": rates.first,
@@ -152,7 +152,7 @@ def steps_fall_as_they_should(seen: Evidence) -> Judgement:
     return False, numbers, f"{rates.name} {why}{mend}"
 
 
-def updates_come_again(seen: Evidence) -> Judgement:
+def updates_come_again(seen: Evidence) -> Verdict:
     total = seen.events
     numbers = {
         "longest_gap_by_block": seen.gaps,
@@ -178,7 +178,7 @@ def updates_come_again(seen: Evidence) -> Judgement:
     return None, numbers, words
 
 
-def iterates_are_bounded(seen: Evidence) -> Judgement:
+def iterates_are_bounded(seen: Evidence) -> Verdict:
     numbers = {"largest_norm": seen.norm, "diverged": seen.diverged}
     if seen.diverged:
         words = f"The run diverged after {seen.events} events: take smaller steps."
@@ -194,7 +194,7 @@ class Predicate(NamedTuple):
     """An assumption: its statement, and how it is judged."""
 
     statement: str
-    judge: Callable[[Evidence], Judgement]
+    judge: Callable[[Evidence], Verdict]
 
 
 PREDICATES = {
