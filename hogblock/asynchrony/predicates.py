@@ -58,10 +58,11 @@ def blocks_are_updated(seen: Evidence) -> Verdict:
         return False, numbers, words
     if seen.within is not None:
         words = (
-            f"Turns are fixed: of {max(seen.within)} events in a row one updates the "
-            "block. This is so of such a stretch, not of each event by itself."
+            f"Of {max(seen.within)} events in a row one surely updates the block, but "
+            "not of each event by itself: where turns are fixed, the probability is 0 "
+            "just after an update. Drawn turns (Law) have one at every event."
         )
-        return True, numbers, words
+        return None, numbers, words
     if least == 0:
         words = (
             f"Block {block} was never updated in {seen.events} events: train longer."
@@ -200,7 +201,7 @@ class Predicate(NamedTuple):
 PREDICATES = {
     "A1": Predicate("Ages are bounded by some delta.", ages_are_bounded),
     "A2": Predicate(
-        "Every block is updated with a probability of p_min > 0 or more.",
+        "Whatever the past, every block is the next with a probability of p_min > 0.",
         blocks_are_updated,
     ),
     "A3": Predicate(
