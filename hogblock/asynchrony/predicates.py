@@ -201,7 +201,7 @@ class Predicate(NamedTuple):
 PREDICATES = {
     "A1": Predicate("Ages are bounded by some delta.", ages_are_bounded),
     "A2": Predicate(
-        "Whatever the past, every block is the next with a probability of p_min > 0.",
+        "Whatever the past, each block is next with a probability of p_min > 0.",
         blocks_are_updated,
     ),
     "A3": Predicate(

@@ -25,8 +25,14 @@ class Simulation:
         Start and stop of each block of coordinates.
     owned : list of list of int
         For each worker, the blocks that it may write.
-    cells, ownership, update, momentum, nesterov, velocity, rate, counter, writes, noise
-        The options of `simulate`.
+    cells, ownership, update : str
+        As in `simulate`, like those that follow.
+    momentum : float
+    nesterov : bool
+    velocity : str
+    rate : float or callable
+    counter, writes : str
+    noise : float
     history : int
         Versions behind the newest that were kept.
     n_events : int
