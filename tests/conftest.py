@@ -93,7 +93,16 @@ def pytest_collection_modifyitems(items):
 
 def fill_kernel_cache():
     """Compile what the cache of the host's kernels lacks, in another process."""
-    work = "from hogblock.kernels.cpu.warmup import warm_up; warm_up(images=True)"
+    lines = [
+        "import numpy as np",
+        "from hogblock.asynchrony import Law, NetworkProblem, simulate",
+        "from hogblock.kernels.cpu.warmup import warm_up",
+        "from hogblock.models import Dense, Network",
+        "warm_up(images=True)",
+        "problem = NetworkProblem(Network([Dense(2)], (1,)), np.eye(2)[:, :1], [0, 1])",
+        "simulate(problem, Law(), 1)",
+    ]
+    work = "\n".join(lines)
     subprocess.run([sys.executable, "-c", work], capture_output=True, check=False)
 
 
