@@ -179,7 +179,7 @@ def _promised(
         return [1.0] * blocks, [1] * blocks
     if method.blocks_per_worker == 1 and all(FULL in s.turns for s in stretches):
         # Nobody takes more turns in a row without a full one.
-        runs = [_longest_without_full(stretch.turns) for stretch in stretches]
+        runs = [longest_without_full(stretch.turns) for stretch in stretches]
         most = max([*runs, *(a + b for a, b in pairwise(runs))])
         return None, [workers * most + 1] * blocks
     own = method.blocks_per_worker
@@ -195,7 +195,7 @@ def _promised(
     return None if chances is None else chances.tolist(), within
 
 
-def _longest_without_full(turns: tuple) -> int:
+def longest_without_full(turns: tuple) -> int:
     """Of turns that come again and again."""
     runs = groupby([*turns, *turns], key=lambda scope: scope == FULL)
     return max((len(list(run)) for full, run in runs if not full), default=0)

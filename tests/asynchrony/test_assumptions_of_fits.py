@@ -1,6 +1,7 @@
 """The assumptions of convergence, judged on fits of which the answer is known."""
 
 import warnings
+from copy import copy
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from hogblock.asynchrony import (
     Uniform,
     check_assumptions,
 )
-from hogblock.asynchrony.fitted_evidence import gaps_of
+from hogblock.asynchrony.fitted_evidence import gaps_of, longest_without_full
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(240, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
+
+
+HALF = {"full": 0.5, "own": 0.5}
 
 
 def fitted(**options):
@@ -104,6 +108,13 @@ def test_ages_of_a_histogram(alone):
         (methods.PASSMPlus(warmup_fraction=0, alternate=False), True, 1 / 3, None),
         (methods.Mixed(mix=((0, {"full": 0.25, "own": 0.75}),)), False, None, 10),
         (methods.PASSMPlus(scope="suffix"), False, None, 4),
+        # Three own turns at most, and one more where the stretches meet.
+        (
+            methods.Mixed(mix=((0, {"full": 0.25, "own": 0.75}), (0.5, HALF))),
+            False,
+            None,
+            13,
+        ),
     ],
     ids=repr,
 )
@@ -120,6 +131,19 @@ def test_methods_by_a_law(method, fresh, p_min, within):
     if within:
         assert max(found["A6"].numbers["longest_gap_by_block"]) <= within
     assert "Scheduled reads" in found.memory
+
+
+def test_turns_come_again():
+    assert longest_without_full(("own", "full", "suffix", "own")) == 3
+    assert longest_without_full(("full",)) == 0
+
+
+def test_owners_that_met_all_the_same(owners):
+    met = copy(owners)
+    met.overlap_ = owners.overlap_.copy()
+    met.overlap_[0, 2] += 1
+    found = check_assumptions(met)["A3"]
+    assert found.holds is False and "up to 2" in found.words
 
 
 def test_a_replayed_log_bounds_nothing(owners):
