@@ -23,6 +23,10 @@ METHODS = {
     "passm": PASSM(),  # one writer a block: nothing is lost
     "hogwild": Hogwild(reads="copy", atomic=True),  # nor here; the model's reads
 }
+CLAIM = """\
+Claim: its logged schedule predicts the loss of a real fit closer than another of the
+same seed does, most of all that of passm.
+"""
 WIDTH = 24  # of the first column
 COMMON = {
     "max_iter": 12,
@@ -132,10 +136,7 @@ def main() -> None:
             rows.append([f"{label:<{WIDTH}}", *(f"{e:.1%}" for e in found.values())])
             if name == "passm":
                 drawn[task] = curves
-    print(
-        "Claim: its logged schedule predicts the loss of a real fit closer than another\n"
-        "fit of the same seed does, most of all that of passm.\n"
-    )
+    print(CLAIM)
     print("Mean difference from the loss of a real fit, over epochs, in shares of it:")
     print_table([f"{'task, method':<{WIDTH}}", *found], rows)
     save(draw(drawn), given.out, "predicted_loss")

@@ -8,6 +8,7 @@ from hogblock.methods import Method
 from hogblock.models.network import Network
 from hogblock.scheduling.base import Events, Scheduler
 from hogblock.scheduling.given import check_events, kept
+from hogblock.scheduling.law import Law
 from hogblock.scheduling.log import EventLog
 from hogblock.scheduling.replay import Replay, events_of
 from hogblock.training.run_plan import RunPlan
@@ -31,6 +32,11 @@ def check_scheduler(scheduler: Scheduler, network: Network, method: Method) -> N
         )
     if isinstance(scheduler, Replay):
         return
+    if isinstance(scheduler, Law) and scheduler.overlap != 0:
+        raise ValueError(
+            f"{what} has overlap={scheduler.overlap!r}, and simulated workers of a "
+            "network write at one moment: set overlap=0"
+        )
     if method.together:
         raise ValueError(
             f"{what} is of no use to method={method.name!r}, whose workers wait for "

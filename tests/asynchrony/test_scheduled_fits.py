@@ -306,6 +306,10 @@ def test_partial_fit_goes_on_under_a_schedule():
         (dict(schedule=Late(2, 0), method="sync"), "no use to method='sync'"),
         (dict(schedule=Late(2, 0), method=Hogwild(epochs="worker")), "epochs='worker'"),
         (dict(schedule=Late(500, 0)), "has 500 workers .* has 107 rows of parameters"),
+        (
+            dict(schedule=Law(2, overlap=1)),
+            "overlap=1, and simulated workers .* at one",
+        ),
         (dict(schedule="law"), "The 'schedule' parameter"),
         (dict(schedule=Recording(), device="cuda"), "on the host only.*device='cpu'"),
     ],
@@ -313,6 +317,41 @@ def test_partial_fit_goes_on_under_a_schedule():
 def test_what_cannot_be_scheduled_is_named(changes, words):
     with pytest.raises(ValueError, match=words):
         fitted(**changes)
+
+
+def test_a_convolutional_network_is_scheduled_likewise():
+    images = X.reshape(-1, 8, 8)
+    options = dict(conv_layers=[(4, 3)], max_iter=2, random_state=0, method="passm")
+    schedule = Law(3, ages=Uniform(0, 3))
+    one, other = (
+        CNNClassifier(**options, schedule=schedule).fit(images, Y) for _ in range(2)
+    )
+    assert_same(one, other)
+    again = CNNClassifier(**options, schedule=Replay(one.events_)).fit(images, Y)
+    assert_same(one, again)  # a schedule that was simulated has one order only
+
+
+class Interrupted(Late):
+    """Ctrl-C comes in the second epoch."""
+
+    def events(self, n_events, n_cells, random):
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 2:
+            raise KeyboardInterrupt
+        return super().events(n_events, n_cells, random)
+
+
+def test_an_interrupted_fit_keeps_its_whole_epochs():
+    schedule = Interrupted(3, 2)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = fitted(learning_rate="constant", method="hogwild", schedule=schedule)
+    assert model.n_iter_ == 1 == len(model.loss_curve_)
+    assert len(model.events_) == BATCHES == model.steps_per_worker_.sum()
+
+
+def test_a_fit_that_diverges_says_so():
+    with pytest.raises(ValueError, match="training diverged"):
+        fitted(method="hogwild", schedule=Late(4, 3), learning_rate_init=1e10)
 
 
 def test_without_a_schedule_nothing_is_logged():
