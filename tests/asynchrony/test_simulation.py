@@ -224,7 +224,8 @@ def test_rates_are_counted_by_events_or_by_workers():
 
 def test_noise_has_the_deviation_that_was_asked_for():
     """A step of rate 1 from a quadratic's x goes to minus the noise."""
-    run = simulate(Quadratic(np.ones(4)), Law(), 5000, rate=1.0, noise=0.5)
+    options = dict(rate=1.0, noise=0.5, random_state=0)
+    run = simulate(Quadratic(np.ones(4)), Law(), 5000, **options)
     assert run.trajectory[1:].std() == pytest.approx(0.5, rel=0.05)
     assert abs(run.trajectory[1:].mean()) < 0.02
 

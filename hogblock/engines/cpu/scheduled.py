@@ -158,11 +158,15 @@ def train_scheduled(run, progress: Callable[[int], None]):
     """
     workers = ScheduledWorkers(run.run_plan, run.arrays, tasks_of(run.run_plan))
     schedule = Schedule(run.run_plan)
+    done = 0
 
     def after_step() -> bool:
-        if run.epoch_may_be_over:
-            run.poll()
-            progress(run.steps)
+        nonlocal done
+        done += 1
+        if done < run.steps_to_judge:
+            return False
+        run.poll()
+        progress(done)
         return run.finished
 
     interrupted = False

@@ -68,10 +68,9 @@ class _Training:
         return len(self.losses) * self.batches, self._read(c.LIMIT)
 
     @property
-    def epoch_may_be_over(self) -> bool:
-        """Whether as many steps are done as the epochs until the next end have."""
-        wanted = (len(self.losses) + 1) * self._steps_of_an_epoch
-        return self.steps >= wanted
+    def steps_to_judge(self) -> int:
+        """Steps of all before which the epoch under way cannot be over."""
+        return (len(self.losses) + 1) * self._steps_of_an_epoch
 
     @property
     def _steps_of_an_epoch(self) -> int:
