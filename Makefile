@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn test types format bench clean
+.PHONY: demo cnn asynchrony test types format bench clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,11 @@ demo: $(VENV)/installed
 # A convolutional network on Fashion-MNIST; draws its filters, confusions and mistakes.
 cnn: $(VENV)/installed
 	$(BIN)/python examples/fashion_mnist_cnn.py
+
+# The scripts on asynchrony: a claim, its numbers and a picture each.
+asynchrony: $(VENV)/installed
+	for script in examples/asynchrony/[a-z]*.py; do \
+		echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .
