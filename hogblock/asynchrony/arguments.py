@@ -1,6 +1,6 @@
 """Checks of what a simulation is given: an error names the first wrong entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from numbers import Integral
 
@@ -50,6 +50,19 @@ def check_blocks(
         if not 1 <= count <= n:
             raise ValueError(f"blocks={blocks} must be from 1 to the n={n} variables")
         blocks = even_blocks(count, n)
+    found = covering(blocks, n)
+    if owned and len(found) < workers:
+        raise ValueError(
+            f"blocks: block {len(found) - 1} is the last, and each of the "
+            f"{workers} workers must own one"
+        )
+    return found
+
+
+def covering(blocks, n: int) -> list[tuple[int, int]]:
+    """Pairs (start, stop), if they cover n coordinates in order, each once."""
+    if not isinstance(blocks, Iterable) or isinstance(blocks, str):
+        raise ValueError(f"blocks={blocks!r} must be pairs (start, stop), or how many")
     found = [_pair(b, each) for b, each in enumerate(blocks)]
     expected = 0
     for b, (start, stop) in enumerate(found):
@@ -71,11 +84,6 @@ def check_blocks(
     if expected < n:
         last = f"block {len(found) - 1}, {found[-1]}, is the last" if found else "empty"
         raise ValueError(f"blocks: {last}, and coordinate {expected} of n={n} is left")
-    if owned and len(found) < workers:
-        raise ValueError(
-            f"blocks: block {len(found) - 1} is the last, and each of the "
-            f"{workers} workers must own one"
-        )
     return found
 
 

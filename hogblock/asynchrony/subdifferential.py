@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from hogblock.asynchrony.problems.arguments import checked_blocks, count
+from hogblock.asynchrony.arguments import covering, even_blocks
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.asynchrony.problems.network import NetworkProblem
 from hogblock.models.blocks import partition
+from hogblock.scheduling.arguments import check_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def stationarity(
         target = _of_estimator(what, x, float(radius), X, y, sample_weight)
     spans = _spans(blocks, target)
     random = np.random.default_rng(random_state)
-    gradients = _gradients(target, count(n_samples, "n_samples"), random)
+    gradients = _gradients(target, check_whole("n_samples", n_samples, 1), random)
     weights = least_norm_weights(gradients)
     point = weights @ gradients
     parts = (gradients[:, start:stop] for start, stop in spans)
@@ -197,8 +198,7 @@ def _of_problem(problem: Problem, x, radius: float) -> _Target:
             return problem.blocks(parts)
         if parts > n:
             raise ValueError(f"blocks={parts} are more than the {n} variables")
-        ends = [n * (i + 1) // parts for i in range(parts)]
-        return list(zip([0, *ends[:-1]], ends, strict=True))
+        return even_blocks(parts, n)
 
     return _Target(
         problem.subgradient, problem._checked(x), problem.coordinates, radius, cut
@@ -230,8 +230,8 @@ def _spans(blocks, target: _Target) -> list[tuple[int, int]]:
     if blocks is None:
         return [(0, n)]
     if isinstance(blocks, Real):
-        return target.cut(count(blocks, "blocks"))
-    return checked_blocks(blocks, n)
+        return target.cut(check_whole("blocks", blocks, 1))
+    return covering(blocks, n)
 
 
 def _gradients(target: _Target, n_samples: int, random) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Checks of the schedulers' arguments: an error names the first entry that is wrong."""
+"""Checks of arguments of the event model: errors name the first wrong entry."""
 
 from numbers import Integral, Real
 

@@ -163,27 +163,6 @@ class EventLog:
             delays[:, block] = n - np.minimum(until, n)
         return delays
 
-    def first(self, n_events: int) -> "EventLog":
-        """The log as it was after so many events.
-
-        Parameters
-        ----------
-        n_events : int
-
-        Returns
-        -------
-        EventLog
-            Whose `n_total` is that of all.
-        """
-        part = {name: getattr(self, name)[:n_events] for name in ARRAYS}
-        return EventLog(
-            **part,
-            workers=self.workers,
-            blocks=self.blocks,
-            n_total=self.n_total,
-            model=self.model,
-        )
-
     def save(self, path: str | os.PathLike) -> None:
         """Write it to a file (NumPy's ``.npz``, compressed, without pickles).
 

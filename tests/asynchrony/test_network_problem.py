@@ -168,7 +168,7 @@ DROPS = Network([Dense(4), Dropout(0.5), Tanh(), Dense(3)], (FEATURES,))
         ({"y": np.zeros((23, 2)), "loss": "huber"}, r"y has shape \(23, 2\); .* 3\)"),
         ({"y": np.full((23, 3), 2.0), "loss": "logistic"}, r"y\[0, 0\]=2 must be in"),
         ({"loss": "hinge"}, "loss='hinge' is unknown"),
-        ({"batch": 0}, "batch=0 must be an integer >= 1"),
+        ({"batch": 0}, "batch=0 must be a whole number of at least 1"),
         ({"alpha": -1}, "alpha=-1 must not be negative"),
     ],
 )

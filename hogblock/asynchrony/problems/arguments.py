@@ -1,8 +1,5 @@
 """Checks of what problems are made of."""
 
-from collections.abc import Iterable
-from numbers import Integral
-
 import numpy as np
 
 
@@ -30,13 +27,6 @@ def finite(value, name: str, dimensions: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def count(value, name: str, least: int = 1) -> int:
-    """`value` as an int that is not below `least`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}={value!r} must be an integer >= {least}")
-    return int(value)
-
-
 def affine(A, b) -> tuple[np.ndarray, np.ndarray]:
     """A of shape (rows, n) and b of shape (rows,), float64."""
     A, b = finite(A, "A", (2,)), finite(b, "b", (1,))
@@ -61,34 +51,3 @@ def packed(A: np.ndarray, b: np.ndarray) -> np.ndarray:
 def sixteenths(values: np.ndarray) -> np.ndarray:
     """Rounded to multiples of 1/16, so that short sums of products have no error."""
     return np.round(16 * values) / 16
-
-
-def checked_blocks(blocks, n: int) -> list[tuple[int, int]]:
-    """Start and stop of each block, as ints.
-
-    Raises
-    ------
-    ValueError
-        If they do not cover [0, n) in order, each once; the message names the first
-        that is wrong.
-    """
-    covered, found = 0, []
-    if not isinstance(blocks, Iterable) or isinstance(blocks, str):
-        raise ValueError(f"blocks={blocks!r} must be starts and stops, or how many")
-    for i, block in enumerate(blocks):
-        try:
-            start, stop = (int(end) for end in block)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"blocks[{i}]={block!r} must be a start and a stop"
-            ) from None
-        if start != covered or not start < stop <= n:
-            raise ValueError(
-                f"blocks[{i}]=({start}, {stop}) must begin at {covered}, where the one "
-                f"before ends, and end after it and at most at {n}"
-            )
-        found.append((start, stop))
-        covered = stop
-    if covered != n:
-        raise ValueError(f"blocks end at {covered}; they must cover all {n} variables")
-    return found

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from hogblock.asynchrony.problems.arguments import count, finite
+from hogblock.asynchrony.problems.arguments import finite
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.kernels.events import problems as kernels
+from hogblock.scheduling.arguments import check_whole
 
 
 class L1Norm(Problem):
@@ -35,7 +36,7 @@ class L1Norm(Problem):
     minimum = 0.0
 
     def __init__(self, n: int):
-        self.n = count(n, "n")
+        self.n = check_whole("n", n, 1)
 
     @property
     def data(self):

@@ -4,13 +4,13 @@ import numpy as np
 
 from hogblock.asynchrony.problems.arguments import (
     affine,
-    count,
     packed,
     point,
     sixteenths,
 )
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.kernels.events import problems as kernels
+from hogblock.scheduling.arguments import check_whole
 
 
 class MaxAffine(Problem):
@@ -83,8 +83,8 @@ class MaxAffine(Problem):
         ValueError
             If there are too few pieces.
         """
-        n = count(n, "n")
-        pieces = count(pieces, "pieces", n + 1)
+        n = check_whole("n", n, 1)
+        pieces = check_whole("pieces", pieces, n + 1)
         random = np.random.default_rng(random_state)
         # Slopes near a turned cross: well conditioned.
         turned = np.linalg.qr(random.standard_normal((n, n)))[0]

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from hogblock.asynchrony.problems.arguments import count, finite
+from hogblock.asynchrony.problems.arguments import finite
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.asynchrony.problems.objective import Objective
 from hogblock.kernels.events import network as kernels
 from hogblock.models import Network
 from hogblock.models.blocks import partition
 from hogblock.models.losses import Loss, loss_of
+from hogblock.scheduling.arguments import check_whole
 from hogblock.training.scaling import Scaling
 
 
@@ -109,7 +110,7 @@ class NetworkProblem(Problem):
             weights=np.zeros(0, np.float32),
             scaling=Scaling.none(),
             alpha=penalty,
-            batch=count(batch, "batch"),
+            batch=check_whole("batch", batch, 1),
         )
         self.n, self.n_samples = network.size, self._objective.batches
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from hogblock.asynchrony.problems.arguments import (
     affine,
-    count,
     packed,
     point,
     sixteenths,
 )
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.kernels.events import problems as kernels
+from hogblock.scheduling.arguments import check_whole
 
 
 class PhaseRetrieval(Problem):
@@ -87,7 +87,7 @@ class PhaseRetrieval(Problem):
         -------
         PhaseRetrieval
         """
-        n, m = count(n, "n"), count(m, "m")
+        n, m = check_whole("n", n, 1), check_whole("m", m, 1)
         random = np.random.default_rng(random_state)
         x = sixteenths(random.standard_normal(n))
         while not x.any():
