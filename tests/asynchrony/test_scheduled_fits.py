@@ -177,7 +177,9 @@ def test_a_fit_that_tol_ended_is_replayed_to_its_end():
 def test_a_fit_that_is_scored_is_replayed_epoch_by_epoch():
     options = dict(method="passm", n_jobs=2, early_stopping=True)
     real = fitted(**options, schedule=Recording())
-    again = [clone(real).set_params(schedule=Replay(real.events_)).fit(X, Y)] * 2
+    again = [
+        clone(real).set_params(schedule=Replay(real.events_)).fit(X, Y) for _ in "12"
+    ]
     assert_same(*again)
     np.testing.assert_array_equal(again[0].events_.read, real.events_.read)
     assert len(again[0].validation_scores_) == 3
