@@ -18,7 +18,7 @@ from hogblock.asynchrony.worker_law import age_bound_of, worker_law_of
 from hogblock.estimators.base import NetworkEstimator
 from hogblock.methods import Method, Stretch
 from hogblock.methods.scopes import FULL, OWN, SUFFIX
-from hogblock.models import Dropout, SpatialDropout2D
+from hogblock.models import Dropout
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.log import EventLog
 from hogblock.scheduling.replay import Replay
@@ -205,7 +205,7 @@ def longest_without_full(turns: tuple) -> int:
 
 
 def _drops(layer) -> bool:
-    return isinstance(layer, Dropout | SpatialDropout2D) and layer.rate > 0
+    return isinstance(layer, Dropout) and layer.rate > 0
 
 
 def _draws(model, method: Method, steps: int, X, y) -> Draws:

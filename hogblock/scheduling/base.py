@@ -48,7 +48,7 @@ class Scheduler(ABC):
     @property
     @abstractmethod
     def largest_age(self) -> int | None:
-        """Bound on all ages by its law; None if it has no bound."""
+        """Bound on all ages that it knows of beforehand; None if it knows none."""
 
     @abstractmethod
     def events(

@@ -24,7 +24,7 @@ class EventDriven(CompiledScheduler):
 
     All begin at time 0. The age of a cell is the number of events between its read and
     the end of the step; what happens at the same time happens in the order of workers.
-    Nothing bounds the ages.
+    Nothing but deterministic times without stragglers bounds the ages.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def check_scheduler(scheduler: Scheduler, network: Network, method: Method) -> N
         )
 
 
-class Schedule:
+class RunEvents:
     """The events of a run.
 
     Parameters

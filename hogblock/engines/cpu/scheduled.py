@@ -19,7 +19,7 @@ from hogblock.kernels.cpu import job
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.scheduling.base import Events
 from hogblock.training.run_plan import RunPlan
-from hogblock.training.scheduled import Schedule
+from hogblock.training.scheduled import RunEvents
 
 
 @dataclass
@@ -149,7 +149,8 @@ def train_scheduled(run, progress: Callable[[int], None]):
 
     Parameters
     ----------
-    run : training.Training
+    run : _Training
+        Of ``engines.cpu.training``, prepared.
     progress : callable
 
     Returns
@@ -157,7 +158,7 @@ def train_scheduled(run, progress: Callable[[int], None]):
     Result
     """
     workers = ScheduledWorkers(run.run_plan, run.arrays, tasks_of(run.run_plan))
-    schedule = Schedule(run.run_plan)
+    events = RunEvents(run.run_plan)
     done = 0
 
     def after_step() -> bool:
@@ -173,7 +174,7 @@ def train_scheduled(run, progress: Callable[[int], None]):
     run.start()
     try:
         while not run.finished:
-            run_events(workers, schedule.between(*run.tickets), after_step)
+            run_events(workers, events.between(*run.tickets), after_step)
     except KeyboardInterrupt:
         interrupted = True
     return run.result(run.seconds, interrupted)

@@ -220,18 +220,17 @@ def train(
     SharedMemoryError, WorkerError
         With nothing left behind.
     """
+    warm_up(images=len(network.input_shape) == 3)
     scheduled = isinstance(settings.schedule, Scheduler)
     if settings.workers == 1 or scheduled:
         run_plan = make_run_plan(network, data, settings)
         if isinstance(settings.schedule, Replay):
             check_log(settings.schedule.log, run_plan, model_of(run_plan))
-        warm_up(images=len(network.input_shape) == 3)
         own = private_arrays(shared_specification(run_plan)) | samples_of(data)
         here = prepared(run_plan, own, on_epoch, params, velocity)
         if scheduled:
             return train_scheduled(here, progress)
         return train_here(here, tasks_of(run_plan)[0], progress)
-    warm_up(images=len(network.input_shape) == 3)
     run_plan = make_run_plan(network, data, settings, copied=True)
     specification = shared_specification(run_plan) | {
         "x": (data.x.shape, data.copy_type.str[1:]),
