@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
@@ -18,7 +20,8 @@ from hogblock.asynchrony import (
     Scheduler,
     Uniform,
 )
-from hogblock.methods import PASSM, Hogwild, Thinned
+from hogblock.methods import PASSM, Hogwild
+from hogblock.scheduling.given import kept
 
 pytestmark = [
     pytest.mark.usefixtures("compiled"),
@@ -71,6 +74,14 @@ def assert_same(one, other):
 def test_one_worker_that_is_never_late_is_sequential(method):
     """Bit for bit: the kernels see the same numbers."""
     assert_same(fitted(method=method), fitted(method=method, schedule=Late(1, 0)))
+
+
+def test_one_worker_keeps_its_velocity_when_the_rate_changes():
+    """Also where no judgement can end the fit, for which workers need not wait."""
+    options = dict(
+        method="sgd", learning_rate="invscaling", n_iter_no_change=np.inf, max_iter=4
+    )
+    assert_same(fitted(**options), fitted(**options, schedule=Late(1, 0)))
 
 
 def test_one_worker_is_sequential_for_images_and_with_copies():
@@ -213,7 +224,7 @@ def test_a_late_step_reads_what_there_was():
 
 
 @pytest.mark.parametrize(
-    "method", ["passm", PASSM(random_blocks=2), "passm+", Thinned()]
+    "method", ["passm", PASSM(random_blocks=2), "passm+", "thinned"]
 )
 def test_many_simulated_workers_train_reproducibly(method):
     one, other = (fitted(method=method, schedule=Late(8, 7)) for _ in range(2))
@@ -273,6 +284,27 @@ class Wrong(Late):
 def test_impossible_events_of_a_scheduler_are_named(third, words):
     with pytest.raises(ValueError, match=words):
         fitted(method="hogwild", schedule=Wrong(**third))
+
+
+def test_owners_have_seen_their_own_writes():
+    """Whatever age the schedule gives: here three times as large as can be."""
+    model = fitted(method="passm", schedule=Late(3, 9))
+    assert not model.overlap_[:, 1:].any()
+    assert model.staleness_[:, 3:].any()  # others' blocks are as old as it says
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 99), st.floats(0, 1))
+def test_events_that_are_left_count_ages_among_themselves(seed, share):
+    random = np.random.default_rng(seed)
+    events = Law(2, Uniform(0, 9), overlap=2).events(40, 3, random)
+    wanted = random.random(40) < share
+    left = kept(events, wanted)
+    np.testing.assert_array_equal(left.ticket, np.flatnonzero(wanted))
+    for before, after in ((events.ages, left.ages), (events.overlap, left.overlap)):
+        for k, of, now in zip(left.ticket, before[wanted], after, strict=True):
+            since = [wanted[k - age : k].sum() for age in np.atleast_1d(of)]
+            np.testing.assert_array_equal(np.atleast_1d(now), since)
 
 
 def test_workers_meet_at_epochs_that_may_be_the_last():

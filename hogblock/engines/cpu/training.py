@@ -182,8 +182,7 @@ def _gate_of(run_plan: RunPlan) -> str:
     settings = run_plan.settings
     if not isinstance(settings.schedule, Scheduler):
         return "held" if run_plan.workers == 1 else settings.gate
-    open_ = settings.gate == "open" and not settings.keeps_velocity
-    return "open" if open_ else "held"
+    return "open" if settings.gate == "open" else "held"
 
 
 def train(
