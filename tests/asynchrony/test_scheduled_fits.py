@@ -11,7 +11,6 @@ from hogblock import CNNClassifier, MLPClassifier, MLPRegressor
 from hogblock.asynchrony import (
     Adversarial,
     EventDriven,
-    EventLog,
     Events,
     Geometric,
     Law,
@@ -156,24 +155,6 @@ def test_several_workers_share_the_bound_of_a_log():
     log = fitted(**options).events_
     assert (len(log), log.n_total) == (20, 3 * BATCHES)
     assert len(set(log.ticket)) == 20
-
-
-def test_a_log_of_another_model_is_refused(tmp_path):
-    log = fitted(method="hogwild", n_jobs=2, schedule=Recording()).events_
-    log.save(tmp_path / "log.npz")
-    replay = Replay(EventLog.load(tmp_path / "log.npz"))
-    for changes, words in (
-        (dict(hidden_layer_sizes=(8,)), "another model: parameters was"),
-        (dict(method="assm"), r"another model: method was Hogwild\(.*, and is ASSM"),
-        (dict(batch_size=16), "another model: batch_size was 32, and is 16"),
-        (dict(activation="tanh"), "another model: network was"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            fitted(**{"method": "hogwild", "schedule": replay} | changes)
-    with pytest.raises(ValueError, match="minibatches of an epoch was 19, and is 10"):
-        MLPClassifier(**OPTIONS, method="hogwild", schedule=replay).fit(
-            X[:300], Y[:300]
-        )
 
 
 def test_a_fit_that_tol_ended_is_replayed_to_its_end():
