@@ -16,6 +16,7 @@ from hogblock import MLPClassifier
 from hogblock.engines.cpu import pool
 from hogblock.errors import SharedMemoryError, WorkerError
 from support.behind import behind
+from support.segments import segments
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -55,12 +56,6 @@ def wait_until_gone(pids_, seconds=10):
     return not any(map(alive, pids_))
 
 
-def shared_files(pid=None):
-    """Names of segments of a process; other programs' come and go."""
-    start = f"hogblock_{pid or os.getpid()}_"
-    return {name for name in os.listdir("/dev/shm") if name.startswith(start)}
-
-
 def test_workers_are_reused_by_the_next_fit(data):
     estimator(max_iter=2).fit(*data)
     first = pids()
@@ -76,7 +71,7 @@ def test_one_job_starts_no_process(data):
 
 def test_no_name_is_left_in_shared_memory_during_training(data):
     seen = []
-    timer = threading.Timer(0.5, lambda: seen.append(shared_files()))
+    timer = threading.Timer(0.5, lambda: seen.append(segments()))
     stop = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
     estimator(max_iter=2).fit(*data)
     timer.start(), stop.start()
@@ -107,7 +102,7 @@ def test_a_killed_worker_is_an_error_and_leaves_nothing(data, method):
     with pytest.raises(WorkerError, match=rf"process {workers[1]} died .* -9"):
         estimator(method=method, **FOREVER).fit(*data)
     assert wait_until_gone(workers)
-    assert shared_files() == set()
+    assert segments() == set()
     assert estimator(max_iter=3).fit(*data).n_workers_ == 2
 
 
@@ -128,7 +123,7 @@ def test_too_little_shared_memory_says_how_much_was_needed(data, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(SharedMemoryError, match=r"needs 0\.\d MiB .*n_jobs=1"):
         estimator(max_iter=2).fit(*data)
-    assert shared_files() == set()
+    assert segments() == set()
 
 
 def test_a_daemonic_process_trains_alone(data, monkeypatch):
@@ -176,7 +171,7 @@ def test_script_without_main_guard_ends_clean_and_silent(folder):
     assert "resource_tracker" not in err and "Traceback" not in err
     workers = [int(p) for p in out.split()[:2]]
     assert wait_until_gone(workers)
-    assert shared_files(process.pid) == set()
+    assert segments(process.pid) == set()
 
 
 @pytest.mark.parametrize("method", ["passm+", "sync"])
@@ -192,7 +187,7 @@ def test_workers_and_memory_go_when_the_parent_is_killed(method):
     process.kill()
     _, err = process.communicate(timeout=20)
     assert wait_until_gone(workers)
-    assert shared_files(process.pid) == set()
+    assert segments(process.pid) == set()
     assert "resource_tracker" not in err
 
 

@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from hogblock import MLPClassifier
 from hogblock.engines.cpu import memory, pool, system, training
 from hogblock.errors import WorkerError
+from support.segments import segments
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -58,10 +59,7 @@ def nothing_is_left(seconds=3):
     deadline = time.monotonic() + seconds
     while own_children() != known() and time.monotonic() < deadline:
         time.sleep(0.05)
-    names = [
-        n for n in os.listdir("/dev/shm") if n.startswith(f"hogblock_{os.getpid()}_")
-    ]
-    return own_children() == known() and not names
+    return own_children() == known() and not segments()
 
 
 def fit_one(seed, k):

@@ -13,14 +13,10 @@ import pytest
 
 from hogblock.engines.cpu.memory import Segment
 from hogblock.errors import SharedMemoryError
+from support.segments import segments
 
 SPECIFICATION = {"params": ((3 * 2**18,), "f4")}
 SIZE = r"needs 3\.0 MiB of shared memory"
-
-
-def names():
-    start = f"hogblock_{os.getpid()}_"
-    return [name for name in os.listdir("/dev/shm") if name.startswith(start)]
 
 
 def descriptors():
@@ -54,7 +50,7 @@ def refused(message, limited):
     with pytest.raises(SharedMemoryError, match=f"(?s){SIZE}.*{message}"), limited:
         Segment(SPECIFICATION)
     gc.collect()
-    assert names() == []
+    assert segments() == set()
     assert descriptors() == before
 
 
@@ -107,6 +103,6 @@ except SharedMemoryError:
 
 def test_a_segment_that_nobody_released_has_no_name_left():
     segment = Segment(SPECIFICATION)
-    assert len(names()) == 1
+    assert len(segments()) == 1
     del segment
-    assert names() == []
+    assert segments() == set()

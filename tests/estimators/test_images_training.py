@@ -2,9 +2,7 @@
 
 import copy
 import io
-import os
 import pickle
-import time
 
 import joblib
 import numpy as np
@@ -36,6 +34,7 @@ from support.image_models import (
     small,
     strided_network,
 )
+from support.segments import segments
 
 # What is learned ----------------------------------------------------------------------
 
@@ -59,13 +58,9 @@ def test_every_method_learns_digits_with_two_workers(glyphs, method, kind):
 @pytest.mark.timeout(60)
 def test_nothing_is_left_in_shared_memory(glyphs):
     small(n_jobs=2).fit(glyphs.data, glyphs.target)  # the workers are there from now on
-    before = set(os.listdir("/dev/shm"))
     model = small(n_jobs=2, augmentation=Augmentation(pad=1))
     assert model.fit(glyphs.data, glyphs.target).n_workers_ == 2
-    deadline = time.monotonic() + 5  # what other programs put there comes and goes
-    while left := set(os.listdir("/dev/shm")) - before:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    assert segments() == set()
 
 
 @pytest.mark.timeout(60)
