@@ -14,6 +14,7 @@ from hogblock.engines.cpu.predict import outputs_of
 from hogblock.engines.locations import HOST, is_device_array
 from hogblock.methods import METHODS, Method
 from hogblock.models.network import Network
+from hogblock.training.run_state import RunState
 from hogblock.training.scaling import Scaling
 from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
 
@@ -27,10 +28,13 @@ class Engine(ABC):
         What ``method="auto"`` is.
     follows_schedules : bool
         It logs events, and simulates workers by a scheduler.
+    keeps_states : bool
+        It hands out states of a run, and `train` goes on from one.
     """
 
     default_method: ClassVar[str] = "hogwild"
     follows_schedules: ClassVar[bool] = False
+    keeps_states: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -109,8 +113,9 @@ class Engine(ABC):
         on_epoch: OnEpoch,
         velocity: np.ndarray | None,
         progress: Callable[[int], None],
+        state: RunState | None = None,
     ) -> Result:
-        """Train `network` from `params`.
+        """Train `network` from `params`, or go on from a state.
 
         Parameters
         ----------
@@ -127,6 +132,9 @@ class Engine(ABC):
             Of the workers of all devices; None is zeros.
         progress : callable
             Told now and then how many minibatches are done.
+        state : RunState or None
+            Of a run of equal settings, but for the number of workers; then `params` and
+            `velocity` are not read. Only given if ``keeps_states``.
         """
 
     def outputs(

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from hogblock.models import Dropout, Network, SpatialDropout2D
+from hogblock.training.run_state import spread_velocity
 from hogblock.training.settings import Settings
 
 
@@ -115,28 +116,6 @@ def random_of(estimator, standing: Standing) -> np.random.RandomState:
         if now is before or (both and now == before):
             return estimator._random_state
     return check_random_state(now)
-
-
-def spread_velocity(velocity: np.ndarray, workers: int) -> np.ndarray:
-    """Momentum of another number of workers: for all, the mean of those who have any.
-
-    A worker has none for what it never updated: with blocks or slices of their own,
-    everybody's blocks are taken over as they were.
-
-    Parameters
-    ----------
-    velocity : ndarray of shape (workers before, n_parameters), float32
-    workers : int
-
-    Returns
-    -------
-    ndarray of shape (workers, n_parameters), float32
-    """
-    if len(velocity) == workers:
-        return velocity
-    having = np.maximum(np.count_nonzero(velocity, axis=0), 1)
-    mean = (velocity.sum(axis=0) / having).astype(np.float32)
-    return np.tile(mean, (workers, 1))
 
 
 def values_of(estimator) -> dict[str, str]:

@@ -44,6 +44,8 @@ class RunPlan:
         Of each worker: those of the settings, by the method's horizon.
     own_epochs, copy_read : bool
         Every worker passes over all the data; reads a copy of the parameters.
+    each_takes_all : bool
+        Every worker takes all steps of an epoch: its own, or together with the others.
     storage : int
         Code of the rows of X as the workers read them.
     weighted : bool
@@ -99,6 +101,10 @@ class RunPlan:
     @property
     def own_epochs(self) -> bool:
         return self.settings.method.epochs == "worker"
+
+    @property
+    def each_takes_all(self) -> bool:
+        return self.own_epochs or self.settings.method.together
 
     @property
     def copy_read(self) -> bool:

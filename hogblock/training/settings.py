@@ -10,6 +10,7 @@ from hogblock.methods import Method, Stretch
 from hogblock.models.losses import Loss
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.log import EventLog, Recording
+from hogblock.training.run_state import RunState
 from hogblock.training.scaling import Scaling
 
 ROWS_AT_ONCE = 4096
@@ -102,6 +103,13 @@ class Settings:
     schedule : Recording or Scheduler, default=None
         Who takes which step when: the machine decides it, and what it does is logged;
         or this process takes the steps of all workers in the order of a scheduler.
+    hold_every : int, default=0
+        All workers wait at the end of each epoch whose number it divides, whatever the
+        gate: there the run's state is exact. 0: nowhere.
+    max_worker_restarts : int, default=10
+        Workers that are replaced when they die, before the run ends.
+    memmap_dir : str or None, default=None
+        Folder for what the workers share, where memory does not hold it.
     """
 
     method: Method
@@ -122,6 +130,9 @@ class Settings:
     trained: int = 0
     keeps_velocity: bool = False
     schedule: Recording | Scheduler | None = None
+    hold_every: int = 0
+    max_worker_restarts: int = 10
+    memmap_dir: str | None = None
 
     def stretches(self, batches: int) -> list[Stretch]:
         """Stretches of the method in a run of `batches` minibatches an epoch."""
@@ -160,6 +171,10 @@ class Epoch:
         Training time so far.
     rate_factor : float
         To be changed: factor on the learning rate from now on.
+    then : callable or None
+        To be set: called when the answer has been acted on, with a function that
+        returns the `RunState`, and whether the run is over. Not by engines that keep
+        no states, nor where workers run ahead of the judgement.
     """
 
     index: int
@@ -167,6 +182,7 @@ class Epoch:
     params: np.ndarray
     seconds: float
     rate_factor: float
+    then: Callable[[Callable[[], RunState], bool], None] | None = None
 
 
 @dataclass
@@ -197,6 +213,12 @@ class Result:
         Training time: from the first step to the last, without `on_epoch`.
     interrupted : bool
         Ctrl-C came.
+    diverged : bool
+        A loss or a parameter was found not to be finite, and the run ended.
+    restarts : int
+        Workers that died and were replaced.
+    error : Exception or None
+        What ended the run: nothing else of it can be had than what is here.
     device_seconds : float or None
         Time that a CUDA device spent in the kernels of the run.
     events : EventLog or None
@@ -216,6 +238,9 @@ class Result:
     overlap: np.ndarray
     seconds: float
     interrupted: bool = False
+    diverged: bool = False
+    restarts: int = 0
+    error: Exception | None = None
     device_seconds: float | None = None
     kept: int | None = None
     events: EventLog | None = None

@@ -4,7 +4,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.jit import kernel
-from hogblock.kernels.cpu.job import DRAWN, OVER, PENDING, WRITE_MEAN
+from hogblock.kernels.cpu.job import BEGUN, DRAWN, OVER, PENDING, WRITE_MEAN
 from hogblock.kernels.cpu.memory import (
     atomic_add,
     atomic_load,
@@ -86,8 +86,26 @@ def _draw_alone(worker, rule):
         return -1
     if ticket >= atomic_load(counter_of(worker, c.LIMIT)):
         return -1
-    state[PENDING] = -1
     return ticket
+
+
+@kernel
+def _begin(worker, ticket):
+    """Note that a step is under way.
+
+    In this order, so that after a death at any point the words tell whether the step
+    had begun, and `end_step` whether it was recorded.
+    """
+    words = address_of(worker.state)
+    atomic_store(words + 8 * BEGUN, ticket)
+    atomic_add(words + 8 * DRAWN, 1)
+    atomic_store(words + 8 * PENDING, -1)
+
+
+@kernel
+def end_step(worker):
+    """Note that the step under way is recorded."""
+    atomic_store(address_of(worker.state) + 8 * BEGUN, -1)
 
 
 @kernel
@@ -98,7 +116,7 @@ def draw_ticket(worker, rule):
     else:
         ticket = _draw_alone(worker, rule)
     if ticket >= 0:
-        worker.state[DRAWN] += 1
+        _begin(worker, ticket)
     return ticket
 
 

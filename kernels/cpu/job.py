@@ -15,13 +15,15 @@ READ_DIRECT = 0  # in place
 READ_COPY = 1  # from a private copy, made when the step begins
 READ_GIVEN = 2  # from the copy as it is, with ``seen``: both are older
 
-# Words of a worker's own state (int64), kept between calls.
+# Words of a worker's own state (int64), kept between calls and, where the parent holds
+# them, beyond the worker's death: another one goes on from them.
 PENDING = 0  # ticket drawn and not yet used, or -1
 DRAWN = 1  # minibatches this worker has begun
 DROPOUT_COUNTER = 2
 OVER = 3  # 1 once the worker has to leave the run for good
 AUGMENT_COUNTER = 4  # samples this worker has augmented
-STATE_WIDTH = 8
+BEGUN = 5  # ticket of the step under way, or -1
+STATE_WIDTH = 8  # a cache line
 
 
 class Plans(NamedTuple):
@@ -144,6 +146,7 @@ class Worker(NamedTuple):
     coefficients : float32 [4]
         Of an update, see ``update``.
     state : int64 [STATE_WIDTH]
+        Words that only this worker writes while it lives.
     rank, workers, key : int
     image_op : int
         See ``image_ops.image_op_address``.

@@ -117,14 +117,16 @@ def atomic_add(typing_context, address, value):
 
 
 @intrinsic
-def atomic_exchange(typing_context, address, value):
-    """Write an int64 word; returns what it held before."""
+def atomic_claim(typing_context, address, value):
+    """Write an int64 word if it is 0; whether it was."""
 
     def codegen(context, builder, sig, arguments):
         at = _at(builder, arguments[0], I64)
-        return builder.atomic_rmw("xchg", at, arguments[1], "acq_rel")
+        zero = ir.Constant(I64, 0)
+        pair = builder.cmpxchg(at, zero, arguments[1], "acq_rel", "acquire")
+        return builder.extract_value(pair, 1)
 
-    return types.int64(types.int64, types.int64), codegen
+    return types.boolean(types.int64, types.int64), codegen
 
 
 @intrinsic

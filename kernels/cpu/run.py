@@ -7,7 +7,7 @@ import numpy as np
 
 from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu.draw import address_of, draw_ticket
+from hogblock.kernels.cpu.draw import address_of, draw_ticket, end_step
 from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import run_op
 from hogblock.kernels.cpu.jit import kernel
@@ -38,6 +38,7 @@ def run_steps(worker, plans, samples, rule, most):
         record[c.SAMPLES] += np.float64(rows)
         record[c.KEPT] += np.float64(left)
         atomic_add(address_of(record) + 8 * c.STEPS, 1)
+        end_step(worker)
         done += 1
     return done
 

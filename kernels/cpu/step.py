@@ -88,7 +88,9 @@ def _write_gradient(worker, plans, plan, write):
             tensors[k, 2] != 0,
         )
     lock = counter_of(worker, c.LOCK)
-    if write == WRITE_LOCKED and not acquire(lock, counter_of(worker, c.ABORT)):
+    if write == WRITE_LOCKED and not acquire(
+        lock, worker.rank + 1, counter_of(worker, c.ABORT)
+    ):
         return False
     for k in range(tensors.shape[0]):
         span = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])

@@ -9,7 +9,7 @@ import numpy as np
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import (
     atomic_add_f32,
-    atomic_exchange,
+    atomic_claim,
     atomic_load,
     atomic_store,
     floats,
@@ -57,13 +57,14 @@ def subtract_atomic(w, step):
 
 
 @kernel
-def acquire(lock, abort):
-    """Take the spin lock at address `lock` (0 free, 1 taken).
+def acquire(lock, owner, abort):
+    """Take the spin lock at address `lock` for `owner` (0: it is free).
 
-    False if the word at address `abort` is set: who holds the lock may be dead.
+    It names its owner, so that the parent can free it when he dies. False if the word
+    at address `abort` is set.
     """
     spins = 0
-    while atomic_exchange(lock, 1) != 0:
+    while not atomic_claim(lock, owner):
         pause()
         spins += 1
         if spins % 256 == 0:

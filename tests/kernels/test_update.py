@@ -9,7 +9,7 @@ from numba import njit
 from hogblock.kernels.cpu.jit import FASTMATH
 from hogblock.kernels.cpu.memory import (
     atomic_add,
-    atomic_exchange,
+    atomic_claim,
     atomic_load,
     atomic_store,
     pause,
@@ -106,7 +106,7 @@ def _count_under_lock(gate, lock, abort, plain, times):
     torn = 0
     _meet(gate)
     for _ in range(times):
-        acquire(lock, abort)
+        acquire(lock, 7, abort)
         first = plain[0]
         if plain[8] != first:
             torn += 1
@@ -158,17 +158,25 @@ def test_spin_lock_excludes():
 def test_nobody_waits_for_the_lock_of_an_aborted_run():
     """A worker that was killed while it held the lock never frees it."""
     lock, abort = np.ones(1, np.int64), np.ones(1, np.int64)
-    assert not acquire(lock.ctypes.data, abort.ctypes.data)
+    assert not acquire(lock.ctypes.data, 2, abort.ctypes.data)
+
+
+def test_a_lock_names_its_owner():
+    lock, abort = np.zeros(1, np.int64), np.ones(1, np.int64)
+    assert acquire(lock.ctypes.data, 3, abort.ctypes.data)
+    assert not acquire(lock.ctypes.data, 2, abort.ctypes.data)
+    assert lock[0] == 3
 
 
 def test_words_one_at_a_time():
     @compiled
     def use(address):
-        before = atomic_exchange(address, 5), atomic_add(address, -7)
+        claimed = atomic_claim(address, 5), atomic_claim(address, 6)
+        before = atomic_add(address, -7)
         held = atomic_load(address)
         atomic_store(address, 2**40)
-        return before, held
+        return claimed, before, held
 
-    word = np.array([11, 22], np.int64)
-    assert use(word.ctypes.data) == ((11, 5), -2)
+    word = np.array([0, 22], np.int64)
+    assert use(word.ctypes.data) == ((True, False), 5, -2)
     assert word.tolist() == [2**40, 22]

@@ -1,12 +1,22 @@
-"""Names in shared memory, by the process that made them.
+"""Memory that processes share in a run."""
 
-Other programs have theirs there, and so have tests that run behind the others.
-"""
-
+import contextlib
 import os
+from pathlib import Path
 
 
 def segments(pid: int | None = None) -> set[str]:
-    """Names of the segments that a process has made and not removed; None: this one."""
-    start = f"hogblock_{pid or os.getpid()}_"
-    return {name for name in os.listdir("/dev/shm") if name.startswith(start)}
+    """Segments that a process maps or has open, and names in shared memory; None: this
+    one."""
+    process = Path(f"/proc/{pid or os.getpid()}")
+    found = {name for name in os.listdir("/dev/shm") if "hogblock" in name}
+    with contextlib.suppress(OSError):  # it is gone
+        found |= {m for m in process.joinpath("maps").read_text().split() if _ours(m)}
+        for descriptor in process.joinpath("fd").iterdir():
+            with contextlib.suppress(OSError):
+                found |= {d for d in [os.readlink(descriptor)] if _ours(d)}
+    return found
+
+
+def _ours(name: str) -> bool:
+    return name.startswith("/memfd:hogblock")

@@ -21,6 +21,7 @@ class CpuEngine(Engine):
 
     default_method = "thinned"
     follows_schedules = True
+    keeps_states = True
 
     @classmethod
     def named(cls, device):
@@ -35,9 +36,13 @@ class CpuEngine(Engine):
         wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
         return usable_workers(network, method, wanted)
 
-    def train(self, network, data, settings, params, on_epoch, velocity, progress):
+    def train(
+        self, network, data, settings, params, on_epoch, velocity, progress, state=None
+    ):
         data = replace(data, x=data.scaling.storable(data.x))
-        return train(network, data, settings, params, on_epoch, velocity, progress)
+        return train(
+            network, data, settings, params, on_epoch, velocity, progress, state
+        )
 
 
 def usable_workers(network: Network, method: Method, wanted: int) -> int:

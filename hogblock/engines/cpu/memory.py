@@ -1,13 +1,14 @@
 """Memory of a run: one shared segment, many named arrays, nothing left behind.
 
-The segment's name lives only while the workers attach: the parent unlinks it as soon as
-all have, so a process killed later leaves no file.
+The segment is a file without a name, in memory or in a folder: workers get it as an
+open descriptor. Nobody else can open it, and it is gone with the last process that
+holds it, however that ends.
 """
 
 import errno
+import mmap
 import os
-import secrets
-from multiprocessing import resource_tracker, shared_memory
+import tempfile
 
 import numpy as np
 
@@ -16,22 +17,15 @@ from hogblock.errors import SharedMemoryError
 
 ALIGNMENT = 64
 
-_NO_ROOM = (
-    "/dev/shm has no room for it ({}). Enlarge it (in Docker: --shm-size), use "
-    "n_jobs=1, or pass less data"
-)
 _OPEN_FILES = "too many files are open ({}). Raise the limit (ulimit -n), or close some"
 _ADVICE = {
-    errno.ENOSPC: _NO_ROOM,
+    errno.ENOSPC: "there is no room for it ({}). Use n_jobs=1, or pass less data",
     errno.ENOMEM: "there is no memory for it ({}). Raise the limit on it (ulimit -v), "
     "use n_jobs=1, or pass less data",
     errno.EFBIG: "the limit on the size of files forbids it ({}). Raise it (ulimit "
     "-f), use n_jobs=1, or pass less data",
     errno.EMFILE: _OPEN_FILES,
     errno.ENFILE: _OPEN_FILES,
-    errno.EACCES: "/dev/shm may not be written ({}). Allow it, or use n_jobs=1",
-    errno.EPERM: "/dev/shm may not be written ({}). Allow it, or use n_jobs=1",
-    errno.ENOENT: "/dev/shm is missing ({}). Mount a tmpfs there, or use n_jobs=1",
 }
 """What stands in the way, and what helps, by the number of an error."""
 
@@ -84,14 +78,18 @@ class Segment:
     ----------
     specification : dict of str to (shape, dtype)
 
+    Attributes
+    ----------
+    descriptor : int
+        Of the file, until `release`.
+
     Raises
     ------
     SharedMemoryError
         If the memory cannot be reserved in full now.
     """
 
-    _memory: shared_memory.SharedMemory | None = None
-    _linked = False
+    descriptor = -1
 
     def __init__(self, specification: Specification):
         self.specification = specification
@@ -109,81 +107,46 @@ class Segment:
                     f"training with several workers needs {size / 2**20:.1f} MiB of "
                     f"shared memory, and {why.format(error.strerror)}."
                 ) from error
-        self.name = memory.name
-        """What a worker attaches to; valid until `unlink`."""
-        self.arrays = views(memory.buf, specification)
+        self.arrays = views(memory, specification)
 
-    def _reserve(self, size: int) -> shared_memory.SharedMemory:
+    def _reserve(self, size: int) -> mmap.mmap:
         fill_standard_descriptors()
-        name = f"hogblock_{os.getpid()}_{secrets.token_hex(6)}"
-        tracked = f"/{name}", "shared_memory"
-        # `SharedMemory` registers its name last, but after an error it takes the name
-        # off the register all the same, and the tracker complains.
-        resource_tracker.register(*tracked)
-        try:
-            memory = shared_memory.SharedMemory(name, create=True, size=size)
-        except OSError:
-            resource_tracker.register(*tracked)
-            resource_tracker.unregister(*tracked)
-            raise
-        self._memory, self._linked = memory, True
-        if hasattr(os, "posix_fallocate"):
-            # The standard library's hints leave out what is private.
-            os.posix_fallocate(memory._fd, 0, size)  # type: ignore[attr-defined]
-        return memory
-
-    def unlink(self) -> None:
-        """Remove the name: the memory lives on until the last process lets go."""
-        with uninterrupted():
-            if self._linked and self._memory is not None:
-                self._linked = False
-                self._memory.unlink()
+        self.descriptor = _open_nameless()
+        os.ftruncate(self.descriptor, size)
+        if hasattr(os, "posix_fallocate"):  # else the first touch of a page may fail
+            os.posix_fallocate(self.descriptor, 0, size)
+        return mmap.mmap(self.descriptor, size)
 
     def release(self) -> None:
-        """Unlink, and give the memory back; views must not be used afterwards."""
+        """Give the memory back, as soon as no view of it is left."""
         with uninterrupted():
             self.arrays = {}
-            if self._memory is not None:
-                self.unlink()
-                _close(self._memory)
-                self._memory = None
+            if self.descriptor >= 0:
+                descriptor, self.descriptor = self.descriptor, -1
+                os.close(descriptor)
 
     def __del__(self):
-        if self._memory is not None:  # an interruption kept it from its release
-            self.release()
+        self.release()  # an interruption may have kept it from that
 
 
-class Attached:
-    """A worker's view of a segment.
+def _open_nameless() -> int:
+    """Descriptor of a new file in memory; where there is none such, in a folder."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("hogblock")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def attached(descriptor: int, specification: Specification) -> dict[str, np.ndarray]:
+    """A worker's view of a segment, as long as its arrays are there.
 
     Parameters
     ----------
-    name : str
+    descriptor : int
+        Taken over.
     specification : dict of str to (shape, dtype)
     """
-
-    def __init__(self, name: str, specification: Specification):
-        # Until Python 3.13 (track=False) attaching registers the segment with this
-        # process's tracker, which would unlink it once more and complain.
-        register = resource_tracker.register
-        resource_tracker.register = lambda *_: None
-        try:
-            self._memory = shared_memory.SharedMemory(name)
-        finally:
-            resource_tracker.register = register
-        self.arrays = views(self._memory.buf, specification)
-
-    def release(self) -> None:
-        """Let go of the memory."""
-        self.arrays = {}
-        _close(self._memory)
-
-
-def _close(memory: shared_memory.SharedMemory) -> None:
     try:
-        memory.close()
-    except BufferError:
-        # A view is still alive somewhere (a traceback's frame, say): the mapping goes
-        # with it, and the finaliser must not complain about it again.
-        memory._buf = memory._mmap = None  # type: ignore[attr-defined]
-        memory.close()
+        return views(mmap.mmap(descriptor, size_of(specification)), specification)
+    finally:
+        os.close(descriptor)

@@ -129,8 +129,8 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
 def shared_specification(run_plan: RunPlan) -> Specification:
     """Arrays that parent and workers share, samples not included.
 
-    ``velocity`` and ``staleness`` belong to one worker each; they lie here so that the
-    parent can take them over at the end.
+    ``velocity``, ``staleness`` and ``state`` belong to one worker each; they lie here
+    so that the parent can take them over at the end, and another one after a death.
     """
     workers, blocks, size = (
         run_plan.workers,
@@ -147,6 +147,7 @@ def shared_specification(run_plan: RunPlan) -> Specification:
         "log": ((run_plan.logged_events, c.log_width(blocks)), "i4"),
         "velocity": ((workers, size), "f4"),
         "rate_factor": ((1,), "f4"),
+        "state": ((workers, job.STATE_WIDTH), "i8"),
     }
 
 
@@ -170,8 +171,6 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         zeros=task.zeros_size,
         norms=batch,
     )
-    state = np.zeros(job.STATE_WIDTH, np.int64)
-    state[job.PENDING] = -1
     worker = job.Worker(
         params=arrays["params"],
         counters=arrays["counters"],
@@ -184,7 +183,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         kept=np.zeros(batch, np.int64),
         seen=np.zeros(task.blocks, np.int64),
         coefficients=np.zeros(4, np.float32),
-        state=state,
+        state=arrays["state"][task.rank],
         rank=task.rank,
         workers=task.workers,
         key=task.key,

@@ -13,6 +13,7 @@ import time
 import weakref
 from multiprocessing import parent_process, spawn, util
 from multiprocessing.connection import Pipe, wait
+from multiprocessing.reduction import send_handle
 
 from joblib import cpu_count
 
@@ -34,6 +35,20 @@ _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1"
     for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA")
 }
+
+
+class WorkerDeath(WorkerError):
+    """A worker process is gone.
+
+    Attributes
+    ----------
+    pid, code : int
+        Of the process; as `subprocess` has it.
+    """
+
+    def __init__(self, pid: int, code: int):
+        super().__init__(f"worker process {pid} died with exit code {code}")
+        self.pid, self.code = pid, code
 
 
 class WorkerHandle:
@@ -67,17 +82,19 @@ class WorkerHandle:
             self.connection.close()
             raise
 
-    def send(self, message) -> None:
-        """Send a task, or a word about it.
+    def send(self, message, descriptor: int | None = None) -> None:
+        """Send a task, or a word about it, and perhaps an open file.
 
         Raises
         ------
-        WorkerError
+        WorkerDeath
             If the process died.
         """
         self.waiting = False
         try:
             self.connection.send(message)
+            if descriptor is not None:
+                send_handle(self.connection, descriptor, self.process.pid)
         except OSError:
             raise self.death() from None
 
@@ -86,8 +103,10 @@ class WorkerHandle:
 
         Raises
         ------
+        WorkerDeath
+            If the process died.
         WorkerError
-            If the process died or reports an error.
+            If it reports an error.
         """
         if not wait([self.connection], timeout):
             return None
@@ -101,31 +120,10 @@ class WorkerHandle:
             raise WorkerError(f"worker process {self.process.pid} failed:\n{text}")
         return kind, text
 
-    def expect(self, deadline: float | None) -> None:
-        """Receive the next message before a time of ``time.monotonic()``.
-
-        None waits as long as the process lives.
-
-        Raises
-        ------
-        WorkerError
-            If none comes, or as `receive` does.
-        """
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if self.receive(left) is None:
-            raise WorkerError(
-                f"worker process {self.process.pid} did not answer within "
-                f"{START_SECONDS:.0f} s"
-            )
-
-    def death(self) -> WorkerError:
+    def death(self) -> WorkerDeath:
         """The error that tells how the process ended."""
         self.end(time.monotonic() + LEAVE_SECONDS)
-        code = self.process.returncode
-        hint = " (killed, perhaps for want of memory)" if code == -9 else ""
-        return WorkerError(
-            f"worker process {self.process.pid} died with exit code {code}{hint}"
-        )
+        return WorkerDeath(self.process.pid, self.process.returncode)
 
     def end(self, deadline: float) -> None:
         """Say farewell; kill the process if it has not left by the deadline."""
@@ -270,20 +268,31 @@ class Lease:
         self.admitted = False
         self._pool = _pool
 
-    def __enter__(self) -> list[WorkerHandle]:
+    def __enter__(self) -> "Lease":
         try:
             while not self._admitted():
                 time.sleep(TURN_SECONDS)
             with uninterrupted():
                 self._pool.take(self)
-            deadline = answer_deadline()
-            for worker in self.workers:
-                if not worker.waiting:
-                    worker.expect(deadline)
         except BaseException:
             self.__exit__()
             raise
-        return self.workers
+        return self
+
+    def replace(self, worker: WorkerHandle) -> WorkerHandle:
+        """Another worker in the place of one that is gone.
+
+        Raises
+        ------
+        WorkerError
+            If no process can be started.
+        """
+        with uninterrupted():
+            place = self.workers.index(worker)
+            del self.workers[place]
+            self._pool.take(self)
+            self.workers.insert(place, self.workers.pop())
+        return self.workers[place]
 
     def _admitted(self) -> bool:
         with uninterrupted():
@@ -296,21 +305,22 @@ class Lease:
 
 
 def acquire(count: int) -> Lease:
-    """`count` workers for one run: ``with acquire(2) as workers``.
+    """`count` workers for one run: ``with acquire(2) as lease``.
 
-    Waits while other threads' runs hold the cores that it needs.
+    Waits while other threads' runs hold the cores that it needs. A worker is `waiting`
+    if it was kept from an earlier run; else it says so when it is ready.
 
     Raises
     ------
     WorkerError
-        On entering, if a process does not come up.
+        On entering, if a process cannot be started.
     """
     warm_up()
     return Lease(count)
 
 
 def answer_deadline() -> float | None:
-    """Until when workers have to be ready for what comes next, see `expect`.
+    """Until when workers have to be ready for what comes next; None: for ever.
 
     Those that have to compile kernels, for want of a cache, take as long as it takes.
     """

@@ -14,12 +14,16 @@ import numpy as np
 
 from hogblock.engines.cpu.memory import private_floats
 from hogblock.engines.cpu.pack import Task, arguments_of, tasks_of
+from hogblock.engines.cpu.run import Run
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu import job
 from hogblock.kernels.cpu.run import run_steps
 from hogblock.scheduling.base import Events
 from hogblock.training.run_plan import RunPlan
 from hogblock.training.scheduled import RunEvents
+
+STEPS_A_LOOK = 64
+"""Of all workers, from one look for what is not finite to the next: 10 us each."""
 
 
 @dataclass
@@ -63,12 +67,11 @@ class ScheduledWorkers:
         worker, _, samples, rule = first
         if self.run_plan.settings.method.together:  # one worker's step is that of all
             rule = rule._replace(write=job.WRITE_PLAIN)
-        state = np.zeros(job.STATE_WIDTH, np.int64)
         worker = worker._replace(
             record=self.arrays["record"][task.rank],
             staleness=self.arrays["staleness"][task.rank],
             velocity=self.arrays["velocity"][task.rank],
-            state=state,
+            state=self.arrays["state"][task.rank],
             rank=task.rank,
             key=task.key,
         )
@@ -144,13 +147,13 @@ def _pieces_by_event(ages: np.ndarray) -> dict[int, list[tuple[int, int, int]]]:
     return waiting
 
 
-def train_scheduled(run, progress: Callable[[int], None]):
+def train_scheduled(run: Run, progress: Callable[[int], None]):
     """Train in this process by a schedule: bit-reproducible, whatever it is.
 
     Parameters
     ----------
-    run : _Training
-        Of ``engines.cpu.training``, prepared.
+    run : Run
+        Prepared.
     progress : callable
 
     Returns
@@ -164,8 +167,10 @@ def train_scheduled(run, progress: Callable[[int], None]):
     def after_step() -> bool:
         nonlocal done
         done += 1
+        if done % STEPS_A_LOOK == 0:
+            run.look()
         if done < run.steps_to_judge:
-            return False
+            return run.diverged
         run.poll()
         progress(done)
         return run.finished

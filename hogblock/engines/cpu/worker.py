@@ -4,8 +4,9 @@ import contextlib
 import os
 import time
 import traceback
+from multiprocessing.reduction import recv_handle
 
-from hogblock.engines.cpu.memory import Attached
+from hogblock.engines.cpu.memory import attached
 from hogblock.engines.cpu.pack import arguments_of
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.job import OVER
@@ -74,23 +75,23 @@ def _spread(rank: int) -> None:
         os.sched_setaffinity(0, cores)
 
 
-def _run(connection, name, specification, task) -> None:
-    attached = Attached(name, specification)
+def _run(connection, specification, task) -> None:
+    arrays = attached(recv_handle(connection), specification)
     arguments: tuple | None = None
     try:
-        arguments = arguments_of(task, attached.arrays)
+        arguments = arguments_of(task, arrays)
         connection.send(("attached", None))
         if connection.recv() != "go":
             return
         train(
             arguments,
-            attached.arrays,
+            arrays,
             interrupted=connection.poll,
             waits=lambda: connection.send(WAITS),
         )
     finally:
         arguments = None
-        attached.release()
+        arrays.clear()
     connection.send(("done", None))
 
 

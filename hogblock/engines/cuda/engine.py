@@ -85,7 +85,9 @@ class CudaEngine(Engine):
     def workers_of(self, settings):
         return settings.workers * len(self.devices)
 
-    def train(self, network, data, settings, params, on_epoch, velocity, progress):
+    def train(
+        self, network, data, settings, params, on_epoch, velocity, progress, state=None
+    ):
         run = network, _in_singles(data), settings, params, on_epoch, velocity, progress
         if len(self.devices) > 1:
             from hogblock.engines.cuda import servers
