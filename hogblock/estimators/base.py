@@ -106,7 +106,7 @@ class NetworkEstimator(BaseEstimator):
             )
 
     def _fit_by(self, engine: Engine, given: Given, incremental: bool):
-        """Train; the fitted attributes are set only if all went well."""
+        """Train; the fitted attributes are set if there is anything of a model."""
         standing = standing_of(self, incremental)
         with features_restored_on_failure(self):
             problem = problem_of(self, given, standing)
@@ -114,6 +114,8 @@ class NetworkEstimator(BaseEstimator):
             outcome = run(self, engine, problem, start)
             fitted = fitted_attributes(self, engine, problem, start, outcome)
             self.__dict__.update(fitted)
+        if outcome.result.error is not None:
+            raise outcome.result.error
         warn_if_unfinished(self, outcome, incremental)
         return self
 

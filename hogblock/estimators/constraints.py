@@ -1,5 +1,6 @@
 """What the parameters that all estimators share may be, as scikit-learn checks it."""
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -37,5 +38,12 @@ CONSTRAINTS: dict = {
         Interval(Integral, 1, None, closed="left"),
         Options(Real, {np.inf}),
     ],
+    "checkpoint": [None, str, os.PathLike],
+    "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
+    "checkpoint_keep": [Interval(Integral, 1, None, closed="left")],
+    "resume": ["boolean"],
+    "on_divergence": [StrOptions({"raise", "restore", "reduce_lr"})],
+    "max_worker_restarts": [Interval(Integral, 0, None, closed="left")],
+    "memmap_dir": [None, str, os.PathLike],
     "standardize": ["boolean"],
 }

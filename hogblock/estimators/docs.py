@@ -84,7 +84,31 @@ PARAMETERS = """method : str or Method, default="auto"
     validation_fraction : float in (0, 1), default=0.1
         Set aside for `early_stopping` unless `fit` gets X_val and y_val: a share of the
         samples of positive weight, whose weights count in the score.
-    n_iter_no_change : int or inf, default=10"""
+    n_iter_no_change : int or inf, default=10
+    checkpoint : path-like or None, default=None
+        Folder in which ``fit`` saves where it is, at the ends of epochs and at its own,
+        without holding training up for the writing. It is made if it is missing. On
+        the host only, not with `schedule`, and not for ``partial_fit``.
+    checkpoint_every : int, default=1
+        Epochs from one checkpoint to the next. Several workers wait for each other
+        there.
+    checkpoint_keep : int, default=3
+        The last so many checkpoints are kept.
+    resume : bool, default=False
+        Go on from the newest whole checkpoint in `checkpoint`, if there is one, on the
+        same data: with one worker bit for bit as if ``fit`` had never stopped. False
+        refuses a folder that holds checkpoints.
+    on_divergence : {"raise", "restore", "reduce_lr"}, default="raise"
+        When a loss or a parameter is not finite: raise a ValueError and leave the
+        estimator as it was; or end with the parameters of the last epoch that was
+        finite, and warn; or go on from there at a fifth of the learning rates, up to
+        five times, before that is done (on the host).
+    max_worker_restarts : int, default=10
+        Worker processes that may die in a fit, and are replaced with a warning; one
+        more ends it with a WorkerError, and the model so far is kept.
+    memmap_dir : path-like or None, default=None
+        Folder for a file (without a name) that several workers share in place of
+        memory, where memory has not the room that a fit needs."""
 
 DROPOUT = """dropout : float in [0, 1), default=0
         Share of the hidden dense units' outputs that are dropped in training."""
@@ -147,6 +171,8 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
     n_workers_, method_, device_ : int, str, str or list of str
         What the fit used: the method's name; "cpu", "cuda:0", or a name for each
         device.
+    n_worker_restarts_ : int
+        Worker processes that died in the last call and were replaced.
     staleness_ : ndarray of shape (n_blocks, 64)
         Steps by the age of each block that they read, which is every block: the writes
         by other workers between the start of a step and its end (the paper's delay;

@@ -53,9 +53,12 @@ class NetworkMixin:
         Raises
         ------
         ValueError
-            For bad input, and if training diverges.
+            For bad input, and if training diverges, see `on_divergence`.
         SharedMemoryError, WorkerError
-            With nothing left behind.
+            With nothing left behind. After a WorkerError the estimator has the model
+            so far, if there is any.
+        KeyboardInterrupt
+            At the second Ctrl-C; at the first one a warning tells of the model so far.
         """
         validation = ValidationSet(X_val, y_val, sample_weight_val)
         return self._fit(Given(X, y, sample_weight, validation), incremental=False)

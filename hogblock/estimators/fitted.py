@@ -31,6 +31,7 @@ def fitted_attributes(
         "n_workers_": outcome.result.workers,
         "method_": outcome.settings.method.name,
         "device_": engine.name,
+        "n_worker_restarts_": outcome.result.restarts,
         "events_": outcome.result.events,
         **_losses(estimator, start.standing, outcome),
         **_scores(estimator, start.standing, outcome),

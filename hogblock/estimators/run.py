@@ -10,6 +10,14 @@ from hogblock import methods, schedules
 from hogblock.engines.base import Engine
 from hogblock.engines.registry import outputs_of
 from hogblock.estimators.continued import Standing
+from hogblock.estimators.divergence import (
+    MOST_REDUCTIONS,
+    check_divergence,
+    reduced,
+    refuse,
+    restored,
+)
+from hogblock.estimators.keeping import Keeper
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
 from hogblock.kernels.warn import warn
@@ -46,8 +54,9 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
     Raises
     ------
     ValueError
-        If training diverges.
+        If training diverges, and `on_divergence` is "raise".
     """
+    check_divergence(estimator, engine)
     targets, standing = problem.targets.encode(problem.y), start.standing
     data = TrainingData(problem.X, targets, problem.weights, *start.inputs)
     settings = settings_of(estimator, engine, problem, start)
@@ -56,14 +65,31 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
     batches = count_batches(len(problem.X), settings.batch)
     monitor = _monitor_of(estimator, problem, start, batches)
     velocity = standing.velocity(settings, engine.workers_of(settings))
+    keeper = Keeper(monitor, settings.hold_every)
+    most = MOST_REDUCTIONS if estimator.on_divergence == "reduce_lr" else 0
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
         monitor.report = bar.describe
-        result = engine.train(
-            start.network, data, settings, start.params, monitor, velocity, bar.update
-        )
-    if monitor.diverged:
-        raise ValueError(_divergence(estimator, len(monitor.losses) + 1))
+        for reductions in range(most + 1):
+            state = {"state": keeper.state} if keeper.state else {}
+            result = engine.train(
+                start.network, data, settings, start.params, keeper, velocity,
+                bar.update, **state,
+            )  # fmt: skip
+            diverged = monitor.diverged or result.diverged
+            if not diverged or result.error or reductions == most:
+                break
+            settings, keeper.state = reduced(monitor, settings, keeper.state)
+    if diverged:
+        if estimator.on_divergence == "raise" and result.error is None:
+            refuse(estimator, monitor)
+        samples = problem.X.shape[0] * _passes(settings)
+        result = restored(estimator, monitor, result, start.params, samples)
     return Outcome(settings, monitor, result)
+
+
+def _passes(settings: Settings) -> int:
+    """Over all the data, in an epoch."""
+    return settings.workers if settings.method.epochs == "worker" else 1
 
 
 def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Settings:
@@ -109,6 +135,9 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         else int(min(estimator.max_iter, estimator.n_iter_no_change + 2)),
         trained=standing.epochs,
         schedule=estimator.schedule,
+        hold_every=1 if estimator.on_divergence == "reduce_lr" else 0,
+        max_worker_restarts=estimator.max_worker_restarts,
+        memmap_dir=estimator.memmap_dir,
     )
     alone = engine.workers_of(settings) == 1
     return replace(settings, keeps_velocity=schedule.keeps_velocity and alone)
@@ -199,16 +228,6 @@ def _score_of(estimator, problem: Problem, start: Start) -> Callable | None:
         )
 
     return score
-
-
-def _divergence(estimator, epoch: int) -> str:
-    """What to say, and to advise, when the loss of an epoch is not finite."""
-    scaling = "" if estimator.standardize else ", or standardize=True"
-    momentum = f" or momentum={estimator.momentum}" if estimator.momentum else ""
-    return (
-        f"training diverged: the loss is not finite in epoch {epoch}. Try a smaller "
-        f"learning_rate_init={estimator.learning_rate_init}{momentum}{scaling}"
-    )
 
 
 def _warn_of_rest(estimator) -> None:

@@ -59,6 +59,8 @@ class Monitor:
         What "adaptive" has made of `rate`.
     best_score : float or None
     best_params : ndarray or None
+    finite_params : ndarray or None
+        Of the last epoch whose loss and parameters were finite.
     diverged, converged : bool
     """
 
@@ -75,6 +77,7 @@ class Monitor:
     best_loss: float = np.inf
     best_score: float | None = None
     best_params: np.ndarray | None = None
+    finite_params: np.ndarray | None = None
     stalled: int = 0
     rate_factor: float = 1.0
     diverged: bool = False
@@ -82,9 +85,10 @@ class Monitor:
 
     def __call__(self, epoch: Epoch) -> bool:
         loss = epoch.loss + self.penalty(epoch.params)
-        if not np.isfinite(loss):
+        if not (np.isfinite(loss) and np.isfinite(epoch.params).all()):
             self.diverged = True
             return True
+        self.finite_params = epoch.params
         self.losses.append(loss)
         if self.score is not None:
             self.scores.append(self.score(epoch.params))

@@ -16,7 +16,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from hogblock import MLPClassifier
-from hogblock.engines.cpu import memory, pool, system, training
+from hogblock.engines.cpu import memory, pool, system, team, training
 from hogblock.errors import WorkerError
 from support.segments import segments
 
@@ -121,7 +121,7 @@ class InThread(threading.Thread):
 def test_a_run_that_fails_ends_its_own_workers_alone(monkeypatch):
     monkeypatch.setattr(pool, "cpu_count", lambda: 4)
     pool.close()
-    failing = InThread(**FOREVER)
+    failing = InThread(max_worker_restarts=0, **FOREVER)
     victims = known()
     for _ in range(3):
         estimator(max_iter=2).fit(*made(1))
@@ -162,7 +162,7 @@ def interrupted_at(count, work):
 
     Lines of the modules that start, own and end processes and memory count.
     """
-    modules = (pool, training, memory, system)
+    modules = (pool, team, training, memory, system)
     files = tuple(module.__file__ for module in modules)
     left = count
 
@@ -199,7 +199,7 @@ def test_ctrl_c_at_any_moment_of_a_fit_leaves_nothing():
             estimator(max_iter=2).fit(x, y)
         pool.close()
 
-    for count in range(7, 2000, 53):
+    for count in range(7, 2000, 89):
         if not interrupted_at(count, work):
             break
         assert nothing_is_left(), f"interrupted at line {count}"

@@ -5,11 +5,15 @@ import os
 from pathlib import Path
 
 
+def names() -> set[str]:
+    """Names in shared memory that could be ours: there are none, ever."""
+    return {name for name in os.listdir("/dev/shm") if "hogblock" in name}
+
+
 def segments(pid: int | None = None) -> set[str]:
-    """Segments that a process maps or has open, and names in shared memory; None: this
-    one."""
+    """Segments that a process maps or has open, None: this one; and `names`."""
     process = Path(f"/proc/{pid or os.getpid()}")
-    found = {name for name in os.listdir("/dev/shm") if "hogblock" in name}
+    found = names()
     with contextlib.suppress(OSError):  # it is gone
         found |= {m for m in process.joinpath("maps").read_text().split() if _ours(m)}
         for descriptor in process.joinpath("fd").iterdir():

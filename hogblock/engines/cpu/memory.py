@@ -120,13 +120,14 @@ class Segment:
     def release(self) -> None:
         """Give the memory back, as soon as no view of it is left."""
         with uninterrupted():
-            self.arrays = {}
+            self.arrays.clear()  # whoever holds the dict, a traceback say
             if self.descriptor >= 0:
                 descriptor, self.descriptor = self.descriptor, -1
                 os.close(descriptor)
 
     def __del__(self):
-        self.release()  # an interruption may have kept it from that
+        if self.descriptor >= 0:  # an interruption kept it from its release
+            self.release()
 
 
 def _open_nameless() -> int:

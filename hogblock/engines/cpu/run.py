@@ -232,6 +232,7 @@ class Run:
     ) -> Result:
         """What came of it, once no worker writes any more."""
         arrays, record = self.arrays, self.arrays["record"]
+        finite = np.isfinite(arrays["params"]).all()
         steps = record.view(np.int64)[:, :, c.STEPS].sum(axis=1)
         ages = arrays["staleness"].sum(axis=0)
         return Result(
@@ -243,7 +244,7 @@ class Run:
             steps=int(steps[0] if self.together else steps.sum()),
             samples=int(record[:, :, c.SAMPLES].sum()),
             kept=int(record[:, :, c.KEPT].sum()),
-            diverged=self.diverged,
+            diverged=self.diverged or not finite,
             restarts=self.deaths,
             steps_per_worker=steps,
             updates_per_block=self._updates.copy(),

@@ -9,6 +9,7 @@ from hogblock.engines.cpu.memory import Segment
 from hogblock.engines.cpu.pack import Task
 from hogblock.engines.cpu.pool import Lease, WorkerDeath, WorkerHandle
 from hogblock.engines.cpu.run import Run
+from hogblock.engines.cpu.system import uninterrupted
 from hogblock.errors import WorkerError
 from hogblock.kernels.warn import warn
 
@@ -68,7 +69,8 @@ class Team:
             if self._stages[rank] not in (_Stage.OVER, _Stage.READY)
         }
         for connection in pool.wait(list(heard), POLL_SECONDS):
-            self._hear(heard[connection])
+            with uninterrupted():  # what was heard is acted on
+                self._hear(heard[connection])
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._refuse_late()
 
@@ -163,6 +165,7 @@ class Team:
                 run.abort()
             return
         if run.deaths >= most:
+            self._stages[rank] = _Stage.OVER
             raise WorkerError(
                 f"{death} ({cause}), after {run.deaths} others of this fit were "
                 f"replaced: max_worker_restarts={most}"

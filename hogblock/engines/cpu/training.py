@@ -160,7 +160,7 @@ def _train_in_processes(run: Run, team: Team, progress) -> Result:
             if seconds is None and run.finished:
                 seconds = run.seconds
         except KeyboardInterrupt:
-            if interrupted:
+            if interrupted or not run.started:
                 run.abort()
                 raise
             interrupted = True
@@ -169,7 +169,8 @@ def _train_in_processes(run: Run, team: Team, progress) -> Result:
             team.end()
             if not run.steps:
                 raise
-            error = failure
+            # Without its traceback, which would hold the memory of the run.
+            error = WorkerError(*failure.args)
             break
     if seconds is None:
         seconds = run.seconds
