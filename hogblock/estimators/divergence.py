@@ -76,6 +76,7 @@ def restored(
         velocity=np.zeros_like(result.velocity),
         losses=result.losses[:epochs],
         loss_so_far=None,
+        diverged=True,
         samples=epochs * samples,
     )
 

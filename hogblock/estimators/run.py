@@ -243,6 +243,8 @@ def warn_if_unfinished(estimator, outcome: Outcome, incremental: bool) -> None:
     if outcome.result.interrupted:
         warn("Training interrupted by user.")
         return
+    if outcome.result.diverged:  # which was said
+        return
     monitor = outcome.monitor
     replays = isinstance(estimator.schedule, Replay)  # as far as the log goes
     planned = incremental or replays or monitor.schedule.planned

@@ -36,10 +36,13 @@ def cause_of(code: int, kills: OutOfMemoryKills) -> str:
     """
     if code >= 0:
         return "it left of itself: perhaps its interpreter or a library gave up"
-    name = signal.Signals(-code).name if -code in iter(signal.Signals) else f"{-code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
     if -code == signal.SIGKILL and kills.seen():
         return f"{name}: the kernel has run out of memory and killed processes"
-    causes = {
+    causes: dict[int, str] = {
         signal.SIGKILL: "somebody killed it, or a limit on memory did",
         signal.SIGSEGV: "it read memory that is not its own: a fault of a kernel",
         signal.SIGBUS: "memory could not be had: a disk or a memory that is full",

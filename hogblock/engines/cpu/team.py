@@ -63,14 +63,16 @@ class Team:
         WorkerError
             If one fails, does not come up in time, or more die than may.
         """
-        heard = {
-            worker.connection: rank
+        speaking = {
+            rank: worker.connection
             for rank, worker in enumerate(self._lease.workers)
             if self._stages[rank] not in (_Stage.OVER, _Stage.READY)
         }
-        for connection in pool.wait(list(heard), POLL_SECONDS):
-            with uninterrupted():  # what was heard is acted on
-                self._hear(heard[connection])
+        heard = pool.wait(list(speaking.values()), POLL_SECONDS)
+        for rank, connection in speaking.items():
+            if connection in heard:
+                with uninterrupted():  # what was heard is acted on
+                    self._hear(rank)
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._refuse_late()
 
