@@ -146,11 +146,7 @@ def put(value):
         ("velocity", lambda a: a[0], "velocity of the state is float32"),
         ("rate_factor", put(np.nan), "rate_factor of the state are not finite"),
         ("record", lambda a: a[:, 1:], "record of the state is float64"),
-        (
-            "record",
-            lambda a: put(-1)(a.view(np.int64)[..., ::-1]).view(float),
-            "record",
-        ),
+        ("record", lambda a: np.full(a.shape, -1).view(float), "impossible counts"),
         ("state", put(-7), None),
         ("state", lambda a: put(-7)(a[:, ::-1])[:, ::-1], None),
         ("state", lambda a: put(-7)(a[:, 1:]), "state of the state is int64"),
