@@ -109,8 +109,8 @@ class NetworkEstimator(BaseEstimator):
         """Train; the fitted attributes are set if there is anything of a model."""
         standing = standing_of(self, incremental)
         with features_restored_on_failure(self):
-            problem = problem_of(self, given, standing)
-            start = start_of(self, problem, standing)
+            problem = problem_of(self, given, standing, self.random_state)
+            start = start_of(self, problem, standing, self.random_state)
             outcome = run(self, engine, problem, start)
             fitted = fitted_attributes(self, engine, problem, start, outcome)
             self.__dict__.update(fitted)

@@ -107,15 +107,23 @@ def standing_of(estimator, incremental: bool) -> Standing:
     )
 
 
-def random_of(estimator, standing: Standing) -> np.random.RandomState:
-    """What a run draws from: ``partial_fit`` draws on, unless `random_state` is new."""
+def random_of(estimator, standing: Standing, random_state) -> np.random.RandomState:
+    """What a run draws from: ``partial_fit`` draws on, unless `random_state` is new.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    standing : Standing
+    random_state : int, RandomState or None
+        Of another run that draws the same; that of the estimator if there is none.
+    """
     now = estimator.random_state
     if standing.goes_on:
         before = estimator._seed
         both = isinstance(now, Integral) and isinstance(before, Integral)
         if now is before or (both and now == before):
             return estimator._random_state
-    return check_random_state(now)
+    return check_random_state(random_state)
 
 
 def values_of(estimator) -> dict[str, str]:

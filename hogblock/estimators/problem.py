@@ -61,8 +61,16 @@ class Problem:
     n_samples: int
 
 
-def problem_of(estimator, given: Given, standing: Standing) -> Problem:
+def problem_of(estimator, given: Given, standing: Standing, random_state) -> Problem:
     """Check what was given, and what it asks for.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    given : Given
+    standing : Standing
+    random_state : int, RandomState or None
+        What a validation set is drawn by.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def problem_of(estimator, given: Given, standing: Standing) -> Problem:
     if estimator.early_stopping and validation is None:
         X, y, weights, validation = set_aside(
             X, y, weights, targets,
-            estimator.validation_fraction, estimator.random_state,
+            estimator.validation_fraction, random_state,
         )  # fmt: skip
     n_samples = len(X)
     if n_samples <= estimator._batch_size(n_samples) and not is_device_array(X):

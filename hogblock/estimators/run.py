@@ -208,9 +208,23 @@ def _monitor_of(estimator, problem: Problem, start: Start, batches: int) -> Moni
         early_stopping=estimator.early_stopping,
         penalty=penalty,
         score=_score_of(estimator, problem, start),
+        outputs_finite=_probe_of(estimator, problem, start),
         best_loss=start.standing.best_loss,
         stalled=start.standing.stalled,
     )
+
+
+def _probe_of(estimator, problem: Problem, start: Start) -> Callable:
+    """Whether the outputs of given parameters, for some samples, are finite."""
+    some = problem.X[: estimator._batch_size(len(problem.X))]
+
+    def finite(params):
+        outputs = outputs_of(
+            start.network, params, some, start.inputs, estimator.device
+        )
+        return bool(np.isfinite(outputs).all())
+
+    return finite
 
 
 def _score_of(estimator, problem: Problem, start: Start) -> Callable | None:

@@ -39,15 +39,23 @@ class Start:
         return self.standard.scaling if self.standard else Scaling.none()
 
 
-def start_of(estimator, problem: Problem, standing: Standing) -> Start:
+def start_of(estimator, problem: Problem, standing: Standing, random_state) -> Start:
     """From the fitted parameters if the standing is warm, else from new ones.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    problem : Problem
+    standing : Standing
+    random_state : int, RandomState or None
+        See ``continued.random_of``.
 
     Raises
     ------
     ValueError
         If the estimator's network does not suit the problem, or is not the fitted one.
     """
-    random = random_of(estimator, standing)
+    random = random_of(estimator, standing, random_state)
     network = estimator._make_network(problem.shape, problem.targets.n_outputs)
     if standing.warm:
         check_unchanged(estimator, network)

@@ -9,6 +9,9 @@ from hogblock.methods import Method
 from hogblock.schedules import Adaptive, Schedule
 from hogblock.training.settings import Epoch, Result
 
+SUSPECT = 1e6
+"""Parameters that are larger may lead to outputs that float32 does not hold."""
+
 
 def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -> str:
     """How far workers may run ahead of `Monitor`, see ``Settings.gate``.
@@ -48,6 +51,8 @@ class Monitor:
         Penalty part of the loss from the parameters.
     score : callable or None
         Validation score from the parameters.
+    outputs_finite : callable
+        Whether the outputs of given parameters are; asked where they may not be.
     report : callable
         Takes a line about each epoch.
     losses, scores : list of float
@@ -60,7 +65,7 @@ class Monitor:
     best_score : float or None
     best_params : ndarray or None
     finite_params : ndarray or None
-        Of the last epoch whose loss and parameters were finite.
+        Of the last epoch whose loss, parameters and outputs were finite.
     diverged, converged : bool
     """
 
@@ -71,6 +76,7 @@ class Monitor:
     early_stopping: bool
     penalty: Callable[[np.ndarray], float]
     score: Callable[[np.ndarray], float] | None
+    outputs_finite: Callable[[np.ndarray], bool] = lambda params: True
     report: Callable[[str], None] = lambda text: None
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -85,7 +91,7 @@ class Monitor:
 
     def __call__(self, epoch: Epoch) -> bool:
         loss = epoch.loss + self.penalty(epoch.params)
-        if not (np.isfinite(loss) and np.isfinite(epoch.params).all()):
+        if not (np.isfinite(loss) and self._usable(epoch.params)):
             self.diverged = True
             return True
         self.finite_params = epoch.params
@@ -104,6 +110,14 @@ class Monitor:
                 return False
         self.converged = True
         return True
+
+    def _usable(self, params: np.ndarray) -> bool:
+        """Whether parameters, which no loss may have judged yet, are finite and so are
+        the model's outputs."""
+        largest = max(-params.min(), params.max())
+        if not np.isfinite(largest):
+            return False
+        return largest < SUSPECT or self.outputs_finite(params)
 
     def loss_of(self, result: Result) -> float:
         """Training loss of a run that was interrupted in its first epoch."""

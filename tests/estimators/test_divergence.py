@@ -135,6 +135,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_within_the_epoch(data):
         model.fit(x, y)
 
 
+def test_a_last_step_into_the_boundless_is_seen(data, monkeypatch):
+    """Parameters that are finite, whose outputs are not, and which no loss has met."""
+    ask = Run._ask
+
+    def asked(run, epoch):
+        if epoch.index == EPOCHS - 1:
+            epoch.params[:] = run.arrays["params"][:] = 1e30
+        return ask(run, epoch)
+
+    monkeypatch.setattr(Run, "_ask", asked)
+    with pytest.warns(ConvergenceWarning, match=f"epoch {EPOCHS - 1} are restored"):
+        model = estimator(on_divergence="restore").fit(*data)
+    described(model, data)
+
+
 def test_where_reduce_lr_cannot_go_on(data):
     from hogblock.asynchrony import Recording
 
