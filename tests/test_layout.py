@@ -27,6 +27,7 @@ ROOMS = {  # of the tests, and what they test
     "models": ("models",),
     "report": ("hogblock/report",),
     "methods": ("hogblock/methods",),
+    "saving": ("hogblock/saving",),
     "training": ("hogblock/training",),
 }
 NOT_SHIPPED = {"benchmarks", "conftest", "examples", "support", "tests"}

@@ -1,0 +1,1 @@
+"""Models and checkpoints in files: safetensors and JSON, no pickle."""
