@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
     from hogblock.estimators.mlp import MLPRegressor as MLPRegressor
     from hogblock.estimators.network import NetworkClassifier as NetworkClassifier
     from hogblock.estimators.network import NetworkRegressor as NetworkRegressor
+    from hogblock.saving.model import load_model as load_model
+    from hogblock.saving.model import save_model as save_model
 
 __version__ = "0.1.0"
 
@@ -49,6 +51,8 @@ _HOME = {
     "NetworkRegressor": "hogblock.estimators.network",
     "SharedMemoryError": "hogblock.errors",
     "WorkerError": "hogblock.errors",
+    "load_model": "hogblock.saving.model",
+    "save_model": "hogblock.saving.model",
 }
 _MODULES = (
     "asynchrony",
