@@ -82,16 +82,15 @@ def write(
     """
     # The largest items first, so that all are aligned.
     by_size = sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)
-    parts = [_octets(array) for _, array in by_size]
-    header = _header(about, dict(by_size))
+    parts = [_header(about, dict(by_size)), *(_octets(each) for _, each in by_size)]
     with replacing(path) as descriptor:
-        for part in (header, *map(memoryview, parts)):
+        for part in parts:
             for start in range(0, len(part), AT_ONCE):
                 _write_all(descriptor, part[start : start + AT_ONCE])
 
 
-def _octets(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1).view(np.uint8)
+def _octets(array: np.ndarray) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def _checksum(array: np.ndarray) -> int:

@@ -53,7 +53,7 @@ Check = Callable[[Any, Fitted], bool]
 
 
 def _is_whole(value, least: int = 0) -> bool:
-    return isinstance(value, (int, np.integer)) and value >= least
+    return isinstance(value, (int, np.integer)) and bool(value >= least)
 
 
 def _whole(value, fitted: Fitted) -> bool:
@@ -108,11 +108,11 @@ def _params(value, fitted: Fitted) -> bool:
 
 
 def _targets(value, fitted: Fitted) -> bool:
-    kind = ClassTargets if hasattr(fitted.model, "predict_proba") else RealTargets
-    if not isinstance(value, kind):
-        return False
-    right = _classes if kind is ClassTargets else _real_targets
-    return right(value) and fitted.network.output_shape == (value.n_outputs,)
+    if hasattr(fitted.model, "predict_proba"):
+        right = isinstance(value, ClassTargets) and _classes(value)
+    else:
+        right = isinstance(value, RealTargets) and _real_targets(value)
+    return right and fitted.network.output_shape == (value.n_outputs,)
 
 
 def _classes(targets: ClassTargets) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from hogblock import methods, models, schedules
+from hogblock import methods, schedules
 from hogblock.augmentation import Augmentation
 from hogblock.engines.devices import Cuda
-from hogblock.models import Network
+from hogblock.models import Network, layers
 from hogblock.models.activations import ACTIVATIONS, Activation
 from hogblock.models.losses import LOSSES
 from hogblock.scheduling.log import EventLog, Recording
@@ -64,7 +64,7 @@ _PLAIN = (
     methods.From,
     *methods.METHODS.values(),
     *schedules.SCHEDULES.values(),
-    *(getattr(models.layers, name) for name in models.layers.__all__),
+    *(getattr(layers, name) for name in layers.__all__),
     *map(type, LOSSES.values()),
     Augmentation,
     Cuda,

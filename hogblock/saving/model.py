@@ -145,7 +145,7 @@ def _model_in(contents: Contents, known: Known, others: Iterable[type]):
     if about.get("fitted") is not None:
         packed = _section(about, "fitted")
         attributes = unpacked_attributes(model, packed, unpacker)
-        vars(model).update(attributes | derived(model, attributes))
+        model.__dict__.update(attributes | derived(model, attributes))
     contents.check_all_read()
     return model
 
@@ -159,7 +159,7 @@ def _section(about: dict, name: str) -> dict[str, Any]:
 def _class_in(about: dict, others: Iterable[type]) -> type:
     name = about.get("class")
     names = {_name_of(cls): cls for cls in (*ESTIMATORS, *others)}
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise ValueError(
             f"class {name!r} is unknown; it is one of {sorted(names)}, or has to be "
             "passed in classes"

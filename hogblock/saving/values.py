@@ -135,9 +135,9 @@ class Packer:
         return next(k for k, each in enumerate(self._randoms) if random is each)
 
     def _state(self, k: int, random: np.random.RandomState) -> list:
-        _, words, position, has_gauss, gauss = random.get_state()
-        self._keep(words, f"random.{k}")
-        return [position, has_gauss, _bits(gauss)]
+        state: Any = random.get_state(legacy=False)
+        self._keep(state["state"]["key"], f"random.{k}")
+        return [state["state"]["pos"], state["has_gauss"], _bits(state["gauss"])]
 
     def _object(self, value, field: str, depth: int):
         apart = self._known.taken_apart(value)

@@ -1,6 +1,5 @@
 """Values in files: they come back as they were, and nothing else comes back."""
 
-import copy
 import json
 import os
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from hogblock.models.losses import LOSSES
 from hogblock.saving.file import reading, write
 from hogblock.saving.known import Known
 from hogblock.saving.values import DEEPEST, Packer, Unpacker
+from support.edited import edited
 from support.same import difference
 
 NUMBERS = [np.bool_, np.float16, np.float32, np.float64]
@@ -287,26 +287,6 @@ def test_an_impossible_random_state_is_refused(path, state):
     write(path, {"value": {"random": 0}, "randoms": [state]}, words)
     with pytest.raises(ValueError, match=r"random\.0 is impossible"):
         loaded(path)
-
-
-@st.composite
-def edited(draw, packed):
-    """JSON with something else in one place."""
-    packed = copy.deepcopy(packed)
-    places, stack = [], [packed]
-    while stack:
-        node = stack.pop()
-        for key in node if isinstance(node, dict) else range(len(node)):
-            places.append((node, key))
-            if isinstance(node[key], (dict, list)):
-                stack.append(node[key])
-    node, key = draw(st.sampled_from(places))
-    node[key] = draw(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
-            allow_infinity=False) | st.text(max_size=3) | st.just([]) | st.just({})
-        | st.just({"tuple": [1, 2]}) | st.just(node[key] if node else None)
-    )  # fmt: skip
-    return packed
 
 
 @settings(max_examples=300, deadline=None, database=None)
