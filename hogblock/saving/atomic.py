@@ -38,7 +38,7 @@ def replacing(path: str | os.PathLike) -> Iterator[int]:
         That names `path`, which is then as it was; the other name is gone.
     """
     path = os.path.realpath(os.fsdecode(path))
-    with _naming(path):
+    with naming(path):
         _check_replaceable(path)
         remove_stale(os.path.dirname(path))
         descriptor, temporary = _open_temporary(os.path.dirname(path))
@@ -129,7 +129,7 @@ def _sync_folder(folder: str) -> None:
 
 
 @contextmanager
-def _naming(path: str) -> Iterator[None]:
+def naming(path: str) -> Iterator[None]:
     """Errors of the system name `path`, whatever call they come from."""
     try:
         yield
