@@ -1,0 +1,98 @@
+"""Facts of a fit: what has to be the same where another one goes on with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hogblock import schedules
+from hogblock.saving.fingerprint import fingerprint_of
+from hogblock.saving.known import Known
+from hogblock.saving.values import Packer
+
+FREE = frozenset(
+    ("checkpoint", "checkpoint_every", "checkpoint_keep", "resume")
+    + ("device", "max_worker_restarts", "memmap_dir", "n_jobs", "verbose")
+    + ("max_iter", "n_iter_no_change", "on_divergence", "tol")
+)
+"""Parameters that may change: where it trains, how long, and what is shown."""
+
+STANDING = ("warm", "incremental", "epochs", "samples", "planned")
+"""What is compared of where the training of the model stood."""
+
+MOST_SHOWN = 200
+"""Letters of a value, in errors."""
+
+Facts = dict[str, dict[str, Any]]
+
+
+def facts_of(estimator, network, targets, standing, seed: int) -> Facts:
+    """Facts of a fit that begins, by name.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    network : Network
+    targets : ClassTargets or RealTargets
+    standing : Standing
+    seed : int
+        Of the run.
+
+    Raises
+    ------
+    ValueError
+        If a parameter cannot be stored; names it.
+    """
+    facts = {
+        name: _fact(name, value)
+        for name, value in _compared(estimator).items()
+        if not (name == "network" and callable(value))  # the network itself is next
+    }
+    facts["the network"] = _fact("the network", network)
+    classes = getattr(targets, "classes", None)
+    if classes is not None:
+        facts["kind of targets"] = _fact("kind of targets", targets.kind)
+        facts["classes"] = _fact("classes", classes)
+    facts["outputs"] = _fact("outputs", targets.n_outputs)
+    for name in STANDING:
+        what = f"{name} of the model before the fit"
+        facts[what] = _fact(what, getattr(standing, name))
+    facts["seed of the run"] = _fact("seed of the run", seed)
+    return facts
+
+
+def _compared(estimator) -> dict[str, Any]:
+    """The parameters that have to stay as they are."""
+    values = estimator.get_params(deep=False)
+    free = set(FREE)
+    if schedules.resolve(values["learning_rate"]).planned:
+        free.discard("max_iter")
+    if isinstance(values["random_state"], np.random.RandomState):
+        values["random_state"] = "a RandomState"  # its state is kept by itself
+    return {name: value for name, value in values.items() if name not in free}
+
+
+def _fact(name: str, value) -> dict[str, Any]:
+    """A value as JSON that is equal for equal values, and as people read it."""
+    packer = Packer(Known())
+    packed = packer.pack(value, name)
+    content = [fingerprint_of(each).content for each in packer.arrays.values()]
+    return {"value": packed, "content": content, "shown": repr(value)[:MOST_SHOWN]}
+
+
+def check_facts(before: Mapping[str, Any], now: Facts) -> None:
+    """Raise ValueError for the first fact that is another one now; names it.
+
+    Parameters
+    ----------
+    before, now : dict
+        Of the fit that was stopped, and of the one that goes on.
+    """
+    for name in [*now, *before]:
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if old is None or new is None:
+            raise ValueError(f"{name} is known to one of the two versions only")
+        shown = old.get("shown") if isinstance(old, dict) else old
+        raise ValueError(f"{name} was {shown}, and is {new['shown']} now")
