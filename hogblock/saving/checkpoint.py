@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from hogblock.saving.facts import Facts, check_facts
 from hogblock.saving.file import Contents, reading
@@ -35,10 +37,12 @@ class Checkpoint:
     data : dict of str to Fingerprint or None
         See ``fingerprint.fingerprints_of``.
     random : RandomState or None
-        As it was when the fit began; None if `random_state` is a number, which says it.
+        See `random_before`.
     state : RunState
     followed : dict
         Values of `FOLLOWED`.
+    reductions : int, default=0
+        How often divergence has reduced the learning rates.
     """
 
     facts: Facts
@@ -46,6 +50,7 @@ class Checkpoint:
     random: np.random.RandomState | None
     state: RunState
     followed: dict[str, Any]
+    reductions: int = 0
 
     def packed(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Description and arrays of the file.
@@ -56,7 +61,12 @@ class Checkpoint:
         arrays : dict of str to ndarray
         """
         packer = Packer(Known())
-        parts = {"random": self.random, "monitor": self.followed, **vars(self.state)}
+        parts = {
+            "random": self.random,
+            "monitor": self.followed,
+            "reductions": self.reductions,
+            **vars(self.state),
+        }
         about = {name: packer.pack(value, name) for name, value in parts.items()}
         data = {
             name: None if each is None else each._asdict()
@@ -115,6 +125,7 @@ class Checkpoint:
             parts["random"],
             RunState(**state),
             parts["monitor"],
+            parts["reductions"],
         )
 
     def check(self, facts: Facts, data: dict[str, Fingerprint | None]) -> None:
@@ -132,13 +143,39 @@ class Checkpoint:
 
     def restore(self, monitor: Monitor) -> None:
         """Let a monitor go on from here."""
-        for name, value in self.followed.items():
+        for name, value in _copied(self.followed).items():
             setattr(monitor, name, value)
+        monitor.finite_params = self.state.params
+
+
+def random_before(random_state) -> np.random.RandomState | None:
+    """A copy of what a fit begins to draw from; None for a number, which says it.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+
+    Raises
+    ------
+    ValueError
+        If it cannot be stored.
+    """
+    if isinstance(random_state, Integral):
+        return None
+    random = check_random_state(random_state)
+    Packer(Known()).pack(random, "random_state")  # or it is refused
+    copy = np.random.RandomState()
+    copy.set_state(random.get_state())
+    return copy
 
 
 def followed_by(monitor: Monitor) -> dict[str, Any]:
     """What a monitor has come to, which it may change later."""
-    values = {name: getattr(monitor, name) for name in FOLLOWED}
+    return _copied({name: getattr(monitor, name) for name in FOLLOWED})
+
+
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    """With lists of their own; nobody changes arrays."""
     return {n: list(v) if isinstance(v, list) else v for n, v in values.items()}
 
 
@@ -147,7 +184,7 @@ def _is_real(value) -> bool:
 
 
 def _is_whole(value) -> bool:
-    return isinstance(value, (int, np.integer)) and value >= 0
+    return isinstance(value, (int, np.integer)) and bool(value >= 0)
 
 
 def _are_reals(value) -> bool:
@@ -184,6 +221,7 @@ def _is_followed(value) -> bool:
 _RIGHT = {
     "random": lambda value: value is None or isinstance(value, np.random.RandomState),
     "monitor": _is_followed,
+    "reductions": _is_whole,
     "epochs": _is_whole,
     "params": _are_parameters,
     "losses": _are_reals,

@@ -20,7 +20,7 @@ FREE = frozenset(
 STANDING = ("warm", "incremental", "epochs", "samples", "planned")
 """What is compared of where the training of the model stood."""
 
-MOST_SHOWN = 200
+MOST_SHOWN = 300
 """Letters of a value, in errors."""
 
 Facts = dict[str, dict[str, Any]]
@@ -43,22 +43,15 @@ def facts_of(estimator, network, targets, standing, seed: int) -> Facts:
     ValueError
         If a parameter cannot be stored; names it.
     """
-    facts = {
-        name: _fact(name, value)
-        for name, value in _compared(estimator).items()
-        if not (name == "network" and callable(value))  # the network itself is next
-    }
-    facts["the network"] = _fact("the network", network)
-    classes = getattr(targets, "classes", None)
-    if classes is not None:
-        facts["kind of targets"] = _fact("kind of targets", targets.kind)
-        facts["classes"] = _fact("classes", classes)
-    facts["outputs"] = _fact("outputs", targets.n_outputs)
+    values = _compared(estimator)
+    values["shape of a sample"] = network.input_shape
+    if hasattr(targets, "classes"):
+        values |= {"kind of targets": targets.kind, "classes": targets.classes}
+    values |= {"outputs": targets.n_outputs, "the network": network}
     for name in STANDING:
-        what = f"{name} of the model before the fit"
-        facts[what] = _fact(what, getattr(standing, name))
-    facts["seed of the run"] = _fact("seed of the run", seed)
-    return facts
+        values[f"{name} of the model before the fit"] = getattr(standing, name)
+    values["seed of the run"] = seed
+    return {name: _fact(name, value) for name, value in values.items()}
 
 
 def _compared(estimator) -> dict[str, Any]:
@@ -69,6 +62,8 @@ def _compared(estimator) -> dict[str, Any]:
         free.discard("max_iter")
     if isinstance(values["random_state"], np.random.RandomState):
         values["random_state"] = "a RandomState"  # its state is kept by itself
+    if callable(values.get("network")):  # what it has made is compared
+        free.add("network")
     return {name: value for name, value in values.items() if name not in free}
 
 

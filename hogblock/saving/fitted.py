@@ -91,7 +91,14 @@ def _counts(*shape: int | None) -> Check:
 
 
 def _events(value, fitted: Fitted) -> bool:
-    return isinstance(value, EventLog)
+    types = {"worker": np.int32, "ticket": np.int64, "writes": np.bool_}
+    types |= {"read": np.int64, "written": np.int64}
+    return (
+        isinstance(value, EventLog)
+        and all(getattr(value, name).dtype == dtype for name, dtype in types.items())
+        and _is_whole(value.workers, 1)
+        and all(_is_whole(end) for block in value.blocks for end in block)
+    )
 
 
 def _feature_names(value, fitted: Fitted) -> bool:
@@ -127,10 +134,7 @@ def _classes(targets: ClassTargets) -> bool:
         or (targets.kind == "binary") != (len(found) == 2)
     ):
         return False
-    try:
-        return np.array_equal(np.unique(found), found)
-    except TypeError:  # of several types, which have no order
-        return False
+    return np.array_equal(np.unique(found), found)
 
 
 def _real_targets(targets: RealTargets) -> bool:
@@ -216,6 +220,7 @@ STORED: dict[str, Check] = {
     "n_workers_": lambda value, fitted: _is_whole(value, 1),
     "method_": _text,
     "device_": _text,
+    "n_worker_restarts_": _whole,
     "events_": _or_none(_events),
     "loss_curve_": _reals,
     "loss_": _real,
@@ -271,11 +276,18 @@ def unpacked_attributes(
     for name, check in STORED.items():
         if name in packed:
             fitted.attributes[name] = unpacker.unpack(packed[name], name)
-            if not check(fitted.attributes[name], fitted):
+            if not _fits(check, fitted.attributes[name], fitted):
                 raise ValueError(_impossible(name, fitted))
         elif name not in OPTIONAL:
             raise ValueError(f"{name} is missing")
     return fitted.attributes
+
+
+def _fits(check: Check, value, fitted: Fitted) -> bool:
+    try:
+        return check(value, fitted)
+    except Exception:  # whatever parts of wrong types lead to
+        return False
 
 
 def _impossible(name: str, fitted: Fitted) -> str:
@@ -305,9 +317,11 @@ def derived(model, attributes: dict[str, Any]) -> dict[str, Any]:
         Checked.
     """
     network, targets = attributes["_network"], attributes["_targets"]
-    coefs, intercepts = model._make_coefs(
-        network, attributes["_params"], attributes["_inputs"], targets
-    )
+    params, inputs = attributes["_params"], attributes["_inputs"]
+    try:
+        coefs, intercepts = model._make_coefs(network, params, inputs, targets)
+    except Exception as error:  # such as a network of convolutions in an MLP
+        raise ValueError(f"_network does not fit a {type(model).__name__}") from error
     return {
         "coefs_": coefs,
         "intercepts_": intercepts,

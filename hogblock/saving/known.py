@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hogblock import methods, schedules
 from hogblock.augmentation import Augmentation
 from hogblock.engines.devices import Cuda
@@ -36,9 +38,13 @@ class Kind(NamedTuple):
 
 
 def kind_of(cls: type) -> Kind | None:
-    """That of a dataclass or named tuple, whose constructor takes its fields."""
+    """That of a dataclass or named tuple, whose constructor takes its fields.
+
+    Private fields are what a network does to layers, of which it keeps those it got.
+    """
     if is_dataclass(cls):
-        names = tuple(each.name for each in fields(cls) if each.init)
+        named = (each.name for each in fields(cls) if each.init)
+        names = tuple(name for name in named if not name.startswith("_"))
     elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
         names = cls._fields
     else:
@@ -153,6 +159,11 @@ class Known:
         if unknown:
             raise ValueError(f"{name} has no field {unknown[0]!r}")
         try:
-            return kind.make(**values)
+            return kind.make(**{n: _plain(each) for n, each in values.items()})
         except Exception as error:  # whatever values of wrong types lead to
             raise ValueError(f"{name}: {error}") from error
+
+
+def _plain(value):
+    """Whole numbers without bounds: sums and products of the others may pass theirs."""
+    return int(value) if isinstance(value, np.integer) else value

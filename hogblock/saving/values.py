@@ -4,9 +4,11 @@ JSON's own values mean themselves. Each object of the JSON text is a tag, one ke
 says what its value is. Arrays are kept beside the text, by the place where they stand.
 """
 
+import os
 import struct
 from collections.abc import Mapping
 from math import isfinite, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,8 @@ class Packer:
             return {"types": sorted(self._type(each, field) for each in value)}
         if isinstance(value, np.generic):
             return self._scalar(value, field)
+        if isinstance(value, os.PathLike):
+            return {"path": os.fsdecode(value)}
         if kind in (np.ndarray, np.memmap):
             return self._array(np.asarray(value), field, depth)
         if kind is np.random.RandomState:
@@ -217,9 +221,8 @@ class Unpacker:
             raise ValueError(f"{field}: a key is no key: {_shortened(body)}") from None
 
     def _types(self, body, field: str) -> frozenset:
-        _check(
-            isinstance(body, list) and all(n in _BY_NAME for n in body), field, body
-        )  # fmt: skip
+        known = isinstance(body, list) and all(map(_is_type, body))
+        _check(known, field, body)
         return frozenset(_BY_NAME[name].type for name in body)
 
     def _float(self, body, field: str) -> float:
@@ -228,6 +231,10 @@ class Unpacker:
     def _text(self, body, field: str) -> np.str_:
         _check(isinstance(body, str), field, body)
         return np.str_(body)
+
+    def _path(self, body, field: str) -> Path:
+        _check(isinstance(body, str), field, body)
+        return Path(body)
 
     def _number(self, body, field: str) -> np.generic:
         _check(isinstance(body, list) and len(body) == 2, field, body)
@@ -297,6 +304,7 @@ _TAGS: Mapping = {
     "number": Unpacker._number,
     "object": Unpacker._object,
     "objects": Unpacker._objects,
+    "path": Unpacker._path,
     "random": Unpacker._random,
     "text": Unpacker._text,
     "texts": Unpacker._texts,
@@ -330,6 +338,10 @@ def _shape(packed, field: str) -> tuple[int, ...]:
     return tuple(packed)
 
 
+def _is_type(name) -> bool:
+    return isinstance(name, str) and name in _BY_NAME
+
+
 def _is_whole(value) -> bool:
     return type(value) is int and value >= 0
 
@@ -347,7 +359,7 @@ def _shortened(packed) -> str:
 def _unstorable(field: str, value) -> ValueError:
     return ValueError(
         f"{field}={_shortened(value)} cannot be stored: allowed are numbers, text, "
-        "lists, tuples, dicts and arrays of them, RandomState (MT19937), and "
+        "paths, lists, tuples, dicts and arrays of them, RandomState (MT19937), and "
         "hogblock's methods, learning-rate schedules, networks, layers, losses, "
         "Augmentation and Cuda, or dataclasses of one's own in their place"
     )

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,12 +126,13 @@ OBJECTS = [
             models.SpatialDropout2D(0.5),
             models.Add(3),
             models.Flatten(),
-            models.Dense(np.int64(3), ACTIVATIONS["tanh"], "he_normal"),
+            models.Dense(3, ACTIVATIONS["tanh"], "he_normal"),
             models.Dropout(0.1),
         ],
         (9, 4, 2),
     ),
     frozenset({np.float32, np.uint8}),
+    Path("a/b"),
 ]
 
 
@@ -141,6 +143,13 @@ def test_objects_of_the_package_come_back(path, value):
     assert difference(found, value) is None
     if isinstance(value, models.Network):
         assert found.tensors == value.tensors
+
+
+def test_numbers_of_layers_become_those_without_bounds(path):
+    """A product of np.uint8 ends at 255: a network would have another size."""
+    stored(path, models.Dense(np.uint8(200)))
+    found = loaded(path)
+    assert found == models.Dense(200) and type(found.units) is int
 
 
 def test_every_layer_that_users_may_take_is_known():
@@ -230,6 +239,7 @@ IMPOSSIBLE = {
     "float": ({"float": "00"}, "value is impossible"),
     "float of no text": ({"float": 1.5}, "value is impossible: 1.5"),
     "text": ({"text": 3}, "value is impossible"),
+    "path": ({"path": 3}, "value is impossible"),
     "number": ({"number": ["F32", "0000"]}, "value is impossible"),
     "type of a number": ({"number": ["O", "00"]}, "value is impossible: 'O'"),
     "types": ({"types": ["object"]}, "value is impossible"),
