@@ -91,7 +91,7 @@ def test_a_fit_goes_on_bit_for_bit(path, model, x, y, others):
 
 def test_all_that_a_monitor_comes_to_is_kept():
     given = {"schedule", "rate", "tol", "patience", "early_stopping", "penalty"}
-    given |= {"score", "report"}
+    given |= {"score", "report", "outputs_finite"}
     others = {"diverged", "finite_params"}  # none diverged; those of the state
     assert given | others | set(FOLLOWED) == set(Monitor.__dataclass_fields__)
 
