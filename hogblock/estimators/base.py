@@ -13,6 +13,7 @@ from hogblock import methods
 from hogblock.engines.base import Engine
 from hogblock.engines.locations import check_locations, current, on_host, wrapped
 from hogblock.engines.registry import engine_for, outputs_of
+from hogblock.estimators.checkpoints import checkpoints_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import standing_of
 from hogblock.estimators.fitted import fitted_attributes
@@ -108,10 +109,13 @@ class NetworkEstimator(BaseEstimator):
     def _fit_by(self, engine: Engine, given: Given, incremental: bool):
         """Train; the fitted attributes are set if there is anything of a model."""
         standing = standing_of(self, incremental)
-        with features_restored_on_failure(self):
-            problem = problem_of(self, given, standing, self.random_state)
-            start = start_of(self, problem, standing, self.random_state)
-            outcome = run(self, engine, problem, start)
+        with (
+            features_restored_on_failure(self),
+            checkpoints_of(self, engine, incremental) as checkpoints,
+        ):
+            problem = problem_of(self, given, standing, checkpoints.random_state)
+            start = start_of(self, problem, standing, checkpoints.random_state)
+            outcome = run(self, engine, problem, start, checkpoints)
             fitted = fitted_attributes(self, engine, problem, start, outcome)
             self.__dict__.update(fitted)
         if outcome.result.error is not None:

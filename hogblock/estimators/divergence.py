@@ -81,21 +81,34 @@ def restored(
     )
 
 
-def reduced(
-    monitor: Monitor, settings: Settings, state: RunState | None
-) -> tuple[Settings, RunState | None]:
-    """How to go on from the last epoch that was finite, without its momentum. Warns."""
+def still(state: RunState) -> RunState:
+    """The same without momentum, which has led out of what is finite."""
+    nothing = {"velocity": np.zeros_like(state.arrays["velocity"])}
+    return replace(state, arrays=state.arrays | nothing)
+
+
+def warn_of_reduction(diverged: int, epochs: int) -> None:
+    """Say that a run goes on at smaller rates.
+
+    Parameters
+    ----------
+    diverged : int
+        The epoch that was not finite, counted from 1.
+    epochs : int
+        After how many it goes on.
+    """
+    place = f"from the end of epoch {epochs}" if epochs else "from the beginning"
     warn(
-        f"training diverged in epoch {_epoch(monitor)}: it goes on from the end of "
-        f"epoch {len(monitor.losses)} with learning rates times {REDUCTION}",
+        f"training diverged in epoch {diverged}: it goes on {place} with learning "
+        f"rates times {REDUCTION}",
         ConvergenceWarning,
     )
-    monitor.diverged = False
-    settings = replace(settings, rate=settings.rate * np.float32(REDUCTION))
-    if state is None:
-        return settings, None
-    still = {"velocity": np.zeros_like(state.arrays["velocity"])}
-    return settings, replace(state, arrays=state.arrays | still)
+
+
+def with_reductions(settings: Settings, reductions: int) -> Settings:
+    """The same with rates that were reduced so often."""
+    rate = settings.rate * np.float32(REDUCTION**reductions)
+    return replace(settings, rate=rate)
 
 
 def _epoch(monitor: Monitor) -> int:

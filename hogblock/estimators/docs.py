@@ -101,8 +101,9 @@ PARAMETERS = """method : str or Method, default="auto"
     on_divergence : {"raise", "restore", "reduce_lr"}, default="raise"
         When a loss or a parameter is not finite: raise a ValueError and leave the
         estimator as it was; or end with the parameters of the last epoch that was
-        finite, and warn; or go on from there at a fifth of the learning rates, up to
-        five times, before that is done (on the host).
+        finite, and warn; or, on the host, go back to the epoch of the lowest loss, or
+        to the beginning if that was in vain, and go on at a fifth of the learning
+        rates, up to five times.
     max_worker_restarts : int, default=10
         Worker processes that may die in a fit, and are replaced with a warning; one
         more ends it with a WorkerError, and the model so far is kept.

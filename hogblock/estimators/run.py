@@ -9,19 +9,22 @@ from sklearn.exceptions import ConvergenceWarning
 from hogblock import methods, schedules
 from hogblock.engines.base import Engine
 from hogblock.engines.registry import outputs_of
+from hogblock.estimators.checkpoints import NoCheckpoints
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.divergence import (
     MOST_REDUCTIONS,
     check_divergence,
-    reduced,
     refuse,
     restored,
+    warn_of_reduction,
+    with_reductions,
 )
 from hogblock.estimators.keeping import Keeper
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
 from hogblock.kernels.warn import warn
 from hogblock.methods import Method
+from hogblock.saving.checkpoint import Checkpoint
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.replay import Replay
 from hogblock.training.progress import progress_bar
@@ -48,15 +51,23 @@ class Outcome:
     result: Result
 
 
-def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
-    """Train.
+def run(
+    estimator,
+    engine: Engine,
+    problem: Problem,
+    start: Start,
+    checkpoints: NoCheckpoints,
+) -> Outcome:
+    """Train, from the start or from a checkpoint.
 
     Raises
     ------
     ValueError
-        If training diverges, and `on_divergence` is "raise".
+        If training diverges, and `on_divergence` is "raise"; or the checkpoint is of
+        another fit.
     """
     check_divergence(estimator, engine)
+    checkpoints.begin(estimator, problem, start)
     targets, standing = problem.targets.encode(problem.y), start.standing
     data = TrainingData(problem.X, targets, problem.weights, *start.inputs)
     settings = settings_of(estimator, engine, problem, start)
@@ -65,26 +76,41 @@ def run(estimator, engine: Engine, problem: Problem, start: Start) -> Outcome:
     batches = count_batches(len(problem.X), settings.batch)
     monitor = _monitor_of(estimator, problem, start, batches)
     velocity = standing.velocity(settings, engine.workers_of(settings))
-    keeper = Keeper(monitor, settings.hold_every)
-    most = MOST_REDUCTIONS if estimator.on_divergence == "reduce_lr" else 0
+    reduces = estimator.on_divergence == "reduce_lr"
+    keeper = Keeper(monitor, checkpoints, reduces)
+    settings = replace(settings, hold_every=keeper.hold_every)
+    if checkpoints.found is not None:
+        settings = _resumed(checkpoints.found, settings, monitor, keeper)
+    most = MOST_REDUCTIONS if reduces else 0
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
         monitor.report = bar.describe
-        for reductions in range(most + 1):
+        while True:
             state = {"state": keeper.state} if keeper.state else {}
             result = engine.train(
-                start.network, data, settings, start.params, keeper, velocity,
-                bar.update, **state,
+                start.network, data, with_reductions(settings, keeper.reductions),
+                start.params, keeper, velocity, bar.update, **state,
             )  # fmt: skip
             diverged = monitor.diverged or result.diverged
-            if not diverged or result.error or reductions == most:
+            if not diverged or result.error or keeper.reductions >= most:
                 break
-            settings, keeper.state = reduced(monitor, settings, keeper.state)
+            epoch = len(monitor.losses) + 1
+            warn_of_reduction(epoch, keeper.go_back())
     if diverged:
         if estimator.on_divergence == "raise" and result.error is None:
             refuse(estimator, monitor)
         samples = problem.X.shape[0] * _passes(settings)
         result = restored(estimator, monitor, result, start.params, samples)
+    settings = with_reductions(settings, keeper.reductions)
     return Outcome(settings, monitor, result)
+
+
+def _resumed(
+    found: Checkpoint, settings: Settings, monitor: Monitor, keeper: Keeper
+) -> Settings:
+    """Let a run go on from a checkpoint; returns its settings."""
+    keeper.resume(found)
+    epochs = max(settings.epochs, found.state.epochs)
+    return replace(settings, epochs=found.state.epochs if monitor.converged else epochs)
 
 
 def _passes(settings: Settings) -> int:
@@ -135,7 +161,6 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         else int(min(estimator.max_iter, estimator.n_iter_no_change + 2)),
         trained=standing.epochs,
         schedule=estimator.schedule,
-        hold_every=1 if estimator.on_divergence == "reduce_lr" else 0,
         max_worker_restarts=estimator.max_worker_restarts,
         memmap_dir=estimator.memmap_dir,
     )

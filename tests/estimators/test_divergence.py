@@ -108,13 +108,33 @@ def test_reduce_lr_goes_on_to_the_end(data, n_jobs):
 
 
 def test_reduce_lr_goes_on_from_the_epoch_before(data, spoilt):
+    first = estimator().fit(*data)
+    assert min(first.loss_curve_[:5]) == first.loss_curve_[4]
     spoilt(5)
     with pytest.warns(ConvergenceWarning, match="epoch 6: it goes on from .* epoch 5"):
         model = estimator(on_divergence="reduce_lr").fit(*data)
-    first = estimator().fit(*data)
     assert model.loss_curve_[:5] == first.loss_curve_[:5]
     assert model.loss_curve_[5] != first.loss_curve_[5]
     assert model.n_iter_ == EPOCHS
+
+
+def test_reduce_lr_goes_back_to_the_lowest_loss(data, spoilt, monkeypatch):
+    """Epochs whose losses rose are trained anew, and count once."""
+    ask, rising = Run._ask, [3, 4]
+
+    def asked(run, epoch):
+        if rising and epoch.index == rising[0]:
+            epoch.loss += 10
+            rising.pop(0)
+        return ask(run, epoch)
+
+    monkeypatch.setattr(Run, "_ask", asked)
+    spoilt(5)
+    model = estimator(on_divergence="reduce_lr", early_stopping=True)
+    with pytest.warns(ConvergenceWarning, match="epoch 6: it goes on from .* epoch 3"):
+        model.fit(*data)
+    assert model.n_iter_ == len(model.validation_scores_) == len(model.loss_curve_)
+    assert model.n_iter_ == EPOCHS and max(model.loss_curve_) < 10
 
 
 def test_reduce_lr_gives_up(data):
