@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn asynchrony test types format bench clean
+.PHONY: demo cnn asynchrony test types format bench faults soak clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,18 @@ bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.peers.mlp_fashion_mnist
 	$(BIN)/python -m benchmarks.peers.cnn_fashion_mnist
 	$(BIN)/python -m benchmarks.kernels.convolutions
+
+# The measured columns of docs/reliability.md: kills of workers, of programs and of those
+# that save, and what protection costs. Half an hour.
+faults: $(VENV)/installed
+	$(BIN)/python -m benchmarks.reliability.workers
+	$(BIN)/python -m benchmarks.reliability.parents
+	$(BIN)/python -m benchmarks.reliability.checkpoints
+	$(BIN)/python -m benchmarks.reliability.cost
+
+# Ten minutes of random fits, kills and interrupts: nothing may grow.
+soak: $(VENV)/installed
+	$(BIN)/python -m benchmarks.reliability.soak
 
 clean:
 	rm -rf $(VENV) build dist results *.egg-info

@@ -56,6 +56,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--early-stopping", action="store_true", default=argparse.SUPPRESS
     )
+    lasting = parser.add_argument_group("long runs")
+    lasting.add_argument(
+        "--checkpoint-every",
+        type=int,
+        metavar="EPOCHS",
+        default=argparse.SUPPRESS,
+        help="save where training is, in OUT/checkpoints; without --seed, that is 0",
+    )
+    lasting.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint in OUT/checkpoints, if there is one",
+    )
+    lasting.add_argument(
+        "--on-divergence",
+        choices=("raise", "restore", "reduce_lr"),
+        default=argparse.SUPPRESS,
+        help="default: raise",
+    )
+    lasting.add_argument(
+        "--memmap-dir",
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help="for what workers share, where memory has no room",
+    )
 
 
 METHODS = "auto, sgd, sync, hogwild, assm, passm, passm+, mixed, thinned"
@@ -181,7 +206,12 @@ def _make_model(options: argparse.Namespace, data: Loaded):
             raise ValueError(
                 f"{flag} is not for --model {options.model}, which has a fixed form"
             )
-    return model.set_params(**{k: v for k, v in given.items() if k in known})
+    model.set_params(**{k: v for k, v in given.items() if k in known})
+    if options.resume or "checkpoint_every" in given:
+        model.set_params(checkpoint=str(options.out / "checkpoints"))
+        if model.random_state is None:  # the test part has to be the same
+            model.set_params(random_state=0)
+    return model
 
 
 def _ready_network(name: str) -> Callable:

@@ -12,11 +12,10 @@ from sklearn.utils import check_random_state
 from hogblock.engines.base import Engine
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
-from hogblock.saving.checkpoint import Checkpoint, followed_by
+from hogblock.saving.checkpoint import Checkpoint
+from hogblock.saving.checkpoints import Checkpoints
 from hogblock.saving.facts import facts_of
 from hogblock.saving.fingerprint import fingerprints_of
-from hogblock.saving.folder import Folder
-from hogblock.saving.writer import Writer
 from hogblock.training.run_state import RunState
 from hogblock.training.stopping import Monitor
 
@@ -51,27 +50,25 @@ class NoCheckpoints:
         """The run is at a state, which its monitor has judged."""
 
 
-class Checkpoints(NoCheckpoints):
-    """Of a fit that saves them in a folder, which it holds.
+class FitCheckpoints(NoCheckpoints):
+    """Of a fit that saves them.
 
     Parameters
     ----------
     estimator : NetworkEstimator
-    folder : Folder
-    writer : Writer
-        Of checkpoints.
+    saved : Checkpoints
+        In the folder, which the fit holds.
     """
 
-    def __init__(self, estimator, folder: Folder, writer: Writer):
-        self.every, self._writer = estimator.checkpoint_every, writer
-        self.found = folder.newest(Checkpoint.read)
-        self._random = None
-        if self.found is not None and self.found.random is not None:
-            super().__init__(copy.deepcopy(self.found.random))
+    def __init__(self, estimator, saved: Checkpoints):
+        found = saved.found
+        if found is not None and found.random is not None:
+            super().__init__(copy.deepcopy(found.random))
         else:
             super().__init__(_repeatable(estimator.random_state))
-        if not isinstance(self.random_state, Integral):
-            self._random = copy.deepcopy(self.random_state)
+        self.every, self.found, self._saved = estimator.checkpoint_every, found, saved
+        whole = isinstance(self.random_state, Integral)
+        self._random = None if whole else copy.deepcopy(self.random_state)
 
     def begin(self, estimator, problem: Problem, start: Start) -> None:
         """A run begins, of this problem and from there.
@@ -81,24 +78,14 @@ class Checkpoints(NoCheckpoints):
         ValueError
             If what was found is of another fit: names what differs.
         """
-        self._facts = facts_of(
+        facts = facts_of(
             estimator, start.network, problem.targets, start.standing, start.seed
         )
-        self._data = fingerprints_of(**_data_of(problem))
-        if self.found is not None:
-            self.found.check(self._facts, self._data)
+        data = fingerprints_of(**_data_of(problem))
+        self._saved.begin(facts, data, self._random)
 
     def save(self, state: RunState, monitor: Monitor, reductions: int) -> None:
-        self._writer.put(
-            Checkpoint(
-                self._facts,
-                self._data,
-                self._random,
-                state,
-                followed_by(monitor),
-                reductions,
-            )
-        )
+        self._saved.save(state, monitor, reductions)
 
 
 def _repeatable(random_state):
@@ -141,13 +128,9 @@ def checkpoints_of(
         yield NoCheckpoints(estimator.random_state)
         return
     _check(estimator, engine, incremental)
-
-    def write(checkpoint: Checkpoint) -> None:
-        folder.save(checkpoint.state.epochs, *checkpoint.packed())
-
     path, keep = estimator.checkpoint, estimator.checkpoint_keep
-    with Folder(path, keep, estimator.resume) as folder, Writer(write) as writer:
-        yield Checkpoints(estimator, folder, writer)
+    with Checkpoints(path, keep, estimator.resume) as saved:
+        yield FitCheckpoints(estimator, saved)
 
 
 def _check(estimator, engine: Engine, incremental: bool) -> None:

@@ -220,7 +220,7 @@ X, Y = np.random.default_rng(1).normal(size=(300, 6)), np.arange(300) % 2
         (dict(random_state=1), {}, "random_state was 0"),
         (dict(learning_rate="constant"), {}, "learning_rate was 'cosine'"),
         ({}, dict(X=X), "X has other content"),
-        ({}, dict(X=np.hstack([X, X])), "the network was"),
+        ({}, dict(X=np.hstack([X, X])), r"shape of a sample was \(6,\), and is"),
         ({}, dict(y=Y), "y has other content"),
         ({}, dict(y=Y + 1), "classes was"),
         ({}, dict(sample_weight=np.ones(300)), r"sample_weight had shape \(0,\)"),
