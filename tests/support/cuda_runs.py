@@ -11,7 +11,12 @@ import numpy as np
 from hogblock import schedules
 from hogblock.engines.cpu import training
 from hogblock.engines.cpu.memory import private_arrays
-from hogblock.engines.cpu.pack import arguments_of, shared_specification, tasks_of
+from hogblock.engines.cpu.pack import (
+    arguments_of,
+    begin,
+    shared_specification,
+    tasks_of,
+)
 from hogblock.engines.cuda import servers as cuda_servers
 from hogblock.engines.cuda import training as cuda_training
 from hogblock.engines.cuda.timing import Pace
@@ -144,6 +149,7 @@ class Replay:
             server, rank = divmod(worker, chosen.workers)
             task = replace(tasks[rank if servers == 1 else server], key=int(key))
             own = private_arrays(specification)
+            begin(own)
             if rank:  # a server's workers share these
                 shared = self.arrays[server * chosen.workers]
                 own |= {k: shared[k] for k in ("params", "counters", "rate_factor")}

@@ -151,6 +151,12 @@ def shared_specification(run_plan: RunPlan) -> Specification:
     }
 
 
+def begin(arrays: dict[str, np.ndarray]) -> None:
+    """Make the words of all workers those of workers that have taken no step."""
+    arrays["state"][:] = 0
+    arrays["state"][:, [job.PENDING, job.BEGUN]] = -1
+
+
 def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
     """Arguments of ``run_steps`` from a task and the arrays that it shares.
 

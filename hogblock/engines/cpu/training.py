@@ -10,6 +10,7 @@ from hogblock.engines.cpu.memory import Segment, private_arrays
 from hogblock.engines.cpu.pack import (
     Task,
     arguments_of,
+    begin,
     shared_specification,
     tasks_of,
 )
@@ -19,7 +20,6 @@ from hogblock.engines.cpu.scheduled import train_scheduled
 from hogblock.engines.cpu.team import Team
 from hogblock.engines.cpu.worker import Slices
 from hogblock.errors import WorkerError
-from hogblock.kernels.cpu import job
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
 from hogblock.scheduling.base import Scheduler
@@ -122,7 +122,7 @@ def prepared(
     """A run whose arrays hold what it starts from."""
     arrays["params"][:] = params
     arrays["rate_factor"][0] = 1
-    arrays["state"][:, [job.PENDING, job.BEGUN]] = -1
+    begin(arrays)
     if velocity is not None and velocity.shape == arrays["velocity"].shape:
         arrays["velocity"][:] = velocity
     if state is None:
