@@ -75,8 +75,6 @@ def save_model(model, path):
     attributes = {n: vars(model)[n] for n in STORED if n in vars(model)}
     if fitted and callable(parameters.get("network")):
         parameters["network"] = attributes["_network"]
-        shown = {"network": repr(attributes["_network"])}
-        attributes["_values"] = attributes["_values"] | shown
     packer = Packer(Known(STATE))
     about = {
         "kind": KIND,

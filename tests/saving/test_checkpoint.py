@@ -103,6 +103,7 @@ def test_what_was_kept_does_not_change_later(path):
     checkpoints[1].restore(monitor)
     monitor.losses.append(1.0)
     assert len(checkpoints[1].followed["losses"]) == 2
+    assert monitor.finite_params is checkpoints[1].state.params
 
 
 def test_a_number_is_its_own_random_state():

@@ -68,6 +68,28 @@ def test_other_readers_of_the_format_read_it(path):
     }
 
 
+def header_of(path):
+    octets = path.read_bytes()
+    (size,) = struct.unpack("<Q", octets[:8])
+    return json.loads(octets[8 : 8 + size]), octets[8 + size :]
+
+
+def test_arrays_are_aligned_in_the_file(path):
+    header, _ = header_of(path)
+    assert (path.stat().st_size - len(header_of(path)[1])) % 8 == 0
+    for name, array in ARRAYS.items():
+        assert header[name]["data_offsets"][0] % array.itemsize == 0
+
+
+@pytest.mark.parametrize(("what", "other"), [("dtype", "I64"), ("shape", [3, 2])])
+def test_another_type_or_shape_of_as_many_bytes_is_seen(path, what, other):
+    header, data = header_of(path)
+    header["doubles"][what] = other
+    path.write_bytes(headed(header, data))
+    with pytest.raises(DamagedError, match="'doubles' is not as it was written"):
+        contents_of(path)
+
+
 def test_it_has_the_ordinary_mode(tmp_path):
     before = os.umask(0o027)
     try:
@@ -143,11 +165,42 @@ def test_whatever_fails_the_old_file_stays(path, monkeypatch, call, error):
     with monkeypatch.context() as patch:
         patch.setattr(os, call, fails)
         with pytest.raises(type(error)) as found:
-            write(path, ABOUT, ARRAYS)
+            write(path, {"new": 1}, ARRAYS)
     if isinstance(error, OSError):
         assert found.value.filename == str(path) and found.value.errno == error.errno
     assert path.read_bytes() == before and only(path)
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_the_file_is_synced_before_it_has_its_name_and_the_folder_after(
+    path, monkeypatch
+):
+    done = []
+
+    def noted(call):
+        def note(what, *others):
+            folder = isinstance(what, int) and stat.S_ISDIR(os.fstat(what).st_mode)
+            done.append((call.__name__, folder))
+            return call(what, *others)
+
+        return note
+
+    for call in os.write, os.fsync, os.replace:
+        monkeypatch.setattr(os, call.__name__, noted(call))
+    write(path, ABOUT, {})
+    assert done == [
+        ("write", False), ("fsync", False), ("replace", False), ("fsync", True),
+    ]  # fmt: skip
+
+
+def test_a_link_that_is_in_the_way_is_not_followed(path, monkeypatch):
+    monkeypatch.setattr(atomic, "token_hex", lambda length: "0123456789abcdef")
+    before = path.read_bytes()
+    link = path.parent / f".hogblock-{os.getpid()}-0123456789abcdef.tmp"
+    link.symlink_to(path)
+    with pytest.raises(FileExistsError):
+        write(path.parent / "other", ABOUT, {})
+    assert path.read_bytes() == before and link.is_symlink()
 
 
 def test_what_dead_writers_left_is_removed_and_the_rest_stays(path):

@@ -122,7 +122,7 @@ def test_one_of_a_later_version_is_not_skipped(tmp_path):
 
     with Folder(tmp_path, keep=3, resume=False) as folder:
         save(folder, 1, 2)
-        with pytest.raises(ValueError, match="format is 2"):
+        with pytest.raises(ValueError, match=r"^format is 2"):
             folder.newest(load)
 
 
@@ -134,6 +134,18 @@ def test_one_fit_at_a_time(tmp_path):
     with Folder(tmp_path, keep=1, resume=True):
         pass
     assert names(tmp_path) == []
+
+
+def test_a_lock_that_its_holder_takes_away_locks_nobody(tmp_path, monkeypatch):
+    def late(descriptor):
+        monkeypatch.setattr(folder_module, "lock", atomic.lock)
+        os.unlink(tmp_path / folder_module.LOCK)  # by the holder, on its way out
+        return atomic.lock(descriptor)
+
+    monkeypatch.setattr(folder_module, "lock", late)
+    with Folder(tmp_path, keep=1, resume=True):
+        with pytest.raises(ValueError, match="in use by another fit"):
+            Folder(tmp_path, keep=1, resume=True)
 
 
 def test_of_many_at_once_one_has_it(tmp_path):

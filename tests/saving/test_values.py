@@ -90,6 +90,12 @@ def test_values_come_back_bit_for_bit(path, value):
     assert difference(loaded(path), value) is None
 
 
+def test_many_floats_of_two_types_stay_that(path):
+    value = [*map(float, range(20)), np.float64(1.5)]
+    stored(path, value)
+    assert difference(loaded(path), value) is None
+
+
 def test_arrays_of_another_layout_come_back_in_that_of_the_machine(path):
     grid = np.arange(6.0).reshape(2, 3)
     for given_, expected in (

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import threading
 import time
 import warnings
@@ -51,7 +52,7 @@ def test_without_a_state_it_ends():
 
 def test_what_fails_is_told_once_and_later_ones_are_written():
     full = OSError(errno.ENOSPC, "No space left on device", "epoch-000001")
-    write = Slow({1: full, 2: full})
+    write = Slow({1: full, 2: ValueError("too long")})
     write.goes_on.set()
     writer = Writer(write)
     writer.put(1)
@@ -75,14 +76,27 @@ def test_what_fails_last_is_told_at_the_end():
         writer.close()
 
 
-def test_a_fork_writes_nothing():
+def test_a_fork_writes_nothing_and_waits_for_nothing():
     write = Slow()
     with Writer(write) as writer:
+        held, forked = threading.Event(), threading.Event()
+
+        def hold():  # as the thread of the writer may at that moment
+            with writer._changed:
+                held.set()
+                forked.wait(10)
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        assert held.wait(10)
         child = os.fork()
         if child == 0:
+            signal.alarm(5)
             writer.put(1)
             writer.close()
             os._exit(len(write.written))
+        forked.set()
+        holding.join()
         assert os.waitpid(child, 0)[1] == 0
         write.goes_on.set()
     assert write.written == []
