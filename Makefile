@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn asynchrony test types format bench faults soak clean
+.PHONY: demo cnn asynchrony test types format bench faults soak fuzz clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,10 @@ faults: $(VENV)/installed
 # Ten minutes of random fits, kills and interrupts: nothing may grow.
 soak: $(VENV)/installed
 	$(BIN)/python -m benchmarks.reliability.soak
+
+# 100,000 hostile files a loader; inputs with a fault are kept in results/fuzz.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m benchmarks.reliability.fuzz
 
 clean:
 	rm -rf $(VENV) build dist results *.egg-info

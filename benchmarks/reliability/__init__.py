@@ -1,0 +1,1 @@
+"""Reliability: what hogblock survives, tried often enough to be believed."""

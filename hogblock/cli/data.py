@@ -104,6 +104,7 @@ def load(name: str, options: dict[str, Any]) -> Loaded:
         from hogblock.datasets import read_npz
 
         X, y = read_npz(name)
+        _check_arrays(name, X, y)
         shape = _image_shape_of(X)
         data = Loaded(_rows(X) if shape else X, y, task_of(y), image_shape=shape)
     task = options["task"]
@@ -152,14 +153,14 @@ def _preparation(name: str, table: "Table"):
     """A pipeline that makes complete numbers of the table's X, None if they are."""
     if table.complete and not table.left_out:
         return None
-    from hogblock.datasets.columns import make_preparation
+    from hogblock.datasets.columns import listed, make_preparation
 
     gaps = [c for c in table.numbers if not _is_complete(table.X[c])]
     done = []
     if gaps:
-        done.append(f"missing numbers become the median: {', '.join(gaps)}")
+        done.append(f"missing numbers become the median: {listed(gaps)}")
     if table.words:
-        done.append(f"words become a feature each: {', '.join(table.words)}")
+        done.append(f"words become a feature each: {listed(table.words)}")
     if done:
         note(name, "; ".join(done))
     return make_preparation(table.numbers, table.words)
@@ -186,9 +187,23 @@ def _load_built_in(name: str) -> Loaded:
     )
 
 
+def _check_arrays(name: str, X: np.ndarray, y: np.ndarray) -> None:
+    """Refuse what is no data to train on, whatever the model."""
+    if X.dtype.kind not in "biuf" or not 2 <= X.ndim <= 4 or not X.size:
+        raise ValueError(
+            f"X in {name} is {X.dtype} of shape {X.shape}, and must be numbers of "
+            "shape (n, features), (n, height, width) or (n, height, width, channels)"
+        )
+    if y.dtype.kind not in "biufUS" or y.ndim not in (1, 2) or len(y) != len(X):
+        raise ValueError(
+            f"y in {name} is {y.dtype} of shape {y.shape}, and must be numbers or "
+            f"texts of shape ({len(X)},) or ({len(X)}, outputs): X has {len(X)} rows"
+        )
+
+
 def _image_shape_of(X) -> tuple[int, int, int] | None:
     """Height, width and channels of an array of images, None for rows."""
-    return (*X.shape[1:], 1)[:3] if X.ndim in (3, 4) and X.size else None
+    return (*X.shape[1:], 1)[:3] if X.ndim in (3, 4) else None
 
 
 def _rows(images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from hogblock.datasets.cifar import load_cifar10
 from hogblock.datasets.digits import load_digits_images
 from hogblock.datasets.idx import load_fashion_mnist, load_idx, read_idx
 from hogblock.datasets.images import DATA_VARIABLE
-from hogblock.datasets.tables import read_npz, read_table
+from hogblock.datasets.npz import read_npz
+from hogblock.datasets.tables import read_table
 
 __all__ = [
     "DATA_VARIABLE",

@@ -2,14 +2,13 @@
 
 import gzip
 import os
-import tarfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from hogblock.datasets.archives import refusing, take, tar_members
 from hogblock.datasets.images import (
     DATA_VARIABLE,
     GZIP_MAGIC,
@@ -19,7 +18,7 @@ from hogblock.datasets.images import (
     not_found,
     places,
 )
-from hogblock.datasets.tables import read_arrays
+from hogblock.datasets.npz import read_arrays
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ADVICE = (
@@ -39,6 +38,8 @@ PLANES = (3, 32, 32)
 """The binary version stores the colours of an image one after another."""
 PIXEL_BYTES = 3 * 32 * 32
 RECORD_BYTES = 1 + PIXEL_BYTES
+MOST_UNPACKED = 3 << 28
+"""Bytes of an archive: those of the set are 184 million, and others may be there."""
 
 ZIP_MAGIC = b"PK"
 PICKLE_MAGIC = b"\x80"
@@ -173,7 +174,9 @@ def _read_packed(path: Path) -> tuple[Part, Part]:
 # The binary version ---------------------------------------------------------------
 
 
-def _assemble(batches: Iterable[tuple[str, str, bytes]]) -> tuple[Part, Part]:
+def _assemble(
+    batches: Iterable[tuple[str, str, bytes | bytearray]],
+) -> tuple[Part, Part]:
     """Both parts from the name, the source for messages, and the bytes of each file."""
     n = len(FILES) * IMAGES_A_FILE
     data, target = np.empty((n, *IMAGE_SHAPE), np.uint8), np.empty(n, np.int64)
@@ -196,31 +199,23 @@ def _batches_of_folder(folder: Path) -> Iterator[tuple[str, str, bytes]]:
         yield name, str(file), file.read_bytes()
 
 
-def _batches_of_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    missing, names = set(FILES), set()
-    try:
-        with (
-            gzip.open(path) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as archive,
-        ):
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                names.add(name)
-                if name not in missing or not member.isreg():
-                    continue
-                missing.remove(name)
-                source = f"{name} in {path}"
-                _check_size(source, member.size)  # before it takes memory
-                content = archive.extractfile(member)
-                assert content is not None  # of a regular file
-                yield name, source, content.read()
-            while stream.read(1 << 20):  # gzip's checksum comes last
-                pass
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(
-            f"{path} is truncated or damaged, or no tar.gz archive: {error}"
-        ) from error
-    if missing == set(FILES) and names.intersection(PICKLED):
+def _batches_of_archive(path: Path) -> Iterator[tuple[str, str, bytes | bytearray]]:
+    missing, pickled = set(FILES), False
+    damaged = f"{path} is truncated or damaged, or no tar.gz archive: "
+    with gzip.open(path) as stream, refusing(lambda: damaged):
+        for member, size in tar_members(stream, MOST_UNPACKED):
+            name = PurePosixPath(member).name
+            pickled |= name in PICKLED
+            if name not in missing:
+                continue
+            missing.remove(name)
+            source = f"{name} in {path}"
+            _check_size(source, size)  # before it takes memory
+            content = take(stream, size)
+            if len(content) < size:
+                raise EOFError(f"{name} ends after {len(content):,} bytes")
+            yield name, source, content
+    if missing == set(FILES) and pickled:
         raise _refused(path)
     if missing:
         raise ValueError(

@@ -8,6 +8,8 @@ from hogblock.datasets.dialects import MISSING
 
 MOST_CATEGORIES = 100
 """Of a column; those after the most frequent ones share a feature."""
+MOST_SHOWN, LONGEST_SHOWN = 50, 200
+"""Names in a message, and characters of one."""
 
 
 class TableColumns(TransformerMixin, BaseEstimator):
@@ -66,8 +68,11 @@ class TableColumns(TransformerMixin, BaseEstimator):
         X = X.rename(columns=lambda name: str(name).strip())
         lacking = [c for c in (*self.numbers, *self.words) if c not in X]
         if lacking:
-            raise ValueError(f"X lacks the columns {', '.join(lacking)}")
+            raise ValueError(f"X lacks the columns {listed(lacking)}")
         picked = X[[*self.numbers, *self.words]].copy()
+        if picked.columns.has_duplicates:
+            twice = picked.columns[picked.columns.duplicated()]
+            raise ValueError(f"X has several columns {listed(twice)}")
         for name in self.numbers:
             picked[name] = as_numbers(picked[name])
         for name in self.words:
@@ -84,6 +89,8 @@ def as_numbers(column):
         column = as_words(column).replace({"True": "1", "False": "0"})
     try:
         numbers = pd.to_numeric(column)
+        if numbers.dtype == object:  # whole numbers of hundreds of digits
+            numbers = column.map(float, na_action="ignore")
     except ValueError as error:
         raise ValueError(
             f"column {column.name!r} holds something that is no number: {error}"
@@ -93,10 +100,30 @@ def as_numbers(column):
 
 def as_words(column):
     """A column as text, NaN where a value is missing."""
-    words = column.astype(object).where(column.notna(), np.nan)
-    words = words.map(lambda word: str(word).strip(), na_action="ignore")
-    missing = words.str.lower().isin(MISSING) if len(words) else words.isna()
-    return words.where(~missing, np.nan)
+    import pandas as pd
+
+    text = pd.Series([""]).dtype  # of all columns of text, whatever this one holds
+    return pd.Series(words_of(column), column.index, text, column.name)
+
+
+def words_of(column):
+    """Texts of a column without the white space around them, NaN for a missing one."""
+    words, known_words = [], {}
+    for value, known in zip(column.to_numpy(object), column.notna(), strict=True):
+        text = str(value) if known else ""
+        if text not in known_words:
+            word = text.strip()
+            known_words[text] = np.nan if word.lower() in MISSING else word
+        words.append(known_words[text])
+    return words
+
+
+def listed(names):
+    """The first names for a message, in one line that a terminal can show."""
+    shown = [str(name)[:LONGEST_SHOWN] for name in names[:MOST_SHOWN]]
+    shown = [name if name.isprintable() else repr(name) for name in shown]
+    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(shown) + more
 
 
 def make_preparation(numbers, words):

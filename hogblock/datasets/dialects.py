@@ -1,21 +1,25 @@
 """How a file of separated values is written: found out, or told."""
 
-import bz2
 import codecs
 import csv
-import gzip
-import lzma
 import os
 import re
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+from hogblock.datasets.extents import (
+    Extent,
+    NotDecodedError,
+    check_extent,
+    check_names,
+    extent_of,
+    first_rows,
+)
+from hogblock.datasets.packing import compression_of, opened
 
 SAMPLE = 1 << 16
 """Bytes from the start of a file that its dialect is found in."""
-CHUNK = 1 << 20
 SEPARATORS = ("\t", ";", "|", ",", " ")
 """From the rarest in other places to the commonest; a space is any white space."""
 NAMES = {"\t": "tab", " ": "white space"}
@@ -24,12 +28,6 @@ MISSING = frozenset(
 )
 """Words for a missing value, in lower case."""
 
-_MAGIC: dict[bytes, tuple[str, Callable]] = {
-    b"\x1f\x8b": ("gzip", gzip.open),
-    b"BZh": ("bz2", bz2.open),
-    b"\xfd7zXZ\x00": ("xz", lzma.open),
-}
-_ZIP = b"PK\x03\x04"
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -39,14 +37,20 @@ _MARKS = {
 }
 """The longer first where one starts with another."""
 _SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?')
-_COMMA_DECIMAL = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][+-]?\d+)?")
-_POINT_DECIMAL = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
-_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_SURE_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}((,\d{3}){2,}|(,\d{3})+\.\d*)")
-_NUMBER = re.compile(
-    r"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf(inity)?)", re.IGNORECASE
+_COMMA_DECIMAL = re.compile(
+    r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][+-]?\d+)?", re.ASCII
 )
+_POINT_DECIMAL = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+", re.ASCII)
+_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+_SURE_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}((,\d{3}){2,}|(,\d{3})+\.\d*)", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?((\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|inf(inity)?)",
+    re.IGNORECASE | re.ASCII,
+)
+LONGEST_NUMBER = 1000
+"""Characters: Python makes no integers of 4,301 digits."""
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,13 @@ class Dialect:
 
     @property
     def options(self) -> dict:
-        """Arguments of ``pandas.read_csv``."""
+        """Arguments of ``pandas.read_csv`` for what `packing.opened` gives."""
         return {
             "sep": r"\s+" if self.sep == " " else self.sep,
             "decimal": self.decimal,
             "thousands": self.thousands or None,
             "encoding": self.encoding,
             "header": 0 if self.header else None,
-            "compression": self.compression or None,
             "skiprows": self.skip,
             # Else pandas takes the first column for names of the rows.
             "index_col": False if self.open_end else None,
@@ -122,12 +125,15 @@ def find_dialect(path: str | os.PathLike, given: Dialect) -> Dialect:
     ------
     LookupError
         If the given encoding is unknown.
-    OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError
-        If it cannot be read or unpacked.
+    ValueError
+        If it cannot be decoded or unpacked; if lines or columns are so many that it
+        would take memory out of proportion.
+    OSError
+        If it cannot be read.
     """
-    compression = _compression_of(path)
-    encoding = given.encoding or _encoding_of(path, compression)
-    with _opened(path, compression) as file:
+    compression = compression_of(path)
+    encoding, extent = _encoding_of(path, compression, given.encoding)
+    with opened(path, compression) as file:
         raw = file.read(SAMPLE)
         cut = bool(file.read(1))
     text = codecs.getincrementaldecoder(encoding)("replace").decode(raw)
@@ -136,7 +142,11 @@ def find_dialect(path: str | os.PathLike, given: Dialect) -> Dialect:
         del lines[-1]
     told = _SEP_LINE.fullmatch(lines[0])
     lines = lines[1:] if told else lines
-    sep = given.sep or (told[1] if told else _separator_of(lines))
+    sep = given.sep
+    if sep is None:
+        sep = told[1] if told else _separator_of(lines)
+    if len(sep) != 1 or not sep.isascii() or sep in '"\r\n\0':
+        raise ValueError(f"the separator {sep!r} is no ASCII character between values")
     rows = [row for row in _rows(lines, sep) if any(row)]
     decimal, thousands = _marks_of(rows, sep, given.decimal)
     if given.thousands is not None:
@@ -144,6 +154,11 @@ def find_dialect(path: str | os.PathLike, given: Dialect) -> Dialect:
     header = given.header
     if header is None:
         header = _has_names([[_plain(f, decimal, thousands) for f in r] for r in rows])
+    with opened(path, compression) as file:
+        first = first_rows(file, encoding, sep)
+    check_extent(first, extent)
+    if header:
+        check_names(first[bool(told) :])
     return replace(
         given,
         sep=sep,
@@ -160,36 +175,27 @@ def find_dialect(path: str | os.PathLike, given: Dialect) -> Dialect:
 
 def is_number(text: str) -> bool:
     """Whether a field with a decimal point is a number."""
-    return _NUMBER.fullmatch(text.strip()) is not None
+    text = text.strip()
+    return len(text) <= LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
 
 
 # Bytes ---------------------------------------------------------------------------
 
 
-def _compression_of(path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(max(map(len, _MAGIC)))
-    if start.startswith(_ZIP):
-        return "zip"
-    return next((n for magic, (n, _) in _MAGIC.items() if start.startswith(magic)), "")
-
-
-@contextmanager
-def _opened(path, compression: str):
-    """The bytes of a file, unpacked; of an archive its first file."""
-    if compression == "zip":
-        with zipfile.ZipFile(path) as archive:
-            with archive.open(archive.namelist()[0]) as file:
-                yield file
-        return
-    unpack = {name: unpack for name, unpack in _MAGIC.values()}.get(compression, open)
-    with unpack(path, "rb") as file:
-        yield file
-
-
-def _encoding_of(path, compression: str) -> str:
+def _encoding_of(path, compression: str, given: str | None) -> tuple[str, Extent]:
     """By its mark, else UTF-16 by its zeros, else the first that decodes all of it."""
-    with _opened(path, compression) as file:
+    sure = given or _marked_encoding(path, compression)
+    for encoding in (sure,) if sure else ("utf-8", "cp1252"):
+        try:
+            return encoding, extent_of(path, compression, encoding)
+        except NotDecodedError:
+            if sure:
+                raise
+    return "latin-1", extent_of(path, compression, "latin-1")
+
+
+def _marked_encoding(path, compression: str) -> str | None:
+    with opened(path, compression) as file:
         start = file.read(SAMPLE)
     for mark, encoding in _MARKS.items():
         if start.startswith(mark):
@@ -197,22 +203,7 @@ def _encoding_of(path, compression: str) -> str:
     zeros = [start[k::2].count(0) for k in range(2)]
     if max(zeros) > len(start) // 4:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-    for encoding in ("utf-8", "cp1252"):
-        if _decodes(path, compression, encoding):
-            return encoding
-    return "latin-1"
-
-
-def _decodes(path, compression: str, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with _opened(path, compression) as file:
-        try:
-            while chunk := file.read(CHUNK):
-                decoder.decode(chunk)
-            decoder.decode(b"", True)
-        except UnicodeDecodeError:
-            return False
-    return True
+    return None
 
 
 # Lines ---------------------------------------------------------------------------
@@ -305,7 +296,7 @@ def _alike(rows: list[list[str]], length: int) -> list[list[str]]:
 
 def _are_counted(names: list[str]) -> bool:
     """Whether numbers are names all the same: 0, 1, 2 as of pandas, or years."""
-    numbers = [int(name) for name in names if name.isdecimal()]
+    numbers = [int(name) for name in names if _COUNT.fullmatch(name)]
     if len(numbers) < 3 or len(numbers) < sum(map(is_number, names)):
         return False
     start = numbers[0]

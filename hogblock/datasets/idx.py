@@ -4,7 +4,6 @@ import gzip
 import math
 import os
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
@@ -12,6 +11,7 @@ from typing import TypeGuard
 import numpy as np
 from sklearn.utils import Bunch
 
+from hogblock.datasets.archives import Stream, refusing, take
 from hogblock.datasets.images import (
     DATA_VARIABLE,
     GZIP_MAGIC,
@@ -30,6 +30,9 @@ IDX_TYPES: dict[int, np.dtype] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+MOST_DIMS = 32
+MOST_BYTES = 2**62
+"""Of an array, if it had an item in each dimension: NumPy makes no larger shape."""
 
 FILES = {
     "data": "train-images-idx3-ubyte",
@@ -79,46 +82,54 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     OSError
         If it cannot be read.
     """
-    raw = _read_bytes(path)
-    if len(raw) < 4:
-        raise ValueError(f"{path} is truncated: {len(raw)} bytes hold no IDX header")
-    if raw[:2] != b"\0\0":
+    with open(path, "rb") as file:
+        if file.peek(2)[:2] != GZIP_MAGIC:
+            return _read(path, file)
+        with gzip.open(file) as stream:
+            damaged = f"{path} is truncated or damaged, after {{:,}} unpacked bytes: "
+            with refusing(lambda: damaged.format(stream.tell())):
+                return _read(path, stream)
+
+
+def _read(path, stream: Stream) -> np.ndarray:
+    """Of what the file claims nothing takes memory that is not there."""
+    start = take(stream, 4)
+    if len(start) < 4:
+        raise ValueError(f"{path} is truncated: {len(start)} bytes hold no IDX header")
+    if start[:2] != b"\0\0":
         raise ValueError(
-            f"{path} is not an IDX file: it starts with the bytes {raw[:4].hex(' ')} "
+            f"{path} is not an IDX file: it starts with the bytes {start.hex(' ')} "
             "instead of two zeros"
         )
-    code, n_dims = raw[2], raw[3]
+    code, n_dims = start[2:]
     if code not in IDX_TYPES:
         raise ValueError(f"{path} has the unknown IDX type code 0x{code:02x}")
     if n_dims == 0:
         raise ValueError(f"{path} has no dimensions in its IDX header")
-    start = 4 + 4 * n_dims
-    if len(raw) < start:
-        raise ValueError(f"{path} is truncated within its IDX header")
-    shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", n_dims, offset=4))
-    dtype = IDX_TYPES[code]
-    expected = dtype.itemsize
-    for n in shape:  # Python integers: the product of a wrong header may be huge
-        expected *= n
-    found = len(raw) - start
-    if found != expected:
-        problem = "is truncated" if found < expected else "is too long"
+    if n_dims > MOST_DIMS:
         raise ValueError(
-            f"{path} {problem}: shape {shape} of {dtype.name} takes {expected} bytes, "
-            f"and {found} follow the header"
+            f"{path} has {n_dims} dimensions in its IDX header; at most {MOST_DIMS} "
+            "are read"
         )
-    values = np.frombuffer(raw, dtype, offset=start).reshape(shape)
-    return values.astype(dtype.newbyteorder("="))
-
-
-def _read_bytes(path) -> bytes:
-    raw = Path(path).read_bytes()
-    if raw[:2] != GZIP_MAGIC:
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is truncated or damaged: {error}") from error
+    sizes = take(stream, 4 * n_dims)
+    if len(sizes) < 4 * n_dims:
+        raise ValueError(f"{path} is truncated within its IDX header")
+    shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
+    dtype = IDX_TYPES[code]
+    # Python integers: the product of a wrong header may be huge.
+    expected = dtype.itemsize * math.prod(shape)
+    content = take(stream, expected + 1)
+    if len(content) != expected:
+        short = len(content) < expected
+        raise ValueError(
+            f"{path} {'is truncated' if short else 'is too long'}: shape {shape} of "
+            f"{dtype.name} takes {expected} bytes, and {len(content)} "
+            f"{'' if short else 'or more '}follow the header"
+        )
+    if dtype.itemsize * math.prod(filter(None, shape)) > MOST_BYTES:
+        raise ValueError(f"{path} is empty, and its shape {shape} is too large")
+    values = np.frombuffer(content, dtype).reshape(shape)
+    return values.astype(dtype.newbyteorder("="), copy=False)
 
 
 def load_fashion_mnist(

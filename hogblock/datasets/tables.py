@@ -1,83 +1,26 @@
-"""Files of features and a target: NPZ, separated values and parquet."""
+"""Files of features and a target: separated values and parquet."""
 
 import csv
-import lzma
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hogblock.datasets.columns import as_words
+from hogblock.datasets.columns import as_words, listed, words_of
 from hogblock.datasets.dialects import Dialect, find_dialect, is_number
+from hogblock.datasets.packing import opened
+from hogblock.datasets.parquet import is_parquet, read_parquet
 from hogblock.kernels.warn import warn
 
 FEW_WORDS = 20
 """A column with fewer different words always holds categories."""
 
-UNREADABLE = (
-    ValueError,
-    LookupError,
-    EOFError,
-    csv.Error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+EXACT = 2.0**53
+"""Below it whole numbers are exact as float64."""
 
-
-def read_npz(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Read the arrays X and y of an NPZ file.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    X, y : ndarray
-        As they were saved; Python objects are not read.
-
-    Raises
-    ------
-    ValueError
-        If the file does not hold both, or is damaged.
-    OSError
-        If it cannot be read.
-    """
-    X, y = read_arrays(path, ("X", "y"))
-    return X, y
-
-
-def read_arrays(
-    path: str | os.PathLike, names: tuple[str, ...]
-) -> tuple[np.ndarray, ...]:
-    """Read the arrays of these names from an NPZ file, in this order.
-
-    Raises
-    ------
-    ValueError
-        If the file does not hold all of them, or is damaged.
-    OSError
-        If it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            held = getattr(arrays, "files", [])  # an NPY file has none
-            missing = [name for name in names if name not in held]
-            if missing:
-                raise ValueError(
-                    f"no array {' or '.join(missing)}, only "
-                    f"{', '.join(held) or 'nothing with a name'}"
-                )
-            return tuple(arrays[name] for name in names)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        wanted = f"{', '.join(names[:-1])} and {names[-1]}"
-        raise ValueError(f"{path} does not hold arrays {wanted}: {error}") from error
+UNREADABLE = (ValueError, LookupError, OverflowError, csv.Error)
+"""What pandas and Python raise for a text that is no table."""
 
 
 def read_table(
@@ -172,7 +115,7 @@ def load_table(
         raise ValueError(f"{path} has fewer than two columns: features and a target")
     target = columns[-1] if target is None else target
     if target not in columns:
-        raise ValueError(f"{path} has no column {target!r}, only {', '.join(columns)}")
+        raise ValueError(f"{path} has no column {target!r}, only {listed(columns)}")
     if strict:
         _check_strictly(path, frame, frame.drop(columns=target))
         y = frame[target].to_numpy()
@@ -180,7 +123,8 @@ def load_table(
         frame, y = _with_targets(path, frame, target)
     X = frame.drop(columns=target)
     numbers, words = _kinds_of(path, X)
-    X = X[[name for name in X if name in {*numbers, *words}]]
+    taken = {*numbers, *words}
+    X = X[[name for name in X if name in taken]]
     complete = bool(X.dtypes.map(_is_numeric).all() and not X.isna().any(axis=None))
     return Table(
         X.astype(np.float64) if complete else X,
@@ -201,17 +145,22 @@ def _read(path, given: Dialect):
         raise ImportError(
             f"reading {path} needs pandas: pip install 'hogblock[tables]'"
         ) from error
+    dialect = None
     try:
-        if Path(path).suffix.lower() == ".parquet":
+        if is_parquet(path):
             if given != Dialect():
                 raise ValueError("sep, decimal, encoding and header are for text files")
-            frame, dialect = pd.read_parquet(path), None
+            frame = read_parquet(path)
         else:
             dialect = find_dialect(path, given)
-            frame = pd.read_csv(path, low_memory=False, **dialect.options)
+            with opened(path, dialect.compression or "") as file:
+                frame = pd.read_csv(file, low_memory=False, **dialect.options)
     except UNREADABLE as error:
         raise ValueError(f"{path} is no table that pandas reads: {error}") from error
-    frame.columns = frame.columns.astype(str).str.strip()
+    frame.columns = [str(name).strip() for name in frame.columns]
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"{path} has several columns {listed(twice)}")
     return frame, dialect
 
 
@@ -242,13 +191,13 @@ def _check_strictly(path, frame, X) -> None:
     words = [c for c in X if not _is_numeric(X[c])]
     if words:
         raise ValueError(
-            f"{path} has columns that are not numeric: {', '.join(words)}. Encode them "
+            f"{path} has columns that are not numeric: {listed(words)}. Encode them "
             "first, with pandas.get_dummies for instance"
         )
     gaps = frame.columns[frame.isna().any()]
     if len(gaps):
         raise ValueError(
-            f"{path} has columns with missing values: {', '.join(gaps)}. Fill them in, "
+            f"{path} has columns with missing values: {listed(gaps)}. Fill them in, "
             "or drop them"
         )
 
@@ -271,7 +220,7 @@ def _with_targets(path, frame, target: str):
     if lacking:
         warn(f"{path}: {lacking:,} rows without a target ({target}): left out")
         frame = frame[known].reset_index(drop=True)
-        if y.dtype == np.float64 and np.all(y == np.round(y)):
+        if y.dtype == np.float64 and np.all((y == np.round(y)) & (abs(y) < EXACT)):
             y = y.astype(np.int64)  # what pandas made fractions of for the gaps
     return frame, y
 
@@ -280,8 +229,7 @@ def _kinds_of(path, X) -> tuple[list[str], list[str]]:
     """Names of the columns that hold numbers, and words; warns of the others."""
     numbers, words = [], []
     left: dict[str, list[str]] = {}
-    for name in X:
-        column = X[name]
+    for name, column in X.items():
         if column.isna().all():
             left.setdefault("empty", []).append(name)
         elif _is_numeric(column):
@@ -289,9 +237,9 @@ def _kinds_of(path, X) -> tuple[list[str], list[str]]:
         elif column.dtype.kind in "mM" or hasattr(column.dtype, "tz"):
             left.setdefault("times", []).append(name)
         else:
-            values = as_words(column).dropna()
-            distinct = values.unique()
-            if not len(distinct):
+            values = [word for word in words_of(column) if word is not np.nan]
+            distinct = set(values)
+            if not distinct:
                 left.setdefault("empty", []).append(name)
             elif all(map(is_number, distinct)):
                 numbers.append(name)
@@ -300,7 +248,7 @@ def _kinds_of(path, X) -> tuple[list[str], list[str]]:
             else:
                 words.append(name)
     for why, names in left.items():
-        warn(f"{path}: columns left out ({why}): {', '.join(names)}")
+        warn(f"{path}: columns left out ({why}): {listed(names)}")
     if not numbers and not words:
         raise ValueError(f"{path} has no column that can be a feature")
     return numbers, words

@@ -1,15 +1,17 @@
 """Event logs: who ended a step when, what it had read, and what it wrote."""
 
 import os
-import zlib
 from dataclasses import dataclass, field
-from zipfile import BadZipFile
 
 import numpy as np
 
+from hogblock.datasets.npz import arrays_of
+
 ARRAYS = ("worker", "ticket", "read", "written", "writes")
-DAMAGED = (KeyError, BadZipFile, zlib.error, EOFError, OSError, ValueError, TypeError)
-"""What NumPy raises for a file that was cut off, or is something else."""
+SAVED = (*ARRAYS, "workers", "blocks", "n_total", "model_names", "model_values")
+"""Arrays of a file."""
+MOST_NAMES = 1000
+"""Of what a file says of the model."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,25 @@ class EventLog:
     model: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        n, blocks = len(self.worker), len(self.blocks)
+        n, blocks = np.size(self.worker), len(self.blocks)
         for name, shape in (
             ("worker", (n,)),
             ("ticket", (n,)),
             *((name, (n, blocks)) for name in ARRAYS[2:]),
         ):
-            if np.shape(getattr(self, name)) != shape:
+            array = np.asarray(getattr(self, name))
+            if array.shape != shape:
                 raise ValueError(
-                    f"{name} of a log has shape {np.shape(getattr(self, name))}, and "
-                    f"{n} events of {blocks} blocks need {shape}"
+                    f"{name} of a log has shape {array.shape}, and {n} events of "
+                    f"{blocks} blocks need {shape}"
                 )
+            if array.dtype.kind != ("b" if name == "writes" else "i"):
+                kind = "truth values" if name == "writes" else "signed integers"
+                raise ValueError(f"{name} of a log is {array.dtype} and must be {kind}")
+        if not 1 <= self.workers <= blocks:  # each of them has a block, at least
+            raise ValueError(
+                f"workers={self.workers} of a log must be 1 to {blocks}, its blocks"
+            )
         if self.n_total < n:
             raise ValueError(f"n_total={self.n_total} is less than {n} events")
         self._refuse(
@@ -197,22 +207,62 @@ class EventLog:
 
         Raises
         ------
-        FileNotFoundError
         ValueError
             If the file is no whole event log.
+        OSError
+            If it cannot be read.
         """
         try:
-            with open(path, "rb") as file, np.load(file) as found:
-                names, values = found["model_names"], found["model_values"]
-                return cls(
-                    **{name: found[name] for name in ARRAYS},
-                    workers=int(found["workers"]),
-                    blocks=tuple(map(tuple, found["blocks"].tolist())),
-                    n_total=int(found["n_total"]),
-                    model=dict(zip(names.tolist(), values.tolist(), strict=True)),
-                )
-        except FileNotFoundError:
-            raise
-        except DAMAGED as error:
+            with open(path, "rb") as file:
+                arrays = arrays_of(file, SAVED)
+            found = dict(zip(SAVED, arrays, strict=True))
+            return cls(
+                **{name: found[name] for name in ARRAYS},
+                workers=_number(found, "workers"),
+                blocks=_blocks(found["blocks"]),
+                n_total=_number(found, "n_total"),
+                model=_model(found["model_names"], found["model_values"]),
+            )
+        except ValueError as error:
             name = os.fspath(path)
             raise ValueError(f"{name} is no whole event log: {error}") from error
+
+
+def _number(found: dict[str, np.ndarray], name: str) -> int:
+    array = found[name]
+    if array.shape or array.dtype.kind != "i":
+        raise ValueError(
+            f"{name} is {array.dtype} of shape {array.shape}, not a number"
+        )
+    return int(array)
+
+
+def _blocks(array: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Checked before they become tuples, which take more memory."""
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind != "i":
+        raise ValueError(
+            f"blocks are {array.dtype} of shape {array.shape}, not integers of (n, 2)"
+        )
+    starts, ends = array.T
+    wrong = (starts < 0) | (ends <= starts)
+    wrong[1:] |= starts[1:] < ends[:-1]
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise ValueError(
+            f"block {k} is {starts[k]} to {ends[k]}, which is empty or not after those "
+            "before"
+        )
+    return tuple(map(tuple, array.tolist()))
+
+
+def _model(names: np.ndarray, values: np.ndarray) -> dict[str, str]:
+    """What a log says of the model."""
+    for name, array in (("model_names", names), ("model_values", values)):
+        if array.ndim != 1 or array.dtype.kind != "U" or len(array) > MOST_NAMES:
+            raise ValueError(
+                f"{name} is {array.dtype} of shape {array.shape}, not at most "
+                f"{MOST_NAMES} texts"
+            )
+    if len(names) != len(values):
+        raise ValueError(f"{len(names)} model_names have {len(values)} model_values")
+    return dict(zip(names.tolist(), values.tolist(), strict=True))

@@ -19,6 +19,7 @@ SCRIPTS = (
     "kernels.recording",
     "peers.cnn_fashion_mnist",
     "peers.mlp_fashion_mnist",
+    "reliability.fuzz",
     "start_up.first_fit",
     "start_up.small_data",
 )

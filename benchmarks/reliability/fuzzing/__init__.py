@@ -1,0 +1,1 @@
+"""Hostile files: made from good ones, loaded, and what came of it."""
