@@ -135,6 +135,11 @@ class Engine(ABC):
         state : RunState or None
             Of a run of equal settings, but for the number of workers; then `params` and
             `velocity` are not read. Only given if ``keeps_states``.
+
+        Raises
+        ------
+        StateError
+            If `state` is of no such run.
         """
 
     def outputs(

@@ -1,5 +1,6 @@
 """The run: its settings, what follows it, and the engine that trains."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.replay import Replay
 from hogblock.training.progress import progress_bar
 from hogblock.training.run_plan import count_batches
+from hogblock.training.run_state import StateError
 from hogblock.training.scheduled import check_scheduler
 from hogblock.training.settings import Result, Settings, TrainingData
 from hogblock.training.stopping import Monitor, gate_of
@@ -86,10 +88,14 @@ def run(
         monitor.report = bar.describe
         while True:
             state = {"state": keeper.state} if keeper.state else {}
-            result = engine.train(
-                start.network, data, with_reductions(settings, keeper.reductions),
-                start.params, keeper, velocity, bar.update, **state,
-            )  # fmt: skip
+            try:
+                result = engine.train(
+                    start.network, data, with_reductions(settings, keeper.reductions),
+                    start.params, keeper, velocity, bar.update, **state,
+                )  # fmt: skip
+            except StateError as error:
+                where = f"checkpoint={os.fspath(estimator.checkpoint)!r}"
+                raise ValueError(f"{where}: {error}") from None
             diverged = monitor.diverged or result.diverged
             if not diverged or result.error or keeper.reductions >= most:
                 break

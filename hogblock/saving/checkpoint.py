@@ -119,6 +119,7 @@ class Checkpoint:
                 f"losses are of {len(state['losses'])} epochs, and epochs are "
                 f"{state['epochs']}"
             )
+        _check_lengths(state["epochs"], state["params"], parts["monitor"])
         return cls(
             _facts_in(about),
             _data_in(about),
@@ -229,6 +230,19 @@ _RIGHT = {
     "arrays": _are_arrays,
 }
 """Whether a value can be that of a field."""
+
+
+def _check_lengths(epochs: int, params: np.ndarray, followed: dict[str, Any]) -> None:
+    """Raise ValueError if a monitor has followed another run."""
+    for name in ("losses", "scores"):
+        found = len(followed[name])
+        if found != epochs and (name == "losses" or found):
+            raise ValueError(f"{name} of the monitor are {found}, of {epochs} epochs")
+    best = followed["best_params"]
+    if best is not None and best.shape != params.shape:
+        raise ValueError(
+            f"best_params of the monitor are {best.size}, and params {params.size}"
+        )
 
 
 def _facts_in(about: dict) -> Facts:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 
+class StateError(ValueError):
+    """A state that the run cannot go on from."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunState:
     """State of a run whose first epochs are over and judged.

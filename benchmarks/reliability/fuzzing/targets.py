@@ -5,7 +5,14 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.reliability.fuzzing import arrays, containers, images, logs, tables
+from benchmarks.reliability.fuzzing import (
+    arrays,
+    containers,
+    images,
+    logs,
+    models,
+    tables,
+)
 from benchmarks.reliability.fuzzing.containers import Mutator
 from benchmarks.reliability.fuzzing.mutators import (
     ANY,
@@ -74,6 +81,16 @@ TARGETS = {
     "csv": Target("t.csv", tables.csv_seeds, tables.MUTATORS, tables.read, 400),
     "parquet": Target("t.parquet", tables.parquet_seeds, _PLACES, tables.read, 72),
     "log": Target("events.npz", logs.seeds, _NPZ, logs.read, 72),
+    "model": Target(
+        "model.safetensors", models.seeds, models.MUTATORS, models.read, 72
+    ),
+    "checkpoint": Target(
+        "epoch-000004.safetensors",
+        models.checkpoint_seeds,
+        models.MUTATORS,
+        models.read_checkpoint,
+        memory=72,
+    ),
 }
 """To fuzz another loader, write its seeds and its `read`, and a row here."""
 

@@ -5,7 +5,7 @@ import numpy as np
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu import job
 from hogblock.training.run_plan import RunPlan
-from hogblock.training.run_state import RunState, spread_velocity
+from hogblock.training.run_state import RunState, StateError, spread_velocity
 
 MOST = 2**60
 """Of a count; no run gets there."""
@@ -25,7 +25,7 @@ def resume(run_plan: RunPlan, arrays: dict[str, np.ndarray], state: RunState) ->
 
     Raises
     ------
-    ValueError
+    StateError
         If it cannot be the state of such a run: names what does not fit.
     """
     found = {**state.arrays, "params": state.params}
@@ -72,12 +72,12 @@ def _place(run_plan: RunPlan, arrays, epochs: int) -> None:
 def _check(run_plan: RunPlan, arrays, found, state: RunState) -> int:
     """Workers of the run that the state is of, if all of it fits."""
     if not 0 <= state.epochs <= run_plan.settings.epochs:
-        raise ValueError(
+        raise StateError(
             f"epochs={state.epochs} of the state, and the run has "
             f"{run_plan.settings.epochs}"
         )
     if len(state.losses) != state.epochs:
-        raise ValueError(
+        raise StateError(
             f"{len(state.losses)} losses of the state are of {state.epochs} epochs"
         )
     velocity = found.get("velocity")
@@ -97,7 +97,7 @@ def _check(run_plan: RunPlan, arrays, found, state: RunState) -> int:
         array = found.get(name)
         if array is None or (array.dtype, array.shape) != (dtype, shape):
             what = "missing" if array is None else f"{array.dtype} of {array.shape}"
-            raise ValueError(f"{name} of the state is {what}, not {dtype} of {shape}")
+            raise StateError(f"{name} of the state is {what}, not {dtype} of {shape}")
     _check_values(found, wanted)
     return workers
 
@@ -105,11 +105,11 @@ def _check(run_plan: RunPlan, arrays, found, state: RunState) -> int:
 def _check_values(found, wanted) -> None:
     for name in ("params", "velocity", "rate_factor"):
         if not np.isfinite(found[name]).all():
-            raise ValueError(f"{name} of the state are not finite")
+            raise StateError(f"{name} of the state are not finite")
     counts = {name: found[name] for name in ("staleness", "updates") if name in wanted}
     counts["record"] = found["record"].view(np.int64)[:, :, c.STEPS]
     own = [job.DRAWN, job.DROPOUT_COUNTER, job.AUGMENT_COUNTER]
     counts["state"] = found["state"][:, own]
     for name, values in counts.items():
         if ((values < 0) | (values > MOST)).any():
-            raise ValueError(f"{name} of the state holds impossible counts")
+            raise StateError(f"{name} of the state holds impossible counts")
