@@ -5,29 +5,17 @@ open descriptor. Nobody else can open it, and it is gone with the last process t
 holds it, however that ends.
 """
 
-import errno
 import mmap
 import os
-import tempfile
+from typing import NamedTuple
 
 import numpy as np
 
-from hogblock.engines.cpu.system import fill_standard_descriptors, uninterrupted
-from hogblock.errors import SharedMemoryError
+from hogblock.engines.cpu.mapped import MappedFile, Place, mapped_array
+from hogblock.engines.cpu.reserve import refusal, reserve
+from hogblock.engines.cpu.system import uninterrupted
 
 ALIGNMENT = 64
-
-_OPEN_FILES = "too many files are open ({}). Raise the limit (ulimit -n), or close some"
-_ADVICE = {
-    errno.ENOSPC: "there is no room for it ({}). Use n_jobs=1, or pass less data",
-    errno.ENOMEM: "there is no memory for it ({}). Raise the limit on it (ulimit -v), "
-    "use n_jobs=1, or pass less data",
-    errno.EFBIG: "the limit on the size of files forbids it ({}). Raise it (ulimit "
-    "-f), use n_jobs=1, or pass less data",
-    errno.EMFILE: _OPEN_FILES,
-    errno.ENFILE: _OPEN_FILES,
-}
-"""What stands in the way, and what helps, by the number of an error."""
 
 Specification = dict[str, tuple[tuple[int, ...], str]]
 """Name of each array -> shape and dtype."""
@@ -71,17 +59,40 @@ def private_floats(**sizes: int) -> dict[str, np.ndarray]:
     return private_arrays({name: ((n,), "f4") for name, n in sizes.items()})
 
 
+class Description(NamedTuple):
+    """What workers are told of a segment; picklable.
+
+    Attributes
+    ----------
+    specification : dict of str to (shape, dtype)
+    places : dict of str to Place
+    """
+
+    specification: Specification
+    places: dict[str, Place]
+
+
 class Segment:
     """Shared memory that the parent creates and workers attach to.
 
     Parameters
     ----------
     specification : dict of str to (shape, dtype)
+        Of the arrays that are made.
+    files : dict of str to MappedFile, default=None
+        Of arrays that lie in files already, which stay open until `release`.
+    beside : int, default=0
+        Bytes of memory that the run takes besides.
+    folder : path-like or None, default=None
+        Where the segment lies if memory does not hold it.
 
     Attributes
     ----------
-    descriptor : int
-        Of the file, until `release`.
+    arrays : dict of str to ndarray
+        Those that were made, zero.
+    description : Description
+    descriptors : list of int
+        Of the segment and the files, in the order of the description; until `release`.
 
     Raises
     ------
@@ -89,65 +100,59 @@ class Segment:
         If the memory cannot be reserved in full now.
     """
 
-    descriptor = -1
-
-    def __init__(self, specification: Specification):
-        self.specification = specification
+    def __init__(
+        self,
+        specification: Specification,
+        files: dict[str, MappedFile] | None = None,
+        beside: int = 0,
+        folder=None,
+    ):
+        files = files or {}
         self.arrays: dict[str, np.ndarray] = {}
+        self.descriptors: list[int] = []
+        places = {name: file.place for name, file in files.items()}
+        self.description = Description(specification, places)
         size = size_of(specification)
         with uninterrupted():
+            own = reserve(size, beside, folder)
+            others = [file.descriptor for file in files.values()]
+            self.descriptors = [own, *others]
             try:
-                memory = self._reserve(size)
+                memory = mmap.mmap(own, size)
             except OSError as error:
                 self.release()
-                why = _ADVICE.get(
-                    error.errno or 0, "it cannot be had ({}). Use n_jobs=1"
-                )
-                raise SharedMemoryError(
-                    f"training with several workers needs {size / 2**20:.1f} MiB of "
-                    f"shared memory, and {why.format(error.strerror)}."
-                ) from error
+                raise refusal(size, error) from error
         self.arrays = views(memory, specification)
-
-    def _reserve(self, size: int) -> mmap.mmap:
-        fill_standard_descriptors()
-        self.descriptor = _open_nameless()
-        os.ftruncate(self.descriptor, size)
-        if hasattr(os, "posix_fallocate"):  # else the first touch of a page may fail
-            os.posix_fallocate(self.descriptor, 0, size)
-        return mmap.mmap(self.descriptor, size)
 
     def release(self) -> None:
         """Give the memory back, as soon as no view of it is left."""
         with uninterrupted():
             self.arrays.clear()  # whoever holds the dict, a traceback say
-            if self.descriptor >= 0:
-                descriptor, self.descriptor = self.descriptor, -1
-                os.close(descriptor)
+            descriptors, self.descriptors = self.descriptors, []
+            if descriptors:
+                os.close(descriptors[0])
 
     def __del__(self):
-        if self.descriptor >= 0:  # an interruption kept it from its release
+        if self.descriptors:  # an interruption kept it from its release
             self.release()
 
 
-def _open_nameless() -> int:
-    """Descriptor of a new file in memory; where there is none such, in a folder."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("hogblock")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def attached(descriptor: int, specification: Specification) -> dict[str, np.ndarray]:
+def attached(descriptors: list[int], description: Description) -> dict[str, np.ndarray]:
     """A worker's view of a segment, as long as its arrays are there.
 
     Parameters
     ----------
-    descriptor : int
-        Taken over.
-    specification : dict of str to (shape, dtype)
+    descriptors : list of int
+        Of the segment and the files; taken over.
+    description : Description
     """
+    specification, places = description
+    own, *others = descriptors
     try:
-        return views(mmap.mmap(descriptor, size_of(specification)), specification)
+        arrays = views(mmap.mmap(own, size_of(specification)), specification)
+        for (name, place), other in zip(places.items(), others, strict=True):
+            arrays[name] = mapped_array(other, place)
+        return arrays
     finally:
-        os.close(descriptor)
+        for descriptor in descriptors:
+            os.close(descriptor)

@@ -157,6 +157,17 @@ def begin(arrays: dict[str, np.ndarray]) -> None:
     arrays["state"][:, [job.PENDING, job.BEGUN]] = -1
 
 
+def private_sizes(task: Task, n_parameters: int) -> dict[str, int]:
+    """Float32 arrays that a worker makes for itself: fields of ``job.Worker``."""
+    return {
+        "gradient": n_parameters,
+        "copy": n_parameters if task.rule["read"] != job.READ_DIRECT else 0,
+        "work": task.work_size,
+        "zeros": task.zeros_size,
+        "norms": task.samples["batch"],
+    }
+
+
 def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
     """Arguments of ``run_steps`` from a task and the arrays that it shares.
 
@@ -169,14 +180,8 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         weights=arrays["weights"],
         **task.samples,
     )
-    size, batch = arrays["params"].size, task.samples["batch"]
-    own = private_floats(
-        gradient=size,
-        copy=size if task.rule["read"] != job.READ_DIRECT else 0,
-        work=task.work_size,
-        zeros=task.zeros_size,
-        norms=batch,
-    )
+    batch = task.samples["batch"]
+    own = private_floats(**private_sizes(task, arrays["params"].size))
     worker = job.Worker(
         params=arrays["params"],
         counters=arrays["counters"],

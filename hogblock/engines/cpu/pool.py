@@ -7,138 +7,21 @@ for them, and they are started, handed over and ended where Ctrl-C cannot cut in
 import atexit
 import itertools
 import os
-import subprocess
 import threading
 import time
 import weakref
-from multiprocessing import parent_process, spawn, util
-from multiprocessing.connection import Pipe, wait
-from multiprocessing.reduction import send_handle
+from multiprocessing import parent_process, util
 
 from joblib import cpu_count
 
-from hogblock.engines.cpu import bootstrap
-from hogblock.engines.cpu.system import (
-    Identity,
-    fill_standard_descriptors,
-    interrupts_blocked,
-    uninterrupted,
-)
+from hogblock.engines.cpu.handle import LEAVE_SECONDS, WorkerHandle
+from hogblock.engines.cpu.limits import check_limits
+from hogblock.engines.cpu.system import Identity, uninterrupted
 from hogblock.errors import WorkerError
 from hogblock.kernels.cpu.warmup import cache_state, warm_up
 
 START_SECONDS = 120.0
-LEAVE_SECONDS = 2.0
 TURN_SECONDS = 0.01
-
-_ONE_THREAD = {
-    f"{library}_NUM_THREADS": "1"
-    for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA")
-}
-
-
-class WorkerDeath(WorkerError):
-    """A worker process is gone.
-
-    Attributes
-    ----------
-    pid, code : int
-        Of the process; as `subprocess` has it.
-    """
-
-    def __init__(self, pid: int, code: int):
-        super().__init__(f"worker process {pid} died with exit code {code}")
-        self.pid, self.code = pid, code
-
-
-class WorkerHandle:
-    """A worker process as the parent sees it.
-
-    Attributes
-    ----------
-    connection : Connection
-        At its end of file when the worker is gone: nobody else holds the other end.
-    process : subprocess.Popen
-    waiting : bool
-        The worker has nothing to do and waits for a task.
-    """
-
-    def __init__(self, ancestor: Identity | None):
-        self.waiting = False
-        fill_standard_descriptors()
-        self.connection, theirs = Pipe()
-        descriptor = theirs.fileno()
-        arguments = bootstrap.command(descriptor, ancestor)
-        try:
-            with theirs, interrupts_blocked():
-                self.process = subprocess.Popen(
-                    [spawn.get_executable(), *arguments],
-                    env=os.environ | _ONE_THREAD,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[descriptor],
-                )
-        except BaseException:
-            self.connection.close()
-            raise
-
-    def send(self, message, descriptor: int | None = None) -> None:
-        """Send a task, or a word about it, and perhaps an open file.
-
-        Raises
-        ------
-        WorkerDeath
-            If the process died.
-        """
-        self.waiting = False
-        try:
-            self.connection.send(message)
-            if descriptor is not None:
-                send_handle(self.connection, descriptor, self.process.pid)
-        except OSError:
-            raise self.death() from None
-
-    def receive(self, timeout: float | None) -> tuple | None:
-        """Next message, or None after `timeout` seconds.
-
-        Raises
-        ------
-        WorkerDeath
-            If the process died.
-        WorkerError
-            If it reports an error.
-        """
-        if not wait([self.connection], timeout):
-            return None
-        with uninterrupted():  # a message is read whole, and never forgotten
-            try:
-                kind, text = self.connection.recv()
-            except (EOFError, OSError):
-                raise self.death() from None
-            self.waiting = kind in ("ready", "done")
-        if kind == "error":
-            raise WorkerError(f"worker process {self.process.pid} failed:\n{text}")
-        return kind, text
-
-    def death(self) -> WorkerDeath:
-        """The error that tells how the process ended."""
-        self.end(time.monotonic() + LEAVE_SECONDS)
-        return WorkerDeath(self.process.pid, self.process.returncode)
-
-    def end(self, deadline: float) -> None:
-        """Say farewell; kill the process if it has not left by the deadline."""
-        self.connection.close()
-        try:
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def forget(self) -> None:
-        """Let go, in a fork: the process belongs to the parent."""
-        self.connection.close()
-        self.process.returncode = 0
-        self.waiting = False
 
 
 class _Pool:
@@ -177,13 +60,18 @@ class _Pool:
             lease.admitted = within or (fits and not ahead)
             return lease.admitted
 
+    def missing(self, count: int) -> int:
+        """Workers that would have to be started for `count`."""
+        with self.lock:
+            return max(0, count - len(self.idle))
+
     def take(self, lease: "Lease") -> None:
         """Give idle workers to the lease, and start those that are missing.
 
         Raises
         ------
         WorkerError
-            If no process can be started.
+            If they cannot be started.
         """
         with self.lock:
             ancestor = self._living_ancestor()
@@ -193,15 +81,17 @@ class _Pool:
                     lease.workers.append(worker)
                 else:
                     worker.connection.close()
+            missing = lease.count - len(lease.workers)
+            check_limits(missing)
             try:
-                while len(lease.workers) < lease.count:
+                for _ in range(missing):
                     self._end_at_exit()
                     lease.workers.append(WorkerHandle(ancestor))
             except OSError as error:
                 raise WorkerError(
-                    f"no worker process could be started ({error.strerror}): use a "
-                    "smaller n_jobs, or raise the limits on processes, open files and "
-                    "memory (ulimit -u, -n, -v)"
+                    f"{len(lease.workers)} of {lease.count} worker processes could be "
+                    f"started ({error.strerror}): use a smaller n_jobs, or raise the "
+                    "limits on processes, open files and memory (ulimit -u, -n, -v)"
                 ) from error
 
     def give_back(self, lease: "Lease") -> list[WorkerHandle]:
@@ -257,7 +147,8 @@ _numbers = itertools.count()
 class Lease:
     """Workers of one run, a context manager: entering it waits for its turn.
 
-    Workers that are not waiting for work at the end are ended, the others kept.
+    `start` gets them. Those that are not waiting for work at the end are ended, the
+    others kept.
     """
 
     def __init__(self, count: int):
@@ -272,12 +163,26 @@ class Lease:
         try:
             while not self._admitted():
                 time.sleep(TURN_SECONDS)
-            with uninterrupted():
-                self._pool.take(self)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    @property
+    def missing(self) -> int:
+        """Processes that `start` would have to start now."""
+        return self._pool.missing(self.count)
+
+    def start(self) -> None:
+        """Get the workers.
+
+        Raises
+        ------
+        WorkerError
+            If a process cannot be started.
+        """
+        with uninterrupted():
+            self._pool.take(self)
 
     def replace(self, worker: WorkerHandle) -> WorkerHandle:
         """Another worker in the place of one that is gone.
@@ -305,15 +210,10 @@ class Lease:
 
 
 def acquire(count: int) -> Lease:
-    """`count` workers for one run: ``with acquire(2) as lease``.
+    """`count` workers for one run: ``with acquire(2) as lease``, and then its `start`.
 
     Waits while other threads' runs hold the cores that it needs. A worker is `waiting`
     if it was kept from an earlier run; else it says so when it is ready.
-
-    Raises
-    ------
-    WorkerError
-        On entering, if a process cannot be started.
     """
     warm_up()
     return Lease(count)

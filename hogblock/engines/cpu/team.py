@@ -2,12 +2,14 @@
 
 import time
 from enum import Enum, auto
+from multiprocessing.connection import wait
 
 from hogblock.engines.cpu import pool
 from hogblock.engines.cpu.cause import OutOfMemoryKills, cause_of
+from hogblock.engines.cpu.handle import LEAVE_SECONDS, WorkerDeath, WorkerHandle
 from hogblock.engines.cpu.memory import Segment
 from hogblock.engines.cpu.pack import Task
-from hogblock.engines.cpu.pool import Lease, WorkerDeath, WorkerHandle
+from hogblock.engines.cpu.pool import Lease
 from hogblock.engines.cpu.run import Run
 from hogblock.engines.cpu.system import uninterrupted
 from hogblock.errors import WorkerError
@@ -68,7 +70,7 @@ class Team:
             for rank, worker in enumerate(self._lease.workers)
             if self._stages[rank] not in (_Stage.OVER, _Stage.READY)
         }
-        heard = pool.wait(list(speaking.values()), POLL_SECONDS)
+        heard = wait(list(speaking.values()), POLL_SECONDS)
         for rank, connection in speaking.items():
             if connection in heard:
                 with uninterrupted():  # what was heard is acted on
@@ -79,7 +81,7 @@ class Team:
     def end(self) -> None:
         """Have the workers leave the run, and wait until they have, or are gone."""
         self._run.abort()
-        deadline = time.monotonic() + pool.LEAVE_SECONDS
+        deadline = time.monotonic() + LEAVE_SECONDS
         for rank, worker in enumerate(self._lease.workers):
             while self._stages[rank] is _Stage.TRAINS:
                 left = max(0.0, deadline - time.monotonic())
@@ -126,8 +128,8 @@ class Team:
     def _hand(self, rank: int) -> None:
         self._stages[rank] = _Stage.ATTACHES
         segment = self._segment
-        message = segment.specification, self._tasks[rank]
-        self._send(rank, message, segment.descriptor)
+        message = segment.description, self._tasks[rank]
+        self._send(rank, message, segment.descriptors)
 
     def _set(self, rank: int) -> None:
         self._stages[rank] = _Stage.SET

@@ -6,14 +6,17 @@ import numpy as np
 
 from hogblock.engines.cpu import pool
 from hogblock.engines.cpu.logged import model_of
+from hogblock.engines.cpu.mapped import mapped_file
 from hogblock.engines.cpu.memory import Segment, private_arrays
 from hogblock.engines.cpu.pack import (
     Task,
     arguments_of,
     begin,
+    private_sizes,
     shared_specification,
     tasks_of,
 )
+from hogblock.engines.cpu.reserve import check_folder
 from hogblock.engines.cpu.resumed import resume
 from hogblock.engines.cpu.run import Run
 from hogblock.engines.cpu.scheduled import train_scheduled
@@ -28,6 +31,9 @@ from hogblock.training.run_plan import RunPlan, make_run_plan
 from hogblock.training.run_state import RunState
 from hogblock.training.scheduled import check_log
 from hogblock.training.settings import OnEpoch, Result, Settings, TrainingData
+
+WORKER_BYTES = 80 * 2**20
+"""Of memory, that the interpreter of a worker and its libraries take."""
 
 
 def train(
@@ -68,10 +74,11 @@ def train(
     SharedMemoryError, WorkerError
         With nothing left behind.
     ValueError
-        If `state` is not of such a run.
+        If `state` is not of such a run, or there can be no file in `memmap_dir`.
     KeyboardInterrupt
         At the second Ctrl-C.
     """
+    check_folder(settings.memmap_dir)
     warm_up(images=len(network.input_shape) == 3)
     scheduled = isinstance(settings.schedule, Scheduler)
     if settings.workers == 1 or scheduled:
@@ -83,27 +90,43 @@ def train(
         if scheduled:
             return train_scheduled(here, progress)
         return train_here(here, tasks_of(run_plan)[0], progress)
-    run_plan = make_run_plan(network, data, settings, copied=True)
-    specification = shared_specification(run_plan) | {
-        "x": (data.x.shape, data.copy_type.str[1:]),
-        "targets": (data.targets.shape, data.targets.dtype.str[1:]),
-        "weights": (data.weights.shape, "f4"),
-    }
-    with pool.acquire(settings.workers) as lease:
-        segment = Segment(specification)
-        arrays: dict[str, np.ndarray] | None = None
-        run: Run | None = None
-        try:
-            arrays = segment.arrays
-            for name in ("targets", "weights"):
-                arrays[name][...] = getattr(data, name)
-            data.copied(arrays["x"])
-            run = prepared(run_plan, arrays, on_epoch, params, velocity, state)
-            team = Team(lease, tasks_of(run_plan), segment, run)
-            return _train_in_processes(run, team, progress)
-        finally:
-            arrays = run = None
-            segment.release()
+    with mapped_file(data.x) as file:
+        run_plan = make_run_plan(network, data, settings, copied=file is None)
+        tasks = tasks_of(run_plan)
+        specification = shared_specification(run_plan) | {
+            "targets": (data.targets.shape, data.targets.dtype.str[1:]),
+            "weights": (data.weights.shape, "f4"),
+        }
+        if file is None:
+            specification["x"] = data.x.shape, data.copy_type.str[1:]
+        with pool.acquire(settings.workers) as lease:
+            segment = Segment(
+                specification,
+                {} if file is None else {"x": file},
+                beside=memory_of_workers(tasks, network.size, lease.missing),
+                folder=settings.memmap_dir,
+            )
+            arrays: dict[str, np.ndarray] | None = None
+            run: Run | None = None
+            try:
+                lease.start()
+                arrays = segment.arrays
+                for name in ("targets", "weights"):
+                    arrays[name][...] = getattr(data, name)
+                if file is None:
+                    data.copied(arrays["x"])
+                run = prepared(run_plan, arrays, on_epoch, params, velocity, state)
+                team = Team(lease, tasks, segment, run)
+                return _train_in_processes(run, team, progress)
+            finally:
+                arrays = run = None
+                segment.release()
+
+
+def memory_of_workers(tasks: list[Task], n_parameters: int, started: int) -> int:
+    """Bytes that workers take beside what they share, if so many have to be started."""
+    floats = sum(sum(private_sizes(task, n_parameters).values()) for task in tasks)
+    return 4 * floats + started * WORKER_BYTES
 
 
 def samples_of(data: TrainingData) -> dict[str, np.ndarray]:

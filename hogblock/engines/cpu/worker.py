@@ -75,8 +75,9 @@ def _spread(rank: int) -> None:
         os.sched_setaffinity(0, cores)
 
 
-def _run(connection, specification, task) -> None:
-    arrays = attached(recv_handle(connection), specification)
+def _run(connection, description, task) -> None:
+    files = [recv_handle(connection) for _ in range(1 + len(description.places))]
+    arrays = attached(files, description)
     arguments: tuple | None = None
     try:
         arguments = arguments_of(task, arrays)
