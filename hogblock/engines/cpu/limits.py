@@ -31,7 +31,7 @@ def check_limits(count: int) -> None:
     if have < need:
         _refuse(count, need, have, f"open files (ulimit -n is {limit:.0f})")
     need = count * TASKS_A_WORKER
-    for have, what in (_user_s_tasks_left(), _group_s_tasks_left()):
+    for have, what in (user_s_tasks_left(), group_s_tasks_left()):
         if have < need:
             _refuse(count, need, have, f"processes and threads ({what})")
 
@@ -52,7 +52,7 @@ def _files_left() -> tuple[float, float]:
     return limit, inf
 
 
-def _user_s_tasks_left() -> tuple[float, str]:
+def user_s_tasks_left() -> tuple[float, str]:
     """By the limit on the user's processes, which the superuser does not have."""
     limit = _soft("RLIMIT_NPROC")
     if limit == inf or os.geteuid() == 0:
@@ -71,7 +71,8 @@ def tasks_of_user(user: int) -> int:
     return tasks
 
 
-def _group_s_tasks_left(root: Path = ROOT) -> tuple[float, str]:
+def group_s_tasks_left(root: Path = ROOT) -> tuple[float, str]:
+    """By the limits of control groups."""
     lefts = [(inf, "")]
     for folder in folders("pids", root):
         limit = number(folder / "pids.max")

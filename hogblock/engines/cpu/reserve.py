@@ -4,14 +4,15 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 
 from hogblock.engines.cpu.available import available_memory
 from hogblock.engines.cpu.system import fill_standard_descriptors
 from hogblock.errors import SharedMemoryError
 from hogblock.kernels.warn import warn
 
-_FEWER = "Use n_jobs=1, pass memmap_dir, a folder on a disk that has the room, or {}"
-_NO_ROOM = f"there is no room for it ({{}}). {_FEWER.format('less data')}"
+_FEWER = "Use n_jobs=1, set memmap_dir to a folder that has the room, or pass less data"
+_NO_ROOM = f"there is no room for it ({{}}). {_FEWER}"
 _OPEN_FILES = "too many files are open ({}). Raise the limit (ulimit -n), or close some"
 _ADVICE = {
     errno.ENOSPC: _NO_ROOM,
@@ -66,19 +67,24 @@ def reserve(size: int, beside: int = 0, folder=None) -> int:
         If it lies in the folder.
     """
     have = available_memory()
-    if beside > have or (folder is None and size + beside > have):
+    lack = f"{_mib(have)} of memory are free"
+    if beside > have:
         raise SharedMemoryError(
-            f"{needs(size)} and {_mib(beside)} for its processes, and {_mib(have)} of "
-            f"memory are free. {_FEWER.format('use fewer processes or less data')}."
+            f"{needs(size)} and {_mib(beside)} for its processes, and {lack}. Use a "
+            "smaller n_jobs."
         )
-    fill_standard_descriptors()
     if size + beside <= have:
         try:
-            return _filled(_in_memory(), size)
+            return _made(_in_memory, size)
         except OSError as error:
             if folder is None or error.errno not in (errno.ENOSPC, errno.ENOMEM):
                 raise refusal(size, error) from error
-    return _in_folder(size, have, folder)
+            lack = f"there is no room for it ({error.strerror})"
+    elif folder is None:
+        raise SharedMemoryError(
+            f"{needs(size)} and {_mib(beside)} for its processes, and {lack}. {_FEWER}."
+        )
+    return _in_folder(size, lack, folder)
 
 
 def needs(size: int) -> str:
@@ -92,37 +98,38 @@ def refusal(size: int, error: OSError) -> SharedMemoryError:
     return SharedMemoryError(f"{needs(size)}, and {why.format(error.strerror)}.")
 
 
-def _in_folder(size: int, have: float, folder) -> int:
-    room = shutil.disk_usage(folder).free
+def _in_folder(size: int, lack: str, folder) -> int:
     where = f"memmap_dir={os.fspath(folder)!r}"
-    if size > room:
-        raise SharedMemoryError(
-            f"{needs(size)}; {_mib(have)} of memory are free, and {_mib(room)} in "
-            f"{where}. Use n_jobs=1, another folder, or less data."
-        )
-    warn(
-        f"{needs(size)}, and {_mib(have)} of memory are free: it lies in a file in "
-        f"{where}, and training may be slower",
-        RuntimeWarning,
-    )
     try:
-        return _filled(_nameless(folder), size)
+        room = shutil.disk_usage(folder).free
+        if room >= size:
+            warn(
+                f"{needs(size)}, and {lack}: it lies in a file in {where}, and "
+                "training may be slower",
+                RuntimeWarning,
+            )
+            return _made(lambda: _in(folder), size)
+        why = f"has {_mib(room)}"
     except OSError as error:
-        raise refusal(size, error) from error
+        why = f"does not take it ({error.strerror})"
+    raise SharedMemoryError(
+        f"{needs(size)}; {lack}, and {where} {why}. Use n_jobs=1, another folder, or "
+        "less data."
+    )
 
 
 def _in_memory() -> int:
-    if not hasattr(os, "memfd_create"):
-        return _nameless(None)
-    return os.memfd_create("hogblock")
+    return os.memfd_create("hogblock") if hasattr(os, "memfd_create") else _in(None)
 
 
-def _nameless(folder) -> int:
+def _in(folder) -> int:
     with tempfile.TemporaryFile(dir=folder) as file:
         return os.dup(file.fileno())
 
 
-def _filled(descriptor: int, size: int) -> int:
+def _made(opened: Callable[[], int], size: int) -> int:
+    fill_standard_descriptors()
+    descriptor = opened()
     try:
         os.fchmod(descriptor, 0o600)
         os.ftruncate(descriptor, size)
