@@ -18,7 +18,7 @@ from hogblock.engines.cpu.groups import folders
 from hogblock.errors import SharedMemoryError, WorkerError
 from support.behind import behind
 from support.limits import descriptors, limit
-from support.segments import segments
+from support.refusals import refused
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -123,19 +123,11 @@ def test_this_machine_says_something():
 # A fit ------------------------------------------------------------------------------
 
 
-def refused(error, message):
-    """A fit is refused before a process starts, and leaves nothing."""
-    pool.close()
-    before = descriptors()
-    with pytest.raises(error, match=message):
-        fit()
-    assert pool.running() == [] and segments() == set()
-    assert descriptors() <= before
-
-
 def test_memory_of_processes_that_have_to_be_started_counts(monkeypatch):
     monkeypatch.setattr(reserve, "available_memory", lambda: 150 * MIB)
-    refused(SharedMemoryError, r"160\.\d MiB for its processes.*150\.0 MiB.*n_jobs")
+    refused(
+        fit, SharedMemoryError, r"160\.\d MiB for its processes.*150\.0 MiB.*n_jobs"
+    )
 
 
 def open_files(left):
@@ -149,7 +141,7 @@ def test_a_limit_on_open_files():
     need = 2 * limits.FILES_A_WORKER + limits.FILES_BESIDE
     fit(n_jobs=1)  # loads what it takes
     with open_files(need - 1):
-        refused(WorkerError, rf"2 .* need {need} open files .* and {need - 1} are")
+        refused(fit, WorkerError, rf"2 .* need {need} open files .* and {need - 1} are")
     with open_files(need):
         assert fit().n_workers_ == 2
 
@@ -167,7 +159,9 @@ def test_a_limit_of_a_group_on_processes(tmp_path, monkeypatch):
     system.group("sys/fs/cgroup", pids_max=12, pids_current=9)
     left = limits.group_s_tasks_left(tmp_path)
     monkeypatch.setattr(limits, "group_s_tasks_left", lambda: left)
-    refused(WorkerError, r"need 4 processes .*pids\.max .* is 12\), and 3 are left")
+    refused(
+        fit, WorkerError, r"need 4 processes .*pids\.max .* is 12\), and 3 are left"
+    )
 
 
 PROCESSES = """
