@@ -1,4 +1,4 @@
-"""Hostile models and checkpoints: what is read predicts, or trains on; or ValueError."""
+"""Hostile models and checkpoints: what is read predicts or trains on, or is refused."""
 
 import pytest
 
