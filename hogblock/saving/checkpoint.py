@@ -2,11 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from hogblock.saving.facts import Facts, check_facts
 from hogblock.saving.file import Contents, reading
@@ -37,7 +35,7 @@ class Checkpoint:
     data : dict of str to Fingerprint or None
         See ``fingerprint.fingerprints_of``.
     random : RandomState or None
-        See `random_before`.
+        As it was when the fit began; None if `random_state` is a number.
     state : RunState
     followed : dict
         Values of `FOLLOWED`.
@@ -147,27 +145,6 @@ class Checkpoint:
         for name, value in _copied(self.followed).items():
             setattr(monitor, name, value)
         monitor.finite_params = self.state.params
-
-
-def random_before(random_state) -> np.random.RandomState | None:
-    """A copy of what a fit begins to draw from; None for a number, which says it.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-
-    Raises
-    ------
-    ValueError
-        If it cannot be stored.
-    """
-    if isinstance(random_state, Integral):
-        return None
-    random = check_random_state(random_state)
-    Packer(Known()).pack(random, "random_state")  # or it is refused
-    copy = np.random.RandomState()
-    copy.set_state(random.get_state())
-    return copy
 
 
 def followed_by(monitor: Monitor) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def _compared(estimator) -> dict[str, Any]:
     if schedules.resolve(values["learning_rate"]).planned:
         free.discard("max_iter")
     if isinstance(values["random_state"], np.random.RandomState):
+        _fact("random_state", values["random_state"])  # or it is refused
         values["random_state"] = "a RandomState"  # its state is kept by itself
     if callable(values.get("network")):  # what it has made is compared
         free.add("network")

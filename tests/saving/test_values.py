@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -85,6 +85,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(value=VALUES)
+@example(value=[-0.0, np.inf, -np.inf, np.nan, -np.nan, 5e-324, 1.7e308])
 def test_values_come_back_bit_for_bit(path, value):
     stored(path, value)
     assert difference(loaded(path), value) is None

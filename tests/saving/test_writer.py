@@ -18,12 +18,13 @@ class Slow:
     """Writes when it is let, and notes what."""
 
     def __init__(self, fails=()):
-        self.written, self.fails = [], dict(fails)
+        self.written, self.tried, self.fails = [], [], dict(fails)
         self.begun, self.goes_on = threading.Event(), threading.Event()
 
     def __call__(self, state):
         self.begun.set()
         assert self.goes_on.wait(10)
+        self.tried.append(state)
         if state in self.fails:
             raise self.fails[state]
         self.written.append(state)
@@ -60,6 +61,8 @@ def test_what_fails_is_told_once_and_later_ones_are_written():
         while writer.failure is None:
             time.sleep(0.001)
         writer.put(2)
+    while write.tried != [1, 2]:
+        time.sleep(0.001)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         writer.put(3)
@@ -91,6 +94,7 @@ def test_a_fork_writes_nothing_and_waits_for_nothing():
         assert held.wait(10)
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(5)
             writer.put(1)
             writer.close()
