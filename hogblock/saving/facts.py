@@ -86,9 +86,9 @@ def check_facts(before: Mapping[str, Any], now: Facts) -> None:
     """
     for name in [*now, *before]:
         old, new = before.get(name), now.get(name)
-        if old == new:
-            continue
-        if old is None or new is None:
+        if new is None or not isinstance(old, dict):
             raise ValueError(f"{name} is known to one of the two versions only")
-        shown = old.get("shown") if isinstance(old, dict) else old
-        raise ValueError(f"{name} was {shown}, and is {new['shown']} now")
+        if any(old.get(part) != new[part] for part in ("value", "content")):
+            raise ValueError(
+                f"{name} was {old.get('shown')}, and is {new['shown']} now"
+            )

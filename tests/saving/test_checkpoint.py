@@ -13,7 +13,7 @@ from hogblock.estimators.continued import Standing
 from hogblock.estimators.targets import ClassTargets
 from hogblock.saving.checkpoint import FOLLOWED, Checkpoint, followed_by
 from hogblock.saving.checkpoints import Checkpoints
-from hogblock.saving.facts import FREE, facts_of
+from hogblock.saving.facts import FREE, check_facts, facts_of
 from hogblock.saving.file import reading, write
 from hogblock.saving.folder import Folder
 from hogblock.training.stopping import Monitor
@@ -138,6 +138,14 @@ def test_a_network_of_a_function_is_compared_and_the_function_is_not(tmp_path):
     model.network = lambda *_: models.Network([models.Dense(3)], (6,))
     with pytest.raises(ValueError, match=r"the network was .*tanh.*, and is .*identi"):
         model.fit(X, Y)
+
+
+def test_a_fact_of_another_version_is_named(kept):
+    for before, now in (kept.facts, {}), ({}, kept.facts), ({"alpha": 1}, kept.facts):
+        with pytest.raises(ValueError, match=r"is known to one of the two versions"):
+            check_facts(before, now)
+    shown = {n: each | {"shown": "else"} for n, each in kept.facts.items()}
+    check_facts(kept.facts, shown)
 
 
 def test_what_cannot_be_stored_is_named():
