@@ -2,6 +2,7 @@
 
 import json
 import warnings
+import zlib
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -91,8 +92,9 @@ def header(raw: bytes, random: Random) -> bytes:
     except (ValueError, KeyError, TypeError, RecursionError):
         return raw
     if random.random() < 0.7:
-        inner = _changed(inner, random)
-        outer["__metadata__"]["hogblock"] = json.dumps(inner)
+        inner = json.dumps(_changed(inner, random))
+        right = {"hogblock": inner, "crc32": str(zlib.crc32(inner.encode()))}
+        outer["__metadata__"] |= right  # or nothing behind the checksum is reached
     else:
         outer = _changed(outer, random)
     text = json.dumps(outer).encode("utf-8", "surrogatepass")
