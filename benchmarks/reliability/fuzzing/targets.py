@@ -61,7 +61,7 @@ TARGETS = {
         images.idx_seeds,
         (arrays.idx_header, *_GZIP, *map(containers.within_gzip, ANY)),
         images.read_idx,
-        memory=140,
+        memory=200,
     ),
     "cifar": Target(
         "set",
