@@ -153,7 +153,8 @@ def _preparation(name: str, table: "Table"):
     """A pipeline that makes complete numbers of the table's X, None if they are."""
     if table.complete and not table.left_out:
         return None
-    from hogblock.datasets.columns import listed, make_preparation
+    from hogblock.datasets.columns import make_preparation
+    from hogblock.datasets.names import listed
 
     gaps = [c for c in table.numbers if not _is_complete(table.X[c])]
     done = []

@@ -5,11 +5,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.datasets.dialects import MISSING
+from hogblock.datasets.names import listed
 
 MOST_CATEGORIES = 100
 """Of a column; those after the most frequent ones share a feature."""
-MOST_SHOWN, LONGEST_SHOWN = 50, 200
-"""Names in a message, and characters of one."""
 
 
 class TableColumns(TransformerMixin, BaseEstimator):
@@ -116,14 +115,6 @@ def words_of(column):
             known_words[text] = np.nan if word.lower() in MISSING else word
         words.append(known_words[text])
     return words
-
-
-def listed(names):
-    """The first names for a message, in one line that a terminal can show."""
-    shown = [str(name)[:LONGEST_SHOWN] for name in names[:MOST_SHOWN]]
-    shown = [name if name.isprintable() else repr(name) for name in shown]
-    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
-    return ", ".join(shown) + more
 
 
 def make_preparation(numbers, words):

@@ -14,6 +14,7 @@ from typing import IO, Literal, NamedTuple
 import numpy as np
 
 from hogblock.datasets.archives import CHUNK, refusing
+from hogblock.datasets.names import listed
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000
@@ -39,7 +40,6 @@ DEFLATED = 1032
 """Bytes that one byte can hold when deflated: 258 for two bits."""
 PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATED}
 """Methods that NumPy writes: how many bytes one byte can hold."""
-MOST_NAMED = 20
 
 
 def read_npz(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +106,7 @@ def arrays_of(file: IO[bytes], names: Sequence[str]) -> tuple[np.ndarray, ...]:
             if missing:
                 raise ValueError(
                     f"no array {' or '.join(missing)}, only "
-                    f"{', '.join([*members][:MOST_NAMED]) or 'an empty archive'}"
+                    f"{listed([*members]) or 'an empty archive'}"
                 )
             wanted = [members[name] for name in names]
             _check_sizes(wanted, os.fstat(file.fileno()).st_size)

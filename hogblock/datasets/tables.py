@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hogblock.datasets.columns import as_words, listed, words_of
+from hogblock.datasets.columns import as_words, words_of
 from hogblock.datasets.dialects import Dialect, find_dialect, is_number
+from hogblock.datasets.names import listed
 from hogblock.datasets.packing import opened
 from hogblock.datasets.parquet import is_parquet, read_parquet
 from hogblock.kernels.warn import warn

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(60)
 
 def test_files_of_event_logs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    check_hostile_files("log", tmp_path, 150)
+    check_hostile_files("log", tmp_path, 200)
 
 
 @pytest.fixture

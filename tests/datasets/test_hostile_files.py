@@ -10,7 +10,7 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["idx", "cifar", "npz"])
 def test_files_of_arrays(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    check_hostile_files(name, tmp_path, 150)
+    check_hostile_files(name, tmp_path, 200)
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet"])
@@ -18,4 +18,4 @@ def test_tables(name, tmp_path, monkeypatch):
     pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     monkeypatch.chdir(tmp_path)
-    check_hostile_files(name, tmp_path, 120)
+    check_hostile_files(name, tmp_path, 160)

@@ -11,8 +11,9 @@ import pytest
 
 from hogblock import datasets
 from hogblock.datasets import packing
-from hogblock.datasets.columns import TableColumns, as_numbers, as_words, listed
+from hogblock.datasets.columns import TableColumns, as_numbers, as_words
 from hogblock.datasets.dialects import Dialect, find_dialect, is_number
+from hogblock.datasets.names import listed
 from support.fuzzing import memory_below
 
 pd = pytest.importorskip("pandas")
