@@ -130,7 +130,8 @@ def few_images():
     )  # fmt: skip
 
 
-def test_the_readme_runs(monkeypatch, capsys):
+def test_the_readme_runs(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)  # it saves
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
     assert len(blocks) >= 4
     monkeypatch.setattr(datasets, "load_fashion_mnist", few_images)
