@@ -16,7 +16,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from hogblock import MLPClassifier
-from hogblock.engines.cpu import memory, pool, system, team, training
+from hogblock.engines.cpu import crew, memory, pool, system, training
 from hogblock.errors import WorkerError
 from support.segments import segments
 
@@ -162,7 +162,7 @@ def interrupted_at(count, work):
 
     Lines of the modules that start, own and end processes and memory count.
     """
-    modules = (pool, team, training, memory, system)
+    modules = (pool, crew, training, memory, system)
     files = tuple(module.__file__ for module in modules)
     left = count
 

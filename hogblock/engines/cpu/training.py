@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hogblock.engines.cpu import pool
+from hogblock.engines.cpu.crew import Crew
 from hogblock.engines.cpu.logged import model_of
 from hogblock.engines.cpu.mapped import mapped_file
 from hogblock.engines.cpu.memory import Segment, private_arrays
@@ -20,7 +21,6 @@ from hogblock.engines.cpu.reserve import check_folder
 from hogblock.engines.cpu.resumed import resume
 from hogblock.engines.cpu.run import Run
 from hogblock.engines.cpu.scheduled import train_scheduled
-from hogblock.engines.cpu.team import Team
 from hogblock.engines.cpu.worker import Slices
 from hogblock.errors import WorkerError
 from hogblock.kernels.cpu.warmup import warm_up
@@ -116,8 +116,8 @@ def train(
                 if file is None:
                     data.copied(arrays["x"])
                 run = prepared(run_plan, arrays, on_epoch, params, velocity, state)
-                team = Team(lease, tasks, segment, run)
-                return _train_in_processes(run, team, progress)
+                crew = Crew(lease, tasks, segment, run)
+                return _train_in_processes(run, crew, progress)
             finally:
                 arrays = run = None
                 segment.release()
@@ -171,12 +171,12 @@ def train_here(run: Run, task: Task, progress) -> Result:
     return run.result(run.seconds, interrupted)
 
 
-def _train_in_processes(run: Run, team: Team, progress) -> Result:
+def _train_in_processes(run: Run, crew: Crew, progress) -> Result:
     interrupted, error = False, None
     seconds = None
-    while not team.over:
+    while not crew.over:
         try:
-            team.wait()
+            crew.wait()
             run.look()
             run.poll()
             progress(run.steps)
@@ -189,7 +189,7 @@ def _train_in_processes(run: Run, team: Team, progress) -> Result:
             interrupted = True
             run.stop()
         except WorkerError as failure:
-            team.end()
+            crew.end()
             if not run.steps:
                 raise
             # Without its traceback, which would hold the memory of the run.

@@ -27,7 +27,7 @@ class _Stage(Enum):
     OVER = auto()  # its part of the run
 
 
-class Team:
+class Crew:
     """Workers by rank, from the start of a run to its end.
 
     Parameters
