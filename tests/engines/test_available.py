@@ -184,6 +184,7 @@ def start(room):
     except ChildProcessError:
         print("no child is left")
 
+print(known(os.getuid()) >= len(os.listdir("/proc/self/task")) > 0)
 start(5)
 limits.tasks_of_user = lambda _: -(10**6)  # as where those of others are not seen
 start(2)
@@ -205,7 +206,8 @@ def test_a_limit_on_the_user_s_processes(folder):
         text=True,
         timeout=60,
     )
-    known, left, unknown, also_left = done.stdout.splitlines()
+    counted, known, left, unknown, also_left = done.stdout.splitlines()
+    assert counted == "True"
     assert re.search(r"^3 .* 6 processes .*ulimit -u is \d+\), and 5 are left", known)
     assert re.search(r"^[12] of 3 .*temporarily unavailable.*n_jobs", unknown)
     assert left == also_left == "no child is left"

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from hogblock.engines.cpu import reserve
+from hogblock.engines.cpu.mapped import Place
 from hogblock.engines.cpu.memory import Segment, attached
 from hogblock.errors import SharedMemoryError
 from support.behind import behind
@@ -39,11 +40,12 @@ def refused(message, limited, specification=SPECIFICATION, size=SIZE):
     """The segment is refused with a message, and nothing of it is left."""
     Segment(specification).release()
     before = descriptors()
-    with pytest.raises(SharedMemoryError, match=f"(?s){size}.*{message}"), limited:
+    match = f"(?s){size}.*{message}"
+    with pytest.raises(SharedMemoryError, match=match) as error, limited:
         Segment(specification)
-    gc.collect()
     assert segments() == set()
     assert descriptors() <= before
+    del error  # whose traceback holds what it can
 
 
 def test_a_limit_on_the_size_of_files():
@@ -80,6 +82,9 @@ def test_what_is_not_free_is_not_reserved(monkeypatch):
     monkeypatch.setattr(os, "memfd_create", lambda *_: pytest.fail("it was reserved"))
     with pytest.raises(SharedMemoryError, match=rf"{SIZE}.*3\.0 MiB .* free.*n_jobs=1"):
         Segment(SPECIFICATION)
+    monkeypatch.setattr(reserve, "available_memory", lambda: 3 * 2**20 + 2**19)
+    with pytest.raises(SharedMemoryError, match=r"1\.0 MiB for its .*memmap_dir"):
+        Segment(SPECIFICATION, beside=2**20)
     monkeypatch.setattr(reserve, "available_memory", lambda: 2**20)
     message = r"needs 0\.0 MiB .* 2\.0 MiB for its processes, and 1\.0 MiB .*n_jobs"
     with pytest.raises(SharedMemoryError, match=message):
@@ -130,13 +135,15 @@ def test_a_segment_that_nobody_released_is_gone_with_its_last_word():
 )
 def test_who_attaches_keeps_no_file_open(obstacle):
     segment = Segment(SPECIFICATION)
+    description = segment.description._replace(places={"x": Place(0, 3, (5,), "u1")})
     before = descriptors()
-    copy = os.dup(segment.descriptors[0])
+    copies = [os.dup(segment.descriptors[0]), os.open(__file__, os.O_RDONLY)]
     try:
         with obstacle:
-            arrays = attached([copy], segment.description)
+            arrays = attached(copies, description)
             arrays["params"][:] = 3
             assert (segment.arrays["params"] == 3).all()
+            assert bytes(arrays["x"]) == b"Share"
             del arrays
     except OSError as error:
         assert error.errno == errno.ENOMEM

@@ -60,7 +60,7 @@ def _outwards(path: str, top: str, point: str, root: Path) -> list[Path]:
         return []
     outermost = root / point.strip("/")
     # A container may see the paths of its host, and only its own part of the tree.
-    inside = Path(path).is_relative_to(top) and ".." not in path
+    inside = Path(path).is_relative_to(top)
     inner = outermost / Path(path).relative_to(top) if inside else outermost
     around = [each for each in inner.parents if each.is_relative_to(outermost)]
     return [inner, *around]
