@@ -45,11 +45,15 @@ def refusing(say: Callable[[], str] = str) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        raise ValueError(f"{say()}{error or type(error).__name__}") from error
+        raise ValueError(_words(say, error)) from error
     except OSError as error:  # without a number from bz2, EINVAL: an impossible offset
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise ValueError(f"{say()}{error}") from error
+        raise ValueError(_words(say, error)) from error
+
+
+def _words(say: Callable[[], str], error: Exception) -> str:
+    return say() + (str(error) or type(error).__name__)
 
 
 def take(stream: Stream, size: int) -> bytearray:

@@ -20,7 +20,7 @@ FEW_WORDS = 20
 EXACT = 2.0**53
 """Below it whole numbers are exact as float64."""
 
-UNREADABLE = (ValueError, LookupError, OverflowError, csv.Error)
+UNREADABLE = (ValueError, LookupError, csv.Error)
 """What pandas and Python raise for a text that is no table."""
 
 

@@ -2,13 +2,18 @@
 
 import gzip
 import io
+import lzma
+import struct
 import tarfile
+import zipfile
+import zlib
 
 import numpy as np
 import pytest
 
 from hogblock import datasets
 from hogblock.datasets import cifar
+from hogblock.datasets.archives import refusing
 from support.fuzzing import memory_below
 
 pytestmark = pytest.mark.timeout(60)
@@ -64,6 +69,18 @@ def test_extended_headers_are_passed_over(tmp_path, before):
     assert (data.target == 3).all() and len(data.data_test) == N
 
 
+def test_extended_headers_take_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar, "MOST_UNPACKED", 64 << 20)
+    raw = b"".join(
+        gzip.compress(member(name, bytes(16 << 20), kind))
+        for name, kind in (("x", tarfile.XHDTYPE), ("L", tarfile.GNUTYPE_LONGNAME))
+    )
+    path = tmp_path / "set.tar.gz"
+    path.write_bytes(raw + gzip.compress(WHOLE))
+    with memory_below(4 << 20):
+        datasets.load_cifar10(path)
+
+
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names_are_read(tmp_path, form):
     file = io.BytesIO()
@@ -100,3 +117,19 @@ def test_a_bomb_ends_at_the_bound(tmp_path):
     path.write_bytes(gzip.compress(WHOLE) + gzip.compress(bytes(64 << 20)))
     with memory_below(4 << 20), pytest.raises(ValueError, match="at most 1,048,576"):
         datasets.load_cifar10(path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(zipfile.BadZipFile, tarfile.ReadError, gzip.BadGzipFile, zlib.error),
+        *(lzma.LZMAError, struct.error, EOFError, OverflowError, NotImplementedError),
+        *(RuntimeError, RecursionError, OSError),
+    ],
+)
+def test_what_libraries_raise_is_a_value_error(error):
+    with pytest.raises(ValueError, match=f"^here: {error.__name__}$"):
+        with refusing(lambda: "here: "):
+            raise error
+    with pytest.raises(ValueError, match=r"^odd$"), refusing():
+        raise error("odd")

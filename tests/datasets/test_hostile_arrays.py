@@ -191,6 +191,30 @@ def test_arrays_that_share_their_bytes_are_refused(tmp_path):
         datasets.read_npz(path)
 
 
+def test_a_member_that_ends_before_its_size(tmp_path):
+    """Its checksum is that of what is there."""
+    path = write(tmp_path / "odd.npz", npy(header(shape="(5,)"), bytes(24)), 8)
+    (size,) = struct.unpack_from(
+        "<I", raw := path.read_bytes(), raw.index(b"PK\1\2") + 24
+    )
+    patched(path, b"PK\x01\x02", 24, "<I", size + 16)
+    with pytest.raises(ValueError, match=r"X\.npy ends after 24 of its 40 bytes"):
+        datasets.read_npz(path)
+
+
+def test_an_offset_beyond_all_files(tmp_path):
+    path = write(tmp_path / "odd.npz", npy(header(), bytes(24)))
+    patched(path, b"PK\x01\x02", 42, "<I", 2**32 - 1)  # 64 bits, in an extra field
+    raw = path.read_bytes()
+    at = raw.index(b"PK\x01\x02")
+    extra = struct.pack("<HHQ", 1, 8, 2**63 + 5)
+    head = raw[at : at + 30] + struct.pack("<H", len(extra)) + raw[at + 32 : at + 51]
+    path.write_bytes(raw[:at] + head + extra + raw[at + 51 :])
+    patched(path, b"PK\x05\x06", 12, "<I", len(raw) - at - 22 + len(extra))
+    with pytest.raises(ValueError, match=r"odd\.npz does not hold"):
+        datasets.read_npz(path)
+
+
 @pytest.mark.parametrize(
     ("X", "y", "words"),
     [

@@ -1,6 +1,7 @@
 """Tables that are not what they seem: packed, ragged, wide, oddly named and coded."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -11,6 +12,7 @@ import pytest
 
 from hogblock import datasets
 from hogblock.datasets import packing
+from hogblock.datasets.archives import refusing
 from hogblock.datasets.columns import TableColumns, as_numbers, as_words
 from hogblock.datasets.dialects import Dialect, find_dialect, is_number
 from hogblock.datasets.names import listed
@@ -104,19 +106,22 @@ def test_xz_takes_bounded_memory(read, monkeypatch):
 # Shape -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 @pytest.mark.parametrize("start", [b"", b'"a\n",b'])
-def test_short_lines_under_a_long_one(read, start, pack):
+def test_short_lines_under_a_long_one(read, start, end):
     """60 KB with 10,000 lines took 1.3 GB."""
-    raw = pack(start + b"," * 60_000 + b"\n" + b"1\n" * 40)
     words = r"60,00. fields.* and with 4. lines .* most lines are shorter"
-    with memory_below(16 << 20), pytest.raises(ValueError, match=words):
-        read(raw)
+    for pack in (bytes, gzip.compress):
+        raw = pack(start + b"," * 60_000 + end + (b"1" + end) * 40)
+        with memory_below(16 << 20), pytest.raises(ValueError, match=words):
+            read(raw)
 
 
 def test_some_lines_may_be_short(read):
-    text = "a,b,c,y\n" + "1,2,3,4\n" * 50 + "1\n" * 50
-    assert len(read(text, target="a", strict=False)[0]) == 100
+    text = ",".join(f"c{k}" for k in range(300)) + "\n" + "1,2\n" * 50
+    with pytest.warns(UserWarning, match=r"left out \(empty\): c2, c3.* and 248 more"):
+        X, _ = read(text, target="c0", strict=False)
+    assert X.shape == (50, 1)
 
 
 @pytest.mark.parametrize("header", ["a" * 70_000, '"x\n"', "a"])
@@ -156,8 +161,21 @@ def test_what_pandas_makes_no_number_of_is_none(text):
 @pytest.mark.parametrize("text", ["1" * 400, "1e999", "-Infinity", "+.5e-7", "5."])
 def test_numbers_of_any_size_are_numbers(text):
     assert is_number(text)
-    column = pd.Series([text, "?"], name="a")
-    assert as_numbers(column)[0] == float(text) and np.isnan(as_numbers(column)[1])
+    for other, value in (("?", np.nan), ("2", 2.0)):
+        found = as_numbers(pd.Series([text, other], name="a"))
+        np.testing.assert_array_equal(found, [float(text), value])
+
+
+def test_a_text_of_many_separators_in_the_first_line_is_refused(read):
+    with pytest.raises(ValueError, match=r"t\.csv .*field larger than field limit"):
+        read(f'a,text,y\n1,"{"b," * 70_000}",0\n', strict=False)
+
+
+def test_a_name_of_many_digits(read):
+    first = "1" * 5000 + ",1,2\n"
+    with pytest.warns(UserWarning, match="a word a row"):
+        X, _ = read(first + "".join(f"a{k},5,6\n" for k in range(99)), strict=False)
+    assert len(X) == 100
 
 
 def test_columns_of_digits_that_are_none(read):
@@ -250,6 +268,17 @@ def test_damaged_parquet_is_a_value_error(parquet):
             datasets.read_table(parquet)
         except ValueError as error:
             assert "t.parquet" in str(error)
+
+
+def test_a_file_that_cannot_be_read_is_no_damage(parquet, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pd, "read_parquet", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        datasets.read_table(parquet)
+    with pytest.raises(OSError, match="Input/output error"), refusing():
+        fail()
 
 
 def test_parquet_may_not_state_what_it_cannot_hold(parquet, monkeypatch):
