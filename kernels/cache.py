@@ -5,32 +5,48 @@ file would leave stale machine code. Here every kernel is stamped with a hash of
 kernel sources: any edit recompiles, nothing else does.
 
 A cache may be damaged, full, or another user's. Whatever is wrong with it costs a
-compilation and a warning, never a fit.
+compilation and a warning, never a fit. One that anybody else could have written to is
+not used: it is code that would be run.
 """
 
 import contextlib
 import hashlib
 import os
 import pickle
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from hogblock.kernels.say import say
+from hogblock.kernels.trust import risk_of
 from hogblock.kernels.warn import warn
 
 DIGEST = hashlib.sha256
 
 
+def _sources(folder: Traversable) -> Iterator[Traversable]:
+    """Source files of a package and those in it, on disk or in an archive."""
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if each.is_dir():
+            yield from _sources(each)
+        elif each.name.endswith(".py"):
+            yield each
+
+
 def _hash_of_sources() -> str:
     digest = DIGEST()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+    for source in _sources(files(__package__)):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
 SOURCE_STAMP = _hash_of_sources()
 
 _warned = False
+_risk: str | None = None
+"""Why a folder for the cache is not used, if there is one."""
 
 
 def _warn(folder: str, error: Exception) -> None:
@@ -123,9 +139,32 @@ def kept_on_disk(cache_class, file_class):
 
 
 def attach(compiled, cache_class, function) -> None:
-    """Give what Numba compiles a cache, if there is a writable folder for one."""
+    """Give what Numba compiles a cache, if there is a folder for one.
+
+    Beside the source it is as safe as Python's own compiled files, which lie there too.
+    """
+    global _risk
     with contextlib.suppress(RuntimeError):  # "no locator available"
-        compiled._cache = cache_class(function)
+        found = cache_class(function)
+        risk = None if _beside(function, found) else risk_of(found.cache_path)
+        if risk is None:
+            compiled._cache = found
+        else:
+            _risk = risk
+
+
+def _beside(function, found) -> bool:
+    return Path(found.cache_path).parent == Path(function.__code__.co_filename).parent
+
+
+def obstacle() -> str:
+    """Why there is no cache, where there is none, and what helps."""
+    if _risk is None:
+        return "no folder for a cache is writable: let NUMBA_CACHE_DIR name one"
+    return (
+        f"{_risk}, and a cache is code that is run: change that, or let "
+        "NUMBA_CACHE_DIR name another folder"
+    )
 
 
 def is_cached(compiled) -> bool:
@@ -139,8 +178,5 @@ def announce(what: str, folder: str | None) -> None:
     """Say on stderr, if there is one, that kernels are compiled, and how often."""
     often = f"once (cache: {folder})"
     if folder is None:
-        often = (
-            "in every process anew, as no folder for a cache is writable: let "
-            "NUMBA_CACHE_DIR name one"
-        )
+        often = f"in every process anew, as {obstacle()}"
     say(f"hogblock: compiling {what}, {often}")

@@ -25,6 +25,7 @@ ROOMS = {  # of the tests, and what they test
     "estimators": ("hogblock/estimators",),
     "kernels": ("kernels",),
     "models": ("models",),
+    "reliability": ("hogblock", "kernels"),
     "report": ("hogblock/report",),
     "methods": ("hogblock/methods",),
     "saving": ("hogblock/saving",),

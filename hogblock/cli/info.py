@@ -43,6 +43,7 @@ def _facts():
 
     import hogblock
     from hogblock.engines.cuda import availability
+    from hogblock.kernels.cache import obstacle
     from hogblock.kernels.cpu.host import TILE
     from hogblock.kernels.cpu.jit import OBSTACLE
     from hogblock.kernels.cpu.warmup import cache_state
@@ -60,7 +61,7 @@ def _facts():
         yield "kernels", f"do not run here: {OBSTACLE}"
     else:
         state = cache_state()
-        yield "kernel cache", state.path or "none writable; set NUMBA_CACHE_DIR"
+        yield "kernel cache", state.path or f"none: {obstacle()}"
         yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
     yield "/dev/shm", _shared_memory_room()
     yield from availability.state()

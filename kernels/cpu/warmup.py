@@ -3,11 +3,13 @@
 import contextlib
 import os
 import subprocess
-import sys
+import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
 
+from hogblock.kernels import child
 from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
 from hogblock.kernels.cache import announce, is_cached
@@ -15,6 +17,8 @@ from hogblock.kernels.cpu import job, run, space, watch
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_address, run_image_op
 from hogblock.kernels.cpu.jit import check_runnable
+
+WATCH_SECONDS = 0.5
 
 _warm: set[bool] = set()  # of `images`, see `warm_up`
 
@@ -139,11 +143,13 @@ def _compile_elsewhere(images: bool) -> None:
     loads the same kernels from the cache, and these may round in another way: the seed
     of a fit would not determine the last bits of the model.
     """
-    paths = ascii([str(path) for path in sys.path])
-    call = f"import sys; sys.path[:] = {paths}; from {__name__} import fill_cache"
-    with contextlib.suppress(OSError, TypeError):  # no interpreter to be found
+    call = f"from {__name__} import fill_cache; fill_cache({images}, {os.getpid()})"
+    arguments = child.command(call)
+    if arguments is None:
+        return
+    with contextlib.suppress(OSError):  # the interpreter cannot be started
         subprocess.run(
-            [sys.executable, "-c", f"{call}; fill_cache({images})"],
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -151,11 +157,19 @@ def _compile_elsewhere(images: bool) -> None:
         )
 
 
-def fill_cache(images: bool) -> None:
-    """Compile what the cache lacks, whoever waits for it."""
+def fill_cache(images: bool, parent: int) -> None:
+    """Compile what the cache lacks, for a process that waits for it."""
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     _load_entry_points()
     if images:
         image_op_address()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when nobody waits for it any more."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 def _load_entry_points() -> None:

@@ -1,42 +1,29 @@
 """Whatever way a process ends, its workers end too, and nothing of them is left."""
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
-import uuid
 from pathlib import Path
+from subprocess import PIPE
 
 import psutil
 import pytest
 
 from support.behind import behind
 from support.process_scripts import wait_until_gone
+from support.programs import END_SECONDS, Program, killed_in_the_end
 
 SCRIPTS = Path(__file__).parents[1] / "support" / "process_scripts.py"
-END_SECONDS = 40
-"""A hang lasts for ever; on an idle machine these ends take 0.4 to 2 s."""
 LEAVE_SECONDS = 2
-MOST_SECONDS = 120
-"""Of a whole test, whatever its script does."""
-MARK = "HOGBLOCK_TEST_RUN"
 
 
-class Script:
-    """A script in a process of its own, whose descendants can be found."""
+class Script(Program):
+    """A script in a process of its own."""
 
     def __init__(self, *arguments):
-        self.mark = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(SCRIPTS), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {MARK: self.mark, "NUMBA_ENABLE_CUDASIM": "0"},
-        )
+        words = [sys.executable, "-W", "error", SCRIPTS, *arguments]
+        super().__init__(words, stdout=PIPE, stderr=PIPE, text=True)
 
     def line(self):
         """What the script found, read as soon as it says so."""
@@ -51,45 +38,10 @@ class Script:
         assert self.process.returncode == 0, complaint
         return complaint
 
-    def alive(self):
-        """Processes that the script and its descendants started."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self.mark:
-                    found.append(process.pid)
-            except psutil.Error:
-                continue
-        return found
 
-    def leaves_nothing(self, seconds=END_SECONDS):
-        """All processes are gone in time, and no shared memory has a name."""
-        assert wait_until_gone(self.alive(), seconds) == []
-        pids = {str(self.process.pid)}
-        assert [n for n in os.listdir("/dev/shm") if set(n.split("_")) & pids] == []
-
-    def kill(self):
-        """End the script and whatever it left."""
-        self.process.kill()
-        for pid in self.alive():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(pid)
-                if not any("resource_tracker" in word for word in process.cmdline()):
-                    process.kill()  # a tracker leaves by itself, when it has tidied up
-
-
-@contextlib.contextmanager
 def script(*arguments):
     """A `Script`, which is killed in the end, or where nothing comes of it."""
-    one = Script(*arguments)
-    watchdog = threading.Timer(MOST_SECONDS, one.kill)
-    watchdog.start()
-    try:
-        yield one
-    finally:
-        watchdog.cancel()
-        one.kill()
-        one.process.communicate()
+    return killed_in_the_end(Script(*arguments))
 
 
 @behind
