@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from unittest import mock
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_a_fit_that_never_began_leaves_a_fitted_model_as_it_was(data, monkeypatc
     pool.close()
     # Processes that end at once, in place of workers.
     monkeypatch.setattr(
-        "hogblock.engines.cpu.bootstrap.command", lambda *_: ["-c", "raise SystemExit"]
+        "hogblock.engines.cpu.bootstrap.command", lambda *_: [sys.executable, "-c", ""]
     )
     model.set_params(n_jobs=2, max_worker_restarts=0)
     with pytest.raises(WorkerError, match=r"exit code 0 \(it left of itself"):

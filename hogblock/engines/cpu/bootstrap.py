@@ -1,19 +1,20 @@
 """A worker process's first code: light, so that it is watched while the rest loads."""
 
+import errno
 import os
 import signal
-import sys
 import threading
 import time
 from multiprocessing.connection import Connection
 
 from hogblock.engines.cpu.system import Identity
+from hogblock.kernels import child
 
 WATCH_SECONDS = 0.5
 
 
 def command(descriptor: int, ancestor: Identity | None) -> list[str]:
-    """Arguments of the interpreter that make it a worker of this process.
+    """Arguments of a process that is a worker of this one.
 
     Parameters
     ----------
@@ -21,14 +22,17 @@ def command(descriptor: int, ancestor: Identity | None) -> list[str]:
         The worker's end of a connection.
     ancestor : Identity, optional
         The worker leaves when this process or the ancestor is gone.
+
+    Raises
+    ------
+    OSError
+        If there is no interpreter, as in a program that is frozen.
     """
-    paths = ascii([str(path) for path in sys.path])
     call = f"start({descriptor}, {os.getpid()}, {ancestor and tuple(ancestor)})"
-    return [
-        "-c",
-        f"import sys; sys.path[:] = {paths}; "
-        f"from hogblock.engines.cpu.bootstrap import start; {call}",
-    ]
+    found = child.command(f"from hogblock.engines.cpu.bootstrap import start; {call}")
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "there is no Python interpreter")
+    return found
 
 
 def start(descriptor: int, parent: int, ancestor: tuple | None) -> None:

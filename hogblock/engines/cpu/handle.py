@@ -5,7 +5,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable
-from multiprocessing import spawn
 from multiprocessing.connection import Pipe, wait
 from multiprocessing.reduction import send_handle
 
@@ -61,7 +60,7 @@ class WorkerHandle:
         try:
             with theirs, interrupts_blocked():
                 self.process = subprocess.Popen(
-                    [spawn.get_executable(), *arguments],
+                    arguments,
                     env=os.environ | _ONE_THREAD,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
