@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hogblock.datasets.npz import arrays_of
-
 ARRAYS = ("worker", "ticket", "read", "written", "writes")
 SAVED = (*ARRAYS, "workers", "blocks", "n_total", "model_names", "model_values")
 """Arrays of a file."""
@@ -212,6 +210,9 @@ class EventLog:
         OSError
             If it cannot be read.
         """
+        # Worker processes import this module, and are to go without scikit-learn.
+        from hogblock.datasets.npz import arrays_of
+
         try:
             with open(path, "rb") as file:
                 arrays = arrays_of(file, SAVED)
