@@ -4,13 +4,13 @@ import os
 from abc import abstractmethod
 from dataclasses import replace
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock import methods
 from hogblock.engines.base import Engine
+from hogblock.engines.cpu.jobs import count_jobs
 from hogblock.engines.locations import check_locations, current, on_host, wrapped
 from hogblock.engines.registry import engine_for, outputs_of
 from hogblock.estimators.checkpoints import checkpoints_of
@@ -144,7 +144,7 @@ class NetworkEstimator(BaseEstimator):
                 X,
                 self._inputs,
                 self.device,
-                threads=min(joblib.effective_n_jobs(self.n_jobs), os.cpu_count() or 1),
+                threads=min(count_jobs(self.n_jobs), os.cpu_count() or 1),
             )
         return outputs.astype(np.promote_types(X.dtype, np.float32), copy=False)
 

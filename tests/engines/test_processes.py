@@ -106,12 +106,12 @@ def test_too_little_shared_memory_says_how_much_was_needed(data, monkeypatch):
 
 
 def test_a_daemonic_process_trains_alone(data, monkeypatch):
-    from hogblock.engines.cpu import engine
+    from hogblock.engines.cpu import jobs
 
     class Daemon:
         daemon = True
 
-    monkeypatch.setattr(engine, "current_process", Daemon)
+    monkeypatch.setattr(jobs, "current_process", Daemon)
     with pytest.warns(RuntimeWarning, match="n_jobs=2 is taken as 1"):
         assert estimator(max_iter=2).fit(*data).n_workers_ == 1
 

@@ -66,6 +66,8 @@ def test_pools_of_processes_whose_tasks_fit_end(folder):
         assert found["futures"] == 2 and found["futures_left"] == 0
         assert found["daemons"] == [0, 0]
         assert found["loky"] == [2, 2]
+        # What "all cores" are in one of two processes: no more than its half.
+        assert found["shares"] == [True, True]
         assert "resource_tracker" not in run.ends()
         run.leaves_nothing()
 

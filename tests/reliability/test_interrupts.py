@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from subprocess import PIPE
 
+from hogblock.engines.cpu import pool
 from support.behind import behind
 from support.programs import (
     END_SECONDS,
@@ -40,11 +41,16 @@ def test_a_program_at_a_terminal(folder):
         assert "it ends" not in run.heard.text
         run.ctrl_c()
         run.heard.until("it ends")
-        # A program that has something to do when it is told to end.
+        # It has something to do when it is told to end, and its workers go on for it.
         run.heard.until("loss")
-        assert len(run.workers()) == 2
+        workers = run.workers()
+        assert len(workers) == 2
         os.killpg(run.process.pid, signal.SIGTERM)
-        run.heard.until("it leaves")
+        run.heard.until("told 1")
+        run.heard.until("loss")
+        assert run.workers() == workers
+        os.killpg(run.process.pid, signal.SIGTERM)
+        run.heard.until("told 2")
         assert run.process.wait(END_SECONDS) == 3
         run.leaves_nothing()
         assert run.heard.all().count("interrupted by user") == 2
@@ -60,3 +66,12 @@ def test_a_cell_of_a_notebook_is_interrupted(folder):
         assert json.loads(said) == [1, "(2, True, True)", "(3, True)"]
         assert run.process.returncode == 0
         run.leaves_nothing()
+
+
+def test_ctrl_c_while_the_last_workers_are_ended_is_no_news(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "_pool", pool._Pool())
+    monkeypatch.setattr(pool, "close", interrupted)
+    pool._leave()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hogblock.engines.cpu import bootstrap
+from hogblock.errors import WorkerError
 from support.archive import copy_kernels, make_archive
 from support.behind import behind
 from support.programs import END_SECONDS, MOST_SECONDS, Program, killed_in_the_end
@@ -103,6 +105,8 @@ def test_a_program_that_is_no_python_starts_none(monkeypatch):
     monkeypatch.delattr(sys, "frozen")
     monkeypatch.setattr("multiprocessing.spawn._python_exe", None)
     assert child.command("pass") is None
+    with pytest.raises(WorkerError, match=r"no Python interpreter.* n_jobs=1"):
+        bootstrap.command(3, None)
 
 
 WARM_UP = "from hogblock.kernels.cpu.warmup import warm_up; warm_up()"

@@ -28,14 +28,21 @@ def at_terminal():
         train(2)
     except KeyboardInterrupt:
         print("it ends", flush=True)
-    signal.signal(signal.SIGTERM, leave)
+    leave_when_told_twice()
     train(2)
 
 
-def leave(*_):
-    """What a program may do when it is told to end."""
-    print("it leaves", flush=True)
-    sys.exit(3)
+def leave_when_told_twice():
+    """What a program may do that is told to end: go on for a while."""
+    told = []
+
+    def tell(*_):
+        told.append(True)
+        print("told", len(told), flush=True)
+        if len(told) == 2:
+            sys.exit(3)
+
+    signal.signal(signal.SIGTERM, tell)
 
 
 if __name__ == "__main__":

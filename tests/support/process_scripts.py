@@ -42,6 +42,11 @@ def fit(**changes):
     return os.getpid(), [worker.process.pid for worker in pool.running()]
 
 
+def used(n_jobs):
+    """How many workers a fit uses."""
+    return estimator(n_jobs=n_jobs).fit(*data()).n_workers_
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -149,12 +154,14 @@ def pools():
     search = GridSearchCV(estimator(), {"alpha": [0.0, 1e-4]}, n_jobs=2, cv=2)
     search.fit(*data())
     in_loky = joblib.Parallel(n_jobs=2)(joblib.delayed(fit)() for _ in range(2))
+    shares = joblib.Parallel(n_jobs=2)(joblib.delayed(used)(-1) for _ in range(2))
     found = dict(
         futures=len(futures[1]),
         futures_left=len(wait_until_gone(futures[1], JOIN_SECONDS)),
         daemons=[len(workers) for _, workers in daemons],
         score=search.best_score_,
         loky=[len(workers) for _, workers in in_loky],
+        shares=[n * 2 <= joblib.cpu_count() or n == 1 for n in shares],
     )
     print(json.dumps(found), flush=True)
 

@@ -1,6 +1,5 @@
 """A worker process's first code: light, so that it is watched while the rest loads."""
 
-import errno
 import os
 import signal
 import threading
@@ -8,13 +7,16 @@ import time
 from multiprocessing.connection import Connection
 
 from hogblock.engines.cpu.system import Identity
+from hogblock.errors import WorkerError
 from hogblock.kernels import child
 
 WATCH_SECONDS = 0.5
+FOR_ALL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+"""What terminals and batch systems send to all processes: the parent decides."""
 
 
 def command(descriptor: int, ancestor: Identity | None) -> list[str]:
-    """Arguments of a process that is a worker of this one.
+    """Arguments of the interpreter that make it a worker of this process.
 
     Parameters
     ----------
@@ -25,23 +27,28 @@ def command(descriptor: int, ancestor: Identity | None) -> list[str]:
 
     Raises
     ------
-    OSError
-        If there is no interpreter, as in a program that is frozen.
+    WorkerError
+        If this program is no Python interpreter.
     """
     call = f"start({descriptor}, {os.getpid()}, {ancestor and tuple(ancestor)})"
-    found = child.command(f"from hogblock.engines.cpu.bootstrap import start; {call}")
-    if found is None:
-        raise FileNotFoundError(errno.ENOENT, "there is no Python interpreter")
-    return found
+    arguments = child.command(f"from {__name__} import start; {call}")
+    if arguments is None:
+        raise WorkerError(
+            "this program is no Python interpreter that could be started once more, as "
+            "a worker process: use n_jobs=1"
+        )
+    return arguments
 
 
 def start(descriptor: int, parent: int, ancestor: tuple | None) -> None:
     """Serve runs for `parent`; the end of file on the connection ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in FOR_ALL:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent, ancestor), daemon=True).start()
     from hogblock.engines.cpu.worker import main
 
     main(Connection(descriptor))
+    os._exit(0)  # Python's own way out takes half a second, for nothing
 
 
 def _watch(parent: int, ancestor: tuple | None) -> None:

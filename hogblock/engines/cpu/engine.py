@@ -1,11 +1,9 @@
 """The engine of the host's processor: workers are processes over shared memory."""
 
 from dataclasses import dataclass, replace
-from multiprocessing import current_process
-
-import joblib
 
 from hogblock.engines.base import Engine
+from hogblock.engines.cpu.jobs import count_jobs, is_daemon
 from hogblock.engines.cpu.training import train
 from hogblock.kernels.warn import warn
 from hogblock.methods import Method
@@ -32,9 +30,14 @@ class CpuEngine(Engine):
         return "cpu"
 
     def usable_workers(self, network, method, n_jobs, batches):
-        wanted = joblib.effective_n_jobs(n_jobs)
-        wanted = max(1, min(wanted, batches // MINIBATCHES_A_WORKER))
-        return usable_workers(network, method, wanted)
+        most = 1 if method.one_worker else max(1, batches // MINIBATCHES_A_WORKER)
+        if most > 1 and n_jobs not in (None, 1) and is_daemon():
+            warn(
+                f"n_jobs={n_jobs} is taken as 1: this is a daemonic process, which may "
+                "not start processes",
+                RuntimeWarning,
+            )
+        return usable_workers(network, method, min(most, count_jobs(n_jobs)))
 
     def train(
         self, network, data, settings, params, on_epoch, velocity, progress, state=None
@@ -46,21 +49,8 @@ class CpuEngine(Engine):
 
 
 def usable_workers(network: Network, method: Method, wanted: int) -> int:
-    """Workers that a run can use: at most one per row of parameters, one in a daemon.
-
-    Warns
-    -----
-    RuntimeWarning
-        In a daemonic process, which may not start others.
-    """
+    """Workers that a run can use: at most one per row of parameters."""
     if method.one_worker or wanted == 1:
-        return 1
-    if current_process().daemon:
-        warn(
-            f"n_jobs={wanted} is taken as 1: this is a daemonic process, which may not "
-            "start processes",
-            RuntimeWarning,
-        )
         return 1
     rows = sum(t.rows for t in network.tensors)
     return max(1, min(wanted, rows // method.blocks_per_worker))

@@ -18,6 +18,8 @@ from hogblock.engines.cpu.system import (
 from hogblock.errors import WorkerError
 
 LEAVE_SECONDS = 2.0
+HURRY_SECONDS = 0.2
+"""At a second Ctrl-C."""
 
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1"
@@ -56,11 +58,10 @@ class WorkerHandle:
         fill_standard_descriptors()
         self.connection, theirs = Pipe()
         descriptor = theirs.fileno()
-        arguments = bootstrap.command(descriptor, ancestor)
         try:
             with theirs, interrupts_blocked():
                 self.process = subprocess.Popen(
-                    arguments,
+                    bootstrap.command(descriptor, ancestor),
                     env=os.environ | _ONE_THREAD,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ for them, and they are started, handed over and ended where Ctrl-C cannot cut in
 """
 
 import atexit
+import contextlib
 import itertools
 import os
 import threading
@@ -14,7 +15,7 @@ from multiprocessing import parent_process, util
 
 from joblib import cpu_count
 
-from hogblock.engines.cpu.handle import LEAVE_SECONDS, WorkerHandle
+from hogblock.engines.cpu.handle import HURRY_SECONDS, LEAVE_SECONDS, WorkerHandle
 from hogblock.engines.cpu.limits import check_limits
 from hogblock.engines.cpu.system import Identity, uninterrupted
 from hogblock.errors import WorkerError
@@ -203,10 +204,11 @@ class Lease:
         with uninterrupted():
             return self._pool.admit(self)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type | None = None, *_) -> None:
+        seconds = HURRY_SECONDS if kind is KeyboardInterrupt else LEAVE_SECONDS
         if self._pool is _pool:  # else in a fork, which has none of them
             with uninterrupted():
-                _end(self._pool.give_back(self))
+                _end(self._pool.give_back(self), seconds)
 
 
 def acquire(count: int) -> Lease:
@@ -253,8 +255,8 @@ def _dismiss(workers: list[WorkerHandle]) -> list[WorkerHandle]:
     return workers
 
 
-def _end(workers: list[WorkerHandle]) -> None:
-    deadline = time.monotonic() + LEAVE_SECONDS
+def _end(workers: list[WorkerHandle], seconds: float = LEAVE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     for worker in workers:
         worker.end(deadline)
 
@@ -262,7 +264,8 @@ def _end(workers: list[WorkerHandle]) -> None:
 def _leave() -> None:
     """End the idle workers, and from now on each with its run."""
     _pool.keeps = False
-    close()
+    with contextlib.suppress(KeyboardInterrupt):  # what else is left than to leave
+        close()
 
 
 def _forget() -> None:
