@@ -1,8 +1,10 @@
 """What there is of memory, processes and open files, by machine and control groups."""
 
+import errno
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from math import inf
@@ -12,13 +14,14 @@ import numpy as np
 import pytest
 
 from hogblock import MLPClassifier
-from hogblock.engines.cpu import limits, pool, reserve
+from hogblock.engines.cpu import handle, limits, pool, reserve
 from hogblock.engines.cpu.available import available_memory
 from hogblock.engines.cpu.groups import folders
 from hogblock.errors import SharedMemoryError, WorkerError
 from support.behind import behind
 from support.limits import descriptors, limit
 from support.refusals import refused
+from support.segments import segments
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -144,6 +147,27 @@ def test_a_limit_on_open_files():
         refused(fit, WorkerError, rf"2 .* need {need} open files .* and {need - 1} are")
     with open_files(need):
         assert fit().n_workers_ == 2
+
+
+def test_open_files_that_run_out_after_all(monkeypatch):
+    def full(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(handle, "send_handle", full)
+        with pytest.raises(WorkerError, match=r"Too many open files\): .*ulimit -n"):
+            fit()
+    assert segments() == set()
+    assert fit().n_workers_ == 2
+
+
+def test_a_worker_that_loads_its_code_is_not_waited_for():
+    pool.close()
+    with pool.acquire(1) as lease:
+        lease.start()
+        (worker,) = lease.workers
+    assert pool.running() == []
+    assert worker.process.returncode == -signal.SIGKILL
 
 
 def test_memory_of_idle_processes_is_theirs_already(monkeypatch):

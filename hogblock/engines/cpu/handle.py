@@ -51,10 +51,12 @@ class WorkerHandle:
     process : subprocess.Popen
     waiting : bool
         The worker has nothing to do and waits for a task.
+    loads : bool
+        It loads its code, and hears nothing.
     """
 
     def __init__(self, ancestor: Identity | None):
-        self.waiting = False
+        self.waiting, self.loads = False, True
         fill_standard_descriptors()
         self.connection, theirs = Pipe()
         descriptor = theirs.fileno()
@@ -111,21 +113,27 @@ class WorkerHandle:
                 kind, text = self.connection.recv()
             except (EOFError, OSError):
                 raise self.death() from None
-            self.waiting = kind in ("ready", "done")
+            self.waiting, self.loads = kind in ("ready", "done"), False
         if kind == "error":
             raise WorkerError(f"worker process {self.process.pid} failed:\n{text}")
         return kind, text
 
     def death(self) -> WorkerDeath:
         """The error that tells how the process ended."""
-        self.end(time.monotonic() + LEAVE_SECONDS)
+        self._leave(LEAVE_SECONDS)
         return WorkerDeath(self.process.pid, self.process.returncode)
 
     def end(self, deadline: float) -> None:
-        """Say farewell; kill the process if it has not left by the deadline."""
+        """Say farewell; kill the process if it has not left by the deadline.
+
+        One that hears nothing yet is killed at once: it has begun nothing.
+        """
+        self._leave(0.0 if self.loads else max(0.0, deadline - time.monotonic()))
+
+    def _leave(self, seconds: float) -> None:
         self.connection.close()
         try:
-            self.process.wait(max(0.0, deadline - time.monotonic()))
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
