@@ -156,3 +156,24 @@ def test_causes():
     assert "somebody killed it" in cause_of(-signal.SIGKILL, kills)
     kills._before -= 1  # another one was counted since
     assert "out of memory" in cause_of(-signal.SIGKILL, kills)
+
+
+def test_whole_epochs_count_after_ctrl_c(data):
+    """Though the parent has judged none of them when it comes."""
+    poll, epochs = Run.poll, 30
+
+    def late(run):
+        if not run.finished and run.steps < epochs * BATCHES:
+            return
+        if not run.finished:
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+        poll(run)
+
+    with (
+        mock.patch.object(Run, "poll", late),
+        pytest.warns(UserWarning, match="^Training interrupted by user"),
+    ):
+        model = estimator(**FOREVER).fit(*data)
+    assert model.n_iter_ == len(model.loss_curve_) >= epochs
+    assert model.n_iter_ == model.t_ // len(data[0])

@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from hogblock import MLPClassifier
 from hogblock.engines.cpu import training
 from hogblock.engines.cpu.pack import tasks_of
+from hogblock.engines.cpu.run import Run
 from hogblock.kernels import counters as c
 from hogblock.methods import ASSM, PASSM, SGD, From, Hogwild, Mixed, PASSMPlus, Sync
 from hogblock.training.run_plan import make_run_plan
@@ -205,7 +206,7 @@ def test_thinning_is_determined_by_the_seed(method, workers):
 def test_the_record_counts_samples_that_went_below(monkeypatch):
     """All without thinning; with it, what probabilities add up to."""
     kept = {}
-    collect = training._Training.poll
+    collect = Run.poll
 
     def poll(self):
         kept[self.settings.method] = self.arrays["record"][:, :, c.KEPT].sum()
@@ -213,7 +214,7 @@ def test_the_record_counts_samples_that_went_below(monkeypatch):
         assert kept[self.settings.method] <= seen
         return collect(self)
 
-    monkeypatch.setattr(training._Training, "poll", poll)
+    monkeypatch.setattr(Run, "poll", poll)
     for method in (SGD(), SGD(thinning=0.1), SGD(thinning=2.0), SGD(thinning=4.0)):
         fit(method)
     none, little, some, much = kept.values()

@@ -40,6 +40,8 @@ class Run:
         self.gate = _gate_of(self.run_plan)
         self.together = self.settings.method.together
         self._chunk = 0
+        # Nothing is judged any more, though epochs may be over: not so after Ctrl-C.
+        self._ended = False
         self._write(c.LIMIT, self._limit_after(len(self.losses)))
         self._write(c.END, self.run_plan.steps)
 
@@ -80,9 +82,9 @@ class Run:
         self.started = time.perf_counter() - self.before
 
     def poll(self) -> None:
-        """Handle the epochs that are over by now."""
+        """Judge the epochs that are over by now."""
         wanted = self._steps_of_an_epoch
-        while not self.finished:
+        while not (self._ended or self._all_judged):
             index = len(self.losses)
             steps, loss, weight = sum_epoch(self.arrays["record"], index)
             if steps < wanted and not (self.deaths and self._nobody_goes_on()):
@@ -102,6 +104,7 @@ class Run:
             if factor != 1:  # of the only worker, which waits
                 self.arrays["velocity"] *= np.float32(factor)
             if stop and self.gate == "open":
+                self._ended = True
                 self.stop()
             elif stop:
                 self._write(c.END, self._read(c.LIMIT))
@@ -134,7 +137,7 @@ class Run:
             np.isfinite(record[:, unjudged, c.LOSS_SUM]).all()
             and np.isfinite(chunk).all()
         ):
-            self.diverged = True
+            self.diverged = self._ended = True
             self.stop()
 
     @property
@@ -223,9 +226,13 @@ class Run:
         return time.perf_counter() - self.started - self.waited
 
     @property
+    def _all_judged(self) -> bool:
+        return len(self.losses) * self.batches >= self._read(c.END)
+
+    @property
     def finished(self) -> bool:
-        over = len(self.losses) * self.batches >= self._read(c.END)
-        return over or bool(self._read(c.STOP))
+        """Nobody has to take another step."""
+        return self._all_judged or bool(self._read(c.STOP))
 
     def result(
         self, seconds: float, interrupted: bool, error: Exception | None = None
