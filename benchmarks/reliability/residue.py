@@ -8,8 +8,6 @@ from pathlib import Path
 
 import psutil
 
-OURS = ("hogblock", "memfd:hogblock")
-
 
 def descendants(pid=None):
     """Processes that a process has started and that live, resource trackers aside."""

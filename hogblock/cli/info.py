@@ -1,9 +1,9 @@
 """``hogblock info``: processor, tile, cache, memory and CUDA devices, or a plan."""
 
 import argparse
-import shutil
 import timeit
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def _facts():
         state = cache_state()
         yield "kernel cache", state.path or f"none: {obstacle()}"
         yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
-    yield "/dev/shm", _shared_memory_room()
+    yield "memory for workers", _memory_room()
     yield from availability.state()
     if OBSTACLE:
         return
@@ -85,12 +85,11 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _shared_memory_room() -> str:
-    try:
-        room = shutil.disk_usage("/dev/shm").free
-    except OSError:
-        return "not there"
-    return f"{room / 2**20:,.0f} MiB free"
+def _memory_room() -> str:
+    from hogblock.engines.cpu.available import available_memory
+
+    room = available_memory()
+    return f"{room / 2**30:.1f} GiB free" if isfinite(room) else "unknown"
 
 
 def _matmul_rates() -> tuple[float, float]:

@@ -290,7 +290,13 @@ def test_info(capsys):
     assert facts["GPU"]
     assert facts["numpy"] == np.__version__
     assert "GF/s" in facts["64x784 . 784x256"]
-    for label in ("processor", "LLVM name", "cores usable", "kernel cache", "/dev/shm"):
+    for label in (
+        "processor",
+        "LLVM name",
+        "cores usable",
+        "kernel cache",
+        "memory for workers",
+    ):
         assert facts[label]
 
 
