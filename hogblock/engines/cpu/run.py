@@ -87,7 +87,7 @@ class Run:
         while not (self._ended or self._all_judged):
             index = len(self.losses)
             steps, loss, weight = sum_epoch(self.arrays["record"], index)
-            if steps < wanted and not (self.deaths and self._nobody_goes_on()):
+            if steps < wanted and not self._lacks_what_nobody_has:
                 return
             self.losses.append(loss / weight if weight else 0.0)
             epoch = Epoch(
@@ -198,11 +198,14 @@ class Run:
     def _steps_of(self, rank: int) -> int:
         return int(self.arrays["record"].view(np.int64)[rank, :, c.STEPS].sum())
 
-    def _nobody_goes_on(self) -> bool:
-        """All wait for the limit or have left: what is missing, no worker has.
+    @property
+    def _lacks_what_nobody_has(self) -> bool:
+        """All wait for the limit or are at the end: what is missing, no worker has.
 
         One that died between two instructions may have taken a minibatch with it.
         """
+        if not self.deaths or self._read(c.STOP):
+            return False
         words, limit = self.arrays["state"], self._read(c.LIMIT)
         waits = (words[:, job.OVER] != 0) | (words[:, job.PENDING] >= limit)
         return bool(np.all(waits & (words[:, job.BEGUN] < 0)))
