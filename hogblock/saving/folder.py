@@ -38,12 +38,13 @@ class Folder:
         If another fit holds it, or there are checkpoints and `resume` is False.
     """
 
+    _lock: int | None = None
+
     def __init__(self, path: str | os.PathLike, keep: int, resume: bool):
         self.path = os.path.abspath(os.fsdecode(path))
         self._keep = keep
         self._process = os.getpid()
         self._made = _make(self.path)
-        self._lock: int | None = None
         try:
             self._lock = _hold(self.path)
             with naming(self.path):
@@ -57,6 +58,10 @@ class Folder:
         except BaseException:
             self.close()
             raise
+
+    def __del__(self):
+        if self._lock is not None:  # an interruption kept it from being closed
+            self.close()
 
     def __enter__(self) -> "Folder":
         return self

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from hogblock.engines.cpu.system import uninterrupted
 from hogblock.kernels.warn import warn
 
 State = TypeVar("State")
@@ -34,11 +35,7 @@ class Writer(Generic[State]):
         self._changed = threading.Condition()
         self._waiting: list[State] = []  # one at most
         self._closed = self._told = False
-        # A daemon: a process may end while a write hangs; the file is renamed last.
-        self._thread = threading.Thread(
-            target=self._run, name="hogblock checkpoints", daemon=True
-        )
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Writer":
         return self
@@ -50,8 +47,9 @@ class Writer(Generic[State]):
         """Have a state written; one that still waits is given up for it."""
         if os.getpid() != self._process:  # the thread is not in a fork
             return
-        with self._changed:
+        with uninterrupted(), self._changed:
             self._waiting = [state]
+            self._start()
             self._changed.notify()
         self._tell()
 
@@ -59,11 +57,21 @@ class Writer(Generic[State]):
         """Wait until the last state is written."""
         if os.getpid() != self._process:
             return
-        with self._changed:
+        with uninterrupted(), self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._tell()
+
+    def _start(self) -> None:
+        """Have a thread, from the first state on: what may be lost before has none."""
+        if self._thread is None:
+            # A daemon: a process may end while a write hangs; files are renamed last.
+            self._thread = threading.Thread(
+                target=self._run, name="hogblock checkpoints", daemon=True
+            )
+            self._thread.start()
 
     def _tell(self) -> None:
         if self.failure is None or self._told:

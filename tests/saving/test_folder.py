@@ -258,3 +258,9 @@ def test_kills_while_it_writes_lose_nothing(folder):
                     assert loaded(found.file(epoch)) == epoch
         assert names(folder) == [f"epoch-{e:06d}.safetensors" for e in found.epochs()]
         first = newest + 1
+
+
+def test_a_folder_that_was_lost_is_free_again(tmp_path):
+    """An interruption may come before anybody can close it."""
+    Folder(tmp_path, 3, False)
+    Folder(tmp_path, 3, False).close()
