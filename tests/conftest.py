@@ -13,10 +13,10 @@ if os.environ.get("HOGBLOCK_TEST_DEVICE") != "cuda":
     # Before Numba is imported: CUDA is simulated, and its arrays are NumPy's.
     os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
+import gc
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from hogblock.kernels.cpu.warmup import warm_up
 from support.aligned import Aligned
 from support.behind import Running
 from support.ptx import cuda_compilers
+from support.segments import segments
 
 settings.register_profile(
     "hogblock", derandomize=True, deadline=None, max_examples=50, database=None
@@ -38,25 +39,16 @@ settings.load_profile("hogblock")
 # A shell that starts the suite in the background has it ignore Ctrl-C: tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED = "/dev/shm"
 TESTS = Path(__file__).parent
-
-
-def _shared_names():
-    return set(os.listdir(SHARED)) if os.path.isdir(SHARED) else set()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind():
-    """The whole suite leaves no worker, and nothing named in shared memory."""
-    before = _shared_names()
+    """The whole suite leaves no worker, and no shared memory."""
     yield
     pool.close()
-    # Other programs share the directory: what is theirs comes and goes.
-    deadline = time.monotonic() + 10
-    while (left := _shared_names() - before) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not left, f"left in {SHARED}: {sorted(left)}"
+    gc.collect()
+    assert segments() == set()
 
 
 def run_script(folder, module, *arguments):

@@ -109,7 +109,8 @@ PARAMETERS = """method : str or Method, default="auto"
         more ends it with a WorkerError, and the model so far is kept.
     memmap_dir : path-like or None, default=None
         Folder for a file (without a name) that several workers share in place of
-        memory, where memory has not the room that a fit needs."""
+        memory, where memory has not the room that a fit needs; a warning says so. It
+        has to exist, and to be writable."""
 
 DROPOUT = """dropout : float in [0, 1), default=0
         Share of the hidden dense units' outputs that are dropped in training."""

@@ -30,8 +30,10 @@ class NetworkMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are. An array on a CUDA
-            device stays there; see `device`.
+            float32, float64 and uint8 are trained on as they are. An array in a file
+            (``np.memmap`` but for mode "c", in C order) is read from there by all
+            workers, never copied; `early_stopping` copies the rows that are left, so
+            pass X_val instead. An array on a CUDA device stays there; see `device`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Of a regressor real numbers; of a classifier classes, or a multi-label
             indicator of zeros and ones, which may be sparse.
