@@ -129,7 +129,7 @@ def test_info_tells_why_kernels_do_not_run(running):
     assert done.returncode == 0, done.stderr
     facts = {line[:20].strip(): line[20:] for line in done.stdout.splitlines()}
     assert "NUMBA_DISABLE_JIT" in facts["kernels"]
-    assert facts["processor"] and facts["/dev/shm"] and facts["GPU"]
+    assert facts["processor"] and facts["memory for workers"] and facts["GPU"]
 
 
 def test_several_workers_need_no_reservation(monkeypatch, random):
