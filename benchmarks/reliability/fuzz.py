@@ -3,7 +3,8 @@
 An input is a good file that was damaged at random, in ways that know its format. The
 loader may read it or refuse it: by a ValueError that names the file. Everything else is
 a fault: another exception, a crash, a hang, memory, descriptors that stay open, a
-warning of somebody else's, code that was run. Inputs with a fault are kept under
+warning of somebody else's, code that was run. As many loaders at a time as there are
+cores. Inputs with a fault are kept under
 ``results/fuzz``, and the exit code is 1.
 
 ``python -m benchmarks.reliability.fuzz``, or with ``--again FILE --loader NAME`` for an
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks import record
@@ -42,17 +44,16 @@ def main():
     figures = {}
     print(f"{'loader':<10}{'inputs':>9}{'read':>9}{'refused':>9}{'places':>8}", end="")
     print(f"{'faults':>8}{'s':>8}{'slowest, s':>12}{'most, MiB':>11}")
-    for name in options.loader or TARGETS:
-        found = figures[name] = fuzz(name, options.inputs, options.seed, options.keep)
-        print(
-            f"{name:<10}{found['inputs']:>9,}{found['read']:>9,}{found['refused']:>9,}"
-            f"{found['places']:>8}{sum(found['faults'].values()):>8}"
-            f"{found['seconds']:>8.0f}{found['slowest input, s']:>12.2f}"
-            f"{found['most memory of an input, MiB']:>11.1f}",
-            flush=True,
-        )
-        for fault, times in found["faults"].items():
-            print(f"    {times} x {fault}")
+    names = options.loader or TARGETS
+    how = options.inputs, options.seed, options.keep
+    several = ProcessPoolExecutor(record.cores())
+    try:
+        done = [several.submit(fuzz, name, *how) for name in names]
+        for name, future in zip(names, done, strict=True):
+            figures[name] = future.result()
+            show(name, figures[name])
+    finally:
+        several.shutdown(cancel_futures=True)
     settings = {"seed": options.seed, "inputs": options.inputs} | limits()
     if not options.loader:
         print(record.write(options.out, "fuzz", settings, figures, PACKAGES))
@@ -72,6 +73,19 @@ def parsed():
     if options.again and len(options.loader or ()) != 1:
         parser.error("--again needs one --loader")
     return options
+
+
+def show(name, found):
+    """Print the row of a loader."""
+    print(
+        f"{name:<10}{found['inputs']:>9,}{found['read']:>9,}{found['refused']:>9,}"
+        f"{found['places']:>8}{sum(found['faults'].values()):>8}"
+        f"{found['seconds']:>8.0f}{found['slowest input, s']:>12.2f}"
+        f"{found['most memory of an input, MiB']:>11.1f}",
+        flush=True,
+    )
+    for fault, times in found["faults"].items():
+        print(f"    {times} x {fault}")
 
 
 def limits():
