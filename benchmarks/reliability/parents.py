@@ -3,9 +3,9 @@
     python -m benchmarks.reliability.parents
 
 Each program fits with two workers, over and over; half of them share a file in a folder
-(`memmap_dir`) in place of memory, and save checkpoints. It is killed with SIGKILL at a
-random moment, from its start on. Prints a table and writes a record (see record.py).
-Takes about five minutes.
+(`memmap_dir`) in place of memory. It is killed with SIGKILL at a random moment, from
+its start on. Prints a table and writes a record (see record.py). Takes about five
+minutes.
 """
 
 import argparse

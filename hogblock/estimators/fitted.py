@@ -21,13 +21,8 @@ def fitted_attributes(
         targets, standard = targets.settled(), standard and standard.settled()
     params = _params_of(outcome)
     network, inputs = start.network, start.inputs
-    coefs, intercepts = estimator._make_coefs(network, params, inputs, targets)
     return {
-        "coefs_": coefs,
-        "intercepts_": intercepts,
-        "n_layers_": sum(t.role == "weight" for t in network.tensors) + 1,
-        "n_outputs_": targets.n_outputs,
-        "out_activation_": estimator._loss_of(targets).link,
+        **derived_attributes(estimator, network, params, inputs, targets),
         "n_workers_": outcome.result.workers,
         "method_": outcome.settings.method.name,
         "device_": engine.name,
@@ -49,6 +44,18 @@ def fitted_attributes(
         "_random_state": start.random,
         "_seed": estimator.random_state,
         "_carried": _carried(start.standing, outcome),
+    }
+
+
+def derived_attributes(estimator, network, params, inputs, targets) -> dict[str, Any]:
+    """Those that follow from what predictions need: copies of parameters, counts."""
+    coefs, intercepts = estimator._make_coefs(network, params, inputs, targets)
+    return {
+        "coefs_": coefs,
+        "intercepts_": intercepts,
+        "n_layers_": sum(t.role == "weight" for t in network.tensors) + 1,
+        "n_outputs_": targets.n_outputs,
+        "out_activation_": estimator._loss_of(targets).link,
     }
 
 

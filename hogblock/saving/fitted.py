@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hogblock.estimators.continued import Carried, values_of
+from hogblock.estimators.fitted import derived_attributes
 from hogblock.estimators.targets import ClassTargets, RealTargets
 from hogblock.models import Network
 from hogblock.saving.values import Unpacker
@@ -308,7 +309,7 @@ def _impossible(name: str, fitted: Fitted) -> str:
 
 
 def derived(model, attributes: dict[str, Any]) -> dict[str, Any]:
-    """Attributes that follow from those of `STORED`: copies of parameters, counts.
+    """Attributes that follow from those of `STORED`.
 
     Parameters
     ----------
@@ -316,16 +317,8 @@ def derived(model, attributes: dict[str, Any]) -> dict[str, Any]:
     attributes : dict
         Checked.
     """
-    network, targets = attributes["_network"], attributes["_targets"]
-    params, inputs = attributes["_params"], attributes["_inputs"]
+    names = ("_network", "_params", "_inputs", "_targets")
     try:
-        coefs, intercepts = model._make_coefs(network, params, inputs, targets)
+        return derived_attributes(model, *(attributes[name] for name in names))
     except Exception as error:  # such as a network of convolutions in an MLP
         raise ValueError(f"_network does not fit a {type(model).__name__}") from error
-    return {
-        "coefs_": coefs,
-        "intercepts_": intercepts,
-        "n_layers_": sum(t.role == "weight" for t in network.tensors) + 1,
-        "n_outputs_": targets.n_outputs,
-        "out_activation_": model._loss_of(targets).link,
-    }

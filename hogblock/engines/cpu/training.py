@@ -80,16 +80,26 @@ def train(
     """
     check_folder(settings.memmap_dir)
     warm_up(images=len(network.input_shape) == 3)
-    scheduled = isinstance(settings.schedule, Scheduler)
-    if settings.workers == 1 or scheduled:
-        run_plan = make_run_plan(network, data, settings)
-        if isinstance(settings.schedule, Replay):
-            check_log(settings.schedule.log, run_plan, model_of(run_plan))
-        own = private_arrays(shared_specification(run_plan)) | samples_of(data)
-        here = prepared(run_plan, own, on_epoch, params, velocity, state)
-        if scheduled:
-            return train_scheduled(here, progress)
-        return train_here(here, tasks_of(run_plan)[0], progress)
+    start = on_epoch, params, velocity, state  # of `prepared`
+    alone = settings.workers == 1 or isinstance(settings.schedule, Scheduler)
+    train_it = _train_in_this_process if alone else _train_with_others
+    return train_it(network, data, settings, start, progress)
+
+
+def _train_in_this_process(network, data, settings, start, progress) -> Result:
+    """One worker, or a schedule of simulated ones."""
+    run_plan = make_run_plan(network, data, settings)
+    if isinstance(settings.schedule, Replay):
+        check_log(settings.schedule.log, run_plan, model_of(run_plan))
+    arrays = private_arrays(shared_specification(run_plan)) | samples_of(data)
+    run = prepared(run_plan, arrays, *start)
+    if isinstance(settings.schedule, Scheduler):
+        return train_scheduled(run, progress)
+    return train_here(run, tasks_of(run_plan)[0], progress)
+
+
+def _train_with_others(network, data, settings, start, progress) -> Result:
+    """Several workers, each in a process of its own, on memory that they share."""
     with mapped_file(data.x) as file:
         run_plan = make_run_plan(network, data, settings, copied=file is None)
         tasks = tasks_of(run_plan)
@@ -115,9 +125,9 @@ def train(
                     arrays[name][...] = getattr(data, name)
                 if file is None:
                     data.copied(arrays["x"])
-                run = prepared(run_plan, arrays, on_epoch, params, velocity, state)
+                run = prepared(run_plan, arrays, *start)
                 crew = Crew(lease, tasks, segment, run)
-                return _train_in_processes(run, crew, progress)
+                return _watch(run, crew, progress)
             finally:
                 arrays = run = None
                 segment.release()
@@ -171,7 +181,8 @@ def train_here(run: Run, task: Task, progress) -> Result:
     return run.result(run.seconds, interrupted)
 
 
-def _train_in_processes(run: Run, crew: Crew, progress) -> Result:
+def _watch(run: Run, crew: Crew, progress) -> Result:
+    """Workers train; this process judges, reports and replaces."""
     interrupted, error = False, None
     seconds = None
     while not crew.over:
