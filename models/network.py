@@ -83,6 +83,11 @@ class Network:
         return prod(self.input_shape)
 
     @property
+    def takes_images(self) -> bool:
+        """Whether a sample has height, width and channels."""
+        return len(self.input_shape) == 3
+
+    @property
     def n_parameters(self) -> int:
         """Trainable values, padding not counted."""
         return sum(t.rows * t.columns for t in self.tensors)

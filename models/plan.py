@@ -115,7 +115,7 @@ class _Builder:
             if others and readers[body] == 1 and not self.is_view[body - 1]:
                 self.gradients[body] = self.gradients[k + 1]
         self.inputs = list(self.activations)
-        if len(network.input_shape) == 3 and raw.pixel % LINE:
+        if network.takes_images and raw.pixel % LINE:
             self._spread_input(network, raw)
 
     def _is_view(self, position: int) -> bool:

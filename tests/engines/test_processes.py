@@ -194,6 +194,9 @@ def test_workers_without_a_cache_have_the_time_to_compile(monkeypatch):
     """Each compiles for itself then, and several share the cores."""
     from hogblock.kernels.cpu.warmup import CacheState
 
-    assert pool.answer_deadline() > time.monotonic()
-    monkeypatch.setattr(pool, "cache_state", lambda: CacheState(None, False))
-    assert pool.answer_deadline() is None
+    assert pool.answer_deadline(images=False) > time.monotonic()
+    monkeypatch.setattr(
+        pool, "cache_state", lambda images: CacheState(None, not images)
+    )
+    assert pool.answer_deadline(images=False) > time.monotonic()
+    assert pool.answer_deadline(images=True) is None

@@ -36,13 +36,23 @@ class Crew:
     tasks : list of Task
     segment : Segment
     run : Run
+    images : bool, default=False
+        Whether workers need the kernels for images.
     """
 
-    def __init__(self, lease: Lease, tasks: list[Task], segment: Segment, run: Run):
+    def __init__(
+        self,
+        lease: Lease,
+        tasks: list[Task],
+        segment: Segment,
+        run: Run,
+        images: bool = False,
+    ):
         self._lease, self._tasks, self._segment = lease, tasks, segment
+        self._images = images
         self._run, self._settings = run, run.settings
         self._kills = OutOfMemoryKills()
-        self._deadline = pool.answer_deadline()
+        self._deadline = pool.answer_deadline(self._images)
         self._stages = [_Stage.STARTS for _ in tasks]
         # Whether all go together, once all are set.
         self._gathers = True
@@ -178,7 +188,7 @@ class Crew:
         warn(f"{death} ({cause}). Another one goes on in its place", RuntimeWarning)
         worker = self._lease.replace(self._lease.workers[rank])
         self._stages[rank] = _Stage.STARTS
-        self._deadline = pool.answer_deadline()
+        self._deadline = pool.answer_deadline(self._images)
         if run.together and not self._gathers and not self._regroups:
             self._regroups = True
             run.abort()

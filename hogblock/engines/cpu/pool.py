@@ -221,12 +221,12 @@ def acquire(count: int) -> Lease:
     return Lease(count)
 
 
-def answer_deadline() -> float | None:
+def answer_deadline(images: bool) -> float | None:
     """Until when workers have to be ready for what comes next; None: for ever.
 
     Those that have to compile kernels, for want of a cache, take as long as it takes.
     """
-    return time.monotonic() + START_SECONDS if cache_state().complete else None
+    return time.monotonic() + START_SECONDS if cache_state(images).complete else None
 
 
 def running() -> list[WorkerHandle]:

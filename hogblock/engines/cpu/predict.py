@@ -42,7 +42,7 @@ def outputs_of(
     -------
     ndarray of shape (n_samples, n_outputs), float32
     """
-    warm_up(images=len(network.input_shape) == 3)
+    warm_up(network.takes_images)
     x = inputs.storable(x)
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)

@@ -79,7 +79,7 @@ def train(
         At the second Ctrl-C.
     """
     check_folder(settings.memmap_dir)
-    warm_up(images=len(network.input_shape) == 3)
+    warm_up(network.takes_images)
     start = on_epoch, params, velocity, state  # of `prepared`
     alone = settings.workers == 1 or isinstance(settings.schedule, Scheduler)
     train_it = _train_in_this_process if alone else _train_with_others
@@ -126,7 +126,7 @@ def _train_with_others(network, data, settings, start, progress) -> Result:
                 if file is None:
                     data.copied(arrays["x"])
                 run = prepared(run_plan, arrays, *start)
-                crew = Crew(lease, tasks, segment, run)
+                crew = Crew(lease, tasks, segment, run, network.takes_images)
                 return _watch(run, crew, progress)
             finally:
                 arrays = run = None
