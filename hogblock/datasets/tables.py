@@ -156,6 +156,7 @@ def _read(path, given: Dialect):
             dialect = find_dialect(path, given)
             with opened(path, dialect.compression or "") as file:
                 frame = pd.read_csv(file, low_memory=False, **dialect.options)
+            _check_names(frame)
     except UNREADABLE as error:
         raise ValueError(f"{path} is no table that pandas reads: {error}") from error
     frame.columns = [str(name).strip() for name in frame.columns]
@@ -163,6 +164,16 @@ def _read(path, given: Dialect):
     if len(twice):
         raise ValueError(f"{path} has several columns {listed(twice)}")
     return frame, dialect
+
+
+def _check_names(frame) -> None:
+    """Raise if pandas took several columns for names of the rows; one may be."""
+    more = frame.index.nlevels
+    if more > 1:
+        raise ValueError(
+            f"a line has {more + len(frame.columns):,} values, for the "
+            f"{len(frame.columns):,} names of the first line"
+        )
 
 
 def _without_index(path, frame, target: str | None):

@@ -171,6 +171,14 @@ def test_a_text_of_many_separators_in_the_first_line_is_refused(read):
         read(f'a,text,y\n1,"{"b," * 70_000}",0\n', strict=False)
 
 
+def test_lines_of_more_values_than_names(read):
+    """pandas takes the first for names of the rows: minutes, if they are many."""
+    lines = "1,2,3,4\n" * 9
+    with pytest.raises(ValueError, match=r"t\.csv .*has 4 values, for the 2 names"):
+        read("a,y\n" + lines)
+    assert list(read("a,b,y\n" + lines)[0]) == ["a", "b"]  # rows have names, as R's
+
+
 def test_a_name_of_many_digits(read):
     first = "1" * 5000 + ",1,2\n"
     with pytest.warns(UserWarning, match="a word a row"):
@@ -270,11 +278,18 @@ def test_damaged_parquet_is_a_value_error(parquet):
             assert "t.parquet" in str(error)
 
 
+def test_parquet_of_words_that_are_no_text(parquet):
+    raw = pd.DataFrame({"a": ["word", "else"] * 50, "y": np.arange(100)}).to_parquet()
+    parquet.write_bytes(raw.replace(b"word", b"w\xff\xffd"))
+    with pytest.raises(ValueError, match=r"t\.parquet .*Column 0.* Invalid UTF8"):
+        datasets.read_table(parquet, strict=False)
+
+
 def test_a_file_that_cannot_be_read_is_no_damage(parquet, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(pd, "read_parquet", fail)
+    monkeypatch.setattr("pyarrow.parquet.read_table", fail)
     with pytest.raises(OSError, match="Input/output error"):
         datasets.read_table(parquet)
     with pytest.raises(OSError, match="Input/output error"), refusing():
