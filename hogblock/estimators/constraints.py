@@ -13,7 +13,11 @@ from hogblock.scheduling.log import Recording
 
 CONSTRAINTS: dict = {
     "method": [StrOptions({"auto", *methods.METHODS}), methods.Method],
-    "n_jobs": [None, Integral],
+    "n_jobs": [
+        None,
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+    ],
     "device": [str, Cuda, list, tuple],
     "schedule": [None, Recording, Scheduler],
     "alpha": [Interval(Real, 0, None, closed="left")],

@@ -102,6 +102,7 @@ TAMPERED = {
     "randoms": (top("randoms", None), "randoms are missing"),
     "unknown parameter": (parameter("gamma", 1), "gamma is no parameter of Network"),
     "impossible parameter": (parameter("alpha", -1), "'alpha' parameter of"),
+    "no worker": (parameter("n_jobs", 0), "'n_jobs' parameter of"),
     "unknown attribute": (attribute("os_", 1), "os_ is no fitted attribute"),
     "surplus": (array("more", np.zeros(3)), "array 'more' belongs to nothing"),
     "missing array": (array("_params", None), "array '_params' is missing"),
