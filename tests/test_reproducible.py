@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
+from llvmlite.binding import get_host_cpu_name
 from sklearn.datasets import load_digits
 
 from hogblock import CNNClassifier, MLPClassifier, MLPRegressor, NetworkClassifier
@@ -101,12 +102,19 @@ STORED = {
     ("x86_64", 16, "50"): {
         "mlp": "5242a16b5fedf82d9e8985a6077bb4f7",
         "cnn": "9d1e72105a07b162903e7a16163ae870",
-        "every_layer": "d5785c85c992582a36295c734dea308e",
         "together": "368bb1c40d05cd76f62f2dca3503c801",
         "thinned": "98e0e1d523de3a3354e14805cac5b097",
     },
 }
 """By architecture, float32 in a vector, and minor version of llvmlite."""
+
+STORED_HERE = {
+    "znver4": {"every_layer": "d5785c85c992582a36295c734dea308e"},
+    "rocketlake": {"every_layer": "fb88d5a810ec9a0ba7cda395d7f8b96e"},
+}
+"""By processor, as LLVM names it (NUMBA_CPU_NAME compiles for another one): it adds up
+in vectors of 256 bits for some that have 512.
+"""
 
 
 def bits_of(model) -> str:
@@ -134,7 +142,10 @@ def fits(folder) -> list[dict[str, str]]:
 def test_bits(running, fit):
     name, (first, second) = fit.__name__, running[fits].result()
     assert first[name] == second[name]
-    assert first[name] == STORED.get(HERE, first)[name]
+    stored = first | STORED.get(HERE, {})
+    if HERE in STORED:
+        stored |= STORED_HERE.get(get_host_cpu_name(), {})
+    assert first[name] == stored[name]
 
 
 def test_kernels_are_loaded_and_not_compiled_where_they_run(compiled):

@@ -259,10 +259,9 @@ def test_jobs_are_teams(engines, n_jobs, teams):
     assert engines.teams == [teams]
 
 
-@pytest.mark.parametrize("n_jobs", [0, -2])
-def test_wrong_number_of_teams(engines, n_jobs):
-    with pytest.raises(ValueError, match=f"n_jobs={n_jobs} must be None, -1 or above"):
-        quick(device="cuda", n_jobs=n_jobs).fit(X, Y)
+def test_wrong_number_of_teams(engines):
+    with pytest.raises(ValueError, match="n_jobs=-2 must be None, -1 or above"):
+        quick(device="cuda", n_jobs=-2).fit(X, Y)
 
 
 @pytest.mark.parametrize(
