@@ -108,7 +108,7 @@ STORED = {
 }
 """By architecture, float32 in a vector, and minor version of llvmlite."""
 
-STORED_HERE = {
+STORED_BY_PROCESSOR = {
     "znver4": {"every_layer": "d5785c85c992582a36295c734dea308e"},
     "rocketlake": {"every_layer": "fb88d5a810ec9a0ba7cda395d7f8b96e"},
 }
@@ -144,7 +144,7 @@ def test_bits(running, fit):
     assert first[name] == second[name]
     stored = first | STORED.get(HERE, {})
     if HERE in STORED:
-        stored |= STORED_HERE.get(get_host_cpu_name(), {})
+        stored |= STORED_BY_PROCESSOR.get(get_host_cpu_name(), {})
     assert first[name] == stored[name]
 
 

@@ -47,7 +47,7 @@ def throughput(data, options, protected, folder):
     """Samples a second of a fit; `folder` for checkpoints, or None."""
     model = MLPClassifier(
         learning_rate="cosine", random_state=0, checkpoint=folder, **options
-    )  # fmt: skip
+    )
     looks = mock.patch.object(Run, "look", lambda run: None)
     if protected:
         model.fit(*data)
@@ -119,7 +119,7 @@ def main():
     figures["stall of a large checkpoint, ms"] = record.spread(waits)
     record.show(figures)
     print(f"{parameters:,} weights, {size / 2**20:.0f} MiB a checkpoint")
-    settings = dict(rows=ROWS, large=LARGE, parameters=parameters)
+    settings = dict(rows=ROWS, cases=CASES, large=LARGE, parameters=parameters)
     record.write(options.out, "protection", settings, figures, rows=rows, stalls=waits)
 
 

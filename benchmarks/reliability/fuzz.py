@@ -3,9 +3,9 @@
 An input is a good file that was damaged at random, in ways that know its format. The
 loader may read it or refuse it: by a ValueError that names the file. Everything else is
 a fault: another exception, a crash, a hang, memory, descriptors that stay open, a
-warning of somebody else's, code that was run. As many loaders at a time as there are
-cores. Inputs with a fault are kept under
-``results/fuzz``, and the exit code is 1.
+warning of somebody else's, code that was run. Inputs with a fault are kept under
+``results/fuzz``, and the exit code is 1. As many loaders are tried at a time as there
+are cores.
 
 ``python -m benchmarks.reliability.fuzz``, or with ``--again FILE --loader NAME`` for an
 input that was kept.

@@ -156,7 +156,7 @@ def _read(path, given: Dialect):
             dialect = find_dialect(path, given)
             with opened(path, dialect.compression or "") as file:
                 frame = pd.read_csv(file, low_memory=False, **dialect.options)
-            _check_names(frame)
+            _check_lengths(frame)
     except UNREADABLE as error:
         raise ValueError(f"{path} is no table that pandas reads: {error}") from error
     frame.columns = [str(name).strip() for name in frame.columns]
@@ -166,8 +166,8 @@ def _read(path, given: Dialect):
     return frame, dialect
 
 
-def _check_names(frame) -> None:
-    """Raise if pandas took several columns for names of the rows; one may be."""
+def _check_lengths(frame) -> None:
+    """Raise if pandas took several values of a line for its names; one may be."""
     more = frame.index.nlevels
     if more > 1:
         raise ValueError(

@@ -278,6 +278,13 @@ def test_damaged_parquet_is_a_value_error(parquet):
             assert "t.parquet" in str(error)
 
 
+def test_parquet_with_several_names_a_row(parquet):
+    index = pd.MultiIndex.from_product([range(33), list("abc")])
+    pd.read_parquet(parquet).set_index(index).to_parquet(parquet)
+    X, _ = datasets.read_table(parquet)
+    assert list(X) == ["a"] and len(X) == 99
+
+
 def test_parquet_of_words_that_are_no_text(parquet):
     raw = pd.DataFrame({"a": ["word", "else"] * 50, "y": np.arange(100)}).to_parquet()
     parquet.write_bytes(raw.replace(b"word", b"w\xff\xffd"))

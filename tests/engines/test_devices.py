@@ -259,9 +259,13 @@ def test_jobs_are_teams(engines, n_jobs, teams):
     assert engines.teams == [teams]
 
 
-def test_wrong_number_of_teams(engines):
-    with pytest.raises(ValueError, match="n_jobs=-2 must be None, -1 or above"):
-        quick(device="cuda", n_jobs=-2).fit(X, Y)
+@pytest.mark.parametrize(
+    ("n_jobs", "words"),
+    [(0, "'n_jobs' .* Got 0"), (-2, "n_jobs=-2 must be None, -1 or above")],
+)
+def test_wrong_number_of_teams(engines, n_jobs, words):
+    with pytest.raises(ValueError, match=words):
+        quick(device="cuda", n_jobs=n_jobs).fit(X, Y)
 
 
 @pytest.mark.parametrize(

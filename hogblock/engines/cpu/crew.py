@@ -36,7 +36,7 @@ class Crew:
     tasks : list of Task
     segment : Segment
     run : Run
-    images : bool, default=False
+    images : bool
         Whether workers need the kernels for images.
     """
 
@@ -46,7 +46,7 @@ class Crew:
         tasks: list[Task],
         segment: Segment,
         run: Run,
-        images: bool = False,
+        images: bool,
     ):
         self._lease, self._tasks, self._segment = lease, tasks, segment
         self._images = images

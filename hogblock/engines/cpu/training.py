@@ -86,7 +86,9 @@ def train(
     return train_it(network, data, settings, start, progress)
 
 
-def _train_in_this_process(network, data, settings, start, progress) -> Result:
+def _train_in_this_process(
+    network: Network, data: TrainingData, settings: Settings, start: tuple, progress
+) -> Result:
     """One worker, or a schedule of simulated ones."""
     run_plan = make_run_plan(network, data, settings)
     if isinstance(settings.schedule, Replay):
@@ -98,7 +100,9 @@ def _train_in_this_process(network, data, settings, start, progress) -> Result:
     return train_here(run, tasks_of(run_plan)[0], progress)
 
 
-def _train_with_others(network, data, settings, start, progress) -> Result:
+def _train_with_others(
+    network: Network, data: TrainingData, settings: Settings, start: tuple, progress
+) -> Result:
     """Several workers, each in a process of its own, on memory that they share."""
     with mapped_file(data.x) as file:
         run_plan = make_run_plan(network, data, settings, copied=file is None)
