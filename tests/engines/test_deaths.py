@@ -17,7 +17,7 @@ from support.segments import segments
 
 pytestmark = pytest.mark.timeout(60)
 
-EPOCHS, BATCHES = 500, 40
+EPOCHS, BATCHES = 10_000, 40  # about a second: a look may come late
 LONG = dict(max_iter=EPOCHS, batch_size=16)
 FOREVER = LONG | dict(max_iter=10**6)
 DIED = r"worker process \d+ died with exit code -9 \(SIGKILL: .*\)\. Another one"
