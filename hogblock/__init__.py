@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
     from hogblock import asynchrony as asynchrony
     from hogblock import datasets as datasets
+    from hogblock import distributed as distributed
     from hogblock import errors as errors
     from hogblock import methods as methods
     from hogblock import models as models
@@ -57,6 +58,7 @@ _HOME = {
 _MODULES = (
     "asynchrony",
     "datasets",
+    "distributed",
     "errors",
     "methods",
     "models",

@@ -69,10 +69,9 @@ class Averaging:
     compression: str | None = None
 
     def __post_init__(self):
-        whole = isinstance(self.every, Integral) and not isinstance(self.every, bool)
         self._check(
             "every",
-            self.every == "auto" or (whole and self.every >= 1),
+            self.every == "auto" or _is_count(self.every),
             "'auto' or a whole number above 0",
         )
         self._check(
@@ -117,3 +116,8 @@ class Averaging:
 
 def _is_real(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_count(value) -> bool:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and int(value) >= 1

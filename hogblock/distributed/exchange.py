@@ -83,11 +83,15 @@ class Hub:
     ----------
     average : ndarray of shape (size,), float32
         Of the last round; never changed in place.
+    apart : float
+        In the last round, root mean square of the distances of the models from their
+        mean, as a share of the norm of the mean.
     """
 
     def __init__(self, averaging: Averaging, start: np.ndarray):
         self._averaging = averaging
         self.average = start
+        self.apart = 0.0
         self._velocity: np.ndarray | np.float32 = np.float32(0)
         self._bases: dict[int, np.ndarray] = {}
         self._last: dict[int, int] = {}
@@ -129,8 +133,11 @@ class Hub:
         offers, self._offers = self._offers, {}
         if not offers:
             return {}
-        mean = mean_of([values for _, values in offers.values()])
-        self.average = self._moved(mean)
+        models = [values for _, values in offers.values()]
+        with np.errstate(all="ignore"):  # of what has diverged
+            mean = mean_of(models)
+            self.apart = apart_from(mean, models)
+            self.average = self._moved(mean)
         answers, shared = {}, {}
         for node, (number, _) in offers.items():
             base = self._bases[node]
@@ -203,7 +210,10 @@ class Edge:
     def answered(self, other: Message) -> np.ndarray | None:
         """What to add to the model; None if the answer is to no offer."""
         pending, self._pending = self._pending, None
-        return None if pending is None else self._added(*pending[:2], other, pending[2])
+        if pending is None:
+            return None
+        snapshot, offer, error = pending
+        return self._added(snapshot, offer, other, error)
 
     _pending: tuple | None = None
 
@@ -223,6 +233,16 @@ class Edge:
             self._base = mean = self._base + mean
             self._error = error
         return mean - snapshot
+
+
+def apart_from(mean: np.ndarray, models: list[np.ndarray]) -> float:
+    """Root mean square distance of models from their mean, by the mean's norm."""
+    squares = []
+    for model in models:
+        distance = model - mean
+        squares.append(float(np.dot(distance, distance)))
+    norm = float(np.linalg.norm(mean))
+    return float(np.sqrt(np.mean(squares)) / norm) if norm > 0 else 0.0
 
 
 def mean_of(models: list[np.ndarray]) -> np.ndarray:

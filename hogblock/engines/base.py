@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from hogblock.engines.cpu.predict import outputs_of
+from hogblock.engines.live import Beside
 from hogblock.engines.locations import HOST, is_device_array
 from hogblock.methods import METHODS, Method
 from hogblock.models.network import Network
@@ -57,6 +58,11 @@ class Engine(ABC):
     @abstractmethod
     def name(self) -> str | list[str]:
         """As in ``device_`` of an estimator."""
+
+    @property
+    def shows_runs(self) -> bool:
+        """Whether somebody can look at, and add to, the parameters of a run."""
+        return False
 
     @property
     def location(self) -> str:
@@ -114,6 +120,7 @@ class Engine(ABC):
         velocity: np.ndarray | None,
         progress: Callable[[int], None],
         state: RunState | None = None,
+        beside: Beside | None = None,
     ) -> Result:
         """Train `network` from `params`, or go on from a state.
 
@@ -135,6 +142,9 @@ class Engine(ABC):
         state : RunState or None
             Of a run of equal settings, but for the number of workers; then `params` and
             `velocity` are not read. Only given if ``keeps_states``.
+        beside : callable or None
+            Told when the parameters of the run can be looked at and added to, see
+            ``live.Beside``. Only given if ``shows_runs``.
 
         Raises
         ------

@@ -9,8 +9,20 @@ MOST_THREADS = 256
 """That kernels are compiled for: two such blocks share a multiprocessor's registers."""
 
 
+class DeviceOptions:
+    """Base of objects that name a device and say how to use it.
+
+    Attributes
+    ----------
+    prefix : str
+        Of the engine, in ``registry.ENGINES``.
+    """
+
+    prefix: ClassVar[str]
+
+
 @dataclass(frozen=True)
-class Cuda:
+class Cuda(DeviceOptions):
     """A CUDA device, and how to use it.
 
     Parameters

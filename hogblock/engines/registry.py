@@ -14,10 +14,15 @@ from hogblock.training.scaling import Scaling
 ENGINES: dict[str, str] = {
     "cpu": "hogblock.engines.cpu.engine:CpuEngine",
     "cuda": "hogblock.engines.cuda.engine:CudaEngine",
+    "ray": "hogblock.distributed.engine:RayEngine",
 }
 """Prefix of a device's name -> module and name of its engine, imported when wanted."""
 
-ALLOWED = "'cpu', 'auto', 'cuda', 'cuda:N', hogblock.Cuda(...), or a list of the last 3"
+BUILT_IN = tuple(ENGINES)
+ALLOWED = (
+    "'cpu', 'auto', 'ray', hogblock.distributed.Ray(...), 'cuda', 'cuda:N', "
+    "hogblock.Cuda(...), or a list of the last 3"
+)
 
 
 def engine_for(device, method: Method | None, X) -> Engine:
@@ -74,7 +79,7 @@ def _named(device, X) -> Engine:
     prefix = _prefix(device)
     engine = _engine(prefix).named(device) if prefix in ENGINES else None
     if engine is None:
-        others = [f"{p!r}" for p in ENGINES if p not in ("cpu", "cuda")]
+        others = [f"{p!r}" for p in ENGINES if p not in BUILT_IN]
         allowed = "; or a device of ".join([ALLOWED, *others])
         raise ValueError(f"device={device!r} is unknown; allowed are {allowed}")
     advice = engine.refusal_of(X)

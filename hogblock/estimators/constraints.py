@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from hogblock import methods, schedules
-from hogblock.engines.devices import Cuda
+from hogblock.engines.devices import DeviceOptions
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.log import Recording
 
@@ -18,7 +18,7 @@ CONSTRAINTS: dict = {
         Interval(Integral, 1, None, closed="left"),
         Interval(Integral, None, -1, closed="right"),
     ],
-    "device": [str, Cuda, list, tuple],
+    "device": [str, DeviceOptions, list, tuple],
     "schedule": [None, Recording, Scheduler],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [

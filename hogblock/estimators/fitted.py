@@ -28,6 +28,8 @@ def fitted_attributes(
         "device_": engine.name,
         "n_worker_restarts_": outcome.result.restarts,
         "events_": outcome.result.events,
+        "nodes_": outcome.result.nodes,
+        "rounds_": outcome.result.rounds,
         **_losses(estimator, start.standing, outcome),
         **_scores(estimator, start.standing, outcome),
         **_lengths(estimator, problem, start.standing, outcome),

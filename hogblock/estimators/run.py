@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -87,7 +88,7 @@ def run(
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
         monitor.report = bar.describe
         while True:
-            state = {"state": keeper.state} if keeper.state else {}
+            state: dict[str, Any] = {"state": keeper.state} if keeper.state else {}
             try:
                 result = engine.train(
                     start.network, data, with_reductions(settings, keeper.reductions),

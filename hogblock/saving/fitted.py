@@ -12,6 +12,7 @@ from hogblock.estimators.targets import ClassTargets, RealTargets
 from hogblock.models import Network
 from hogblock.saving.values import Unpacker
 from hogblock.scheduling.log import EventLog
+from hogblock.training.nodes import NodeReport, Rounds
 from hogblock.training.scaling import Scaling, Standardiser
 from hogblock.training.statistics import Statistics
 
@@ -99,6 +100,19 @@ def _events(value, fitted: Fitted) -> bool:
         and all(getattr(value, name).dtype == dtype for name, dtype in types.items())
         and _is_whole(value.workers, 1)
         and all(_is_whole(end) for block in value.blocks for end in block)
+    )
+
+
+def _nodes(value, fitted: Fitted) -> bool:
+    return isinstance(value, tuple) and all(isinstance(v, NodeReport) for v in value)
+
+
+def _rounds(value, fitted: Fitted) -> bool:
+    reals, counts = ("seconds", "apart", "epoch_seconds"), ("nodes", "bytes")
+    types = dict.fromkeys(reals, "f8") | dict.fromkeys((*counts, "epoch_bytes"), "i8")
+    return isinstance(value, Rounds) and all(
+        _is_array(getattr(value, name), np.dtype(dtype), None)
+        for name, dtype in types.items()
     )
 
 
@@ -223,6 +237,8 @@ STORED: dict[str, Check] = {
     "device_": _text,
     "n_worker_restarts_": _whole,
     "events_": _or_none(_events),
+    "nodes_": _or_none(_nodes),
+    "rounds_": _or_none(_rounds),
     "loss_curve_": _reals,
     "loss_": _real,
     "best_loss_": _or_none(_real),

@@ -12,11 +12,14 @@ import numpy as np
 
 from hogblock import methods, schedules
 from hogblock.augmentation import Augmentation
+from hogblock.distributed.averaging import Averaging
+from hogblock.distributed.options import Ray
 from hogblock.engines.devices import Cuda
 from hogblock.models import Network, layers
 from hogblock.models.activations import ACTIVATIONS, Activation
 from hogblock.models.losses import LOSSES
 from hogblock.scheduling.log import EventLog, Recording
+from hogblock.training.nodes import NodeReport, Rounds
 
 
 class Kind(NamedTuple):
@@ -73,9 +76,13 @@ _PLAIN = (
     *(getattr(layers, name) for name in layers.__all__),
     *map(type, LOSSES.values()),
     Augmentation,
+    Averaging,
     Cuda,
     EventLog,
+    NodeReport,
+    Ray,
     Recording,
+    Rounds,
 )
 _SPECIAL = {
     Network: Kind(

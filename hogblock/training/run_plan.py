@@ -34,8 +34,9 @@ class RunPlan:
     ----------
     settings : Settings
     n_parameters, n_samples, n_features : int
-    batches, steps : int
-        Minibatches of an epoch, and of the run (of each worker, with `own_epochs`).
+    first, batches, steps : int
+        Of the minibatches that all samples make, the first one of an epoch; minibatches
+        of an epoch, and of the run (of each worker, with `own_epochs`).
     workers : int
         Of all devices together.
     owners : int
@@ -76,6 +77,7 @@ class RunPlan:
     n_parameters: int
     n_samples: int
     n_features: int
+    first: int
     batches: int
     workers: int
     owners: int
@@ -97,6 +99,13 @@ class RunPlan:
     @property
     def steps(self) -> int:
         return self.batches * self.settings.epochs
+
+    @property
+    def epoch_samples(self) -> int:
+        """Samples in the minibatches of an epoch."""
+        batch = self.settings.batch
+        end = min(self.n_samples, (self.first + self.batches) * batch)
+        return end - self.first * batch
 
     @property
     def own_epochs(self) -> bool:
@@ -149,10 +158,13 @@ def make_run_plan(
         the method never updates some tensor.
     """
     method = settings.method
-    batches = count_batches(len(data.x), settings.batch)
+    whole = count_batches(len(data.x), settings.batch)
+    part, parts = settings.part
+    first, end = (k * whole // parts for k in (part, part + 1))
+    batches = end - first
     workers, owners = settings.workers * (devices or 1), devices or settings.workers
     scopes = scopes_of(network, settings, batches, owners)
-    order_key, worker_keys = _keys(settings.seed, workers)
+    order_key, worker_keys = _keys(settings.seed, workers, *settings.part)
     momentum, factor = method.coefficients(settings.momentum, workers)
     scaled = copied and data.scaled_in_copies
     scaling = Scaling.none() if scaled else data.scaling
@@ -161,6 +173,7 @@ def make_run_plan(
         n_parameters=network.size,
         n_samples=len(data.x),
         n_features=data.x.shape[1],
+        first=first,
         batches=batches,
         workers=workers,
         owners=owners,
@@ -186,9 +199,11 @@ def make_run_plan(
     )
 
 
-def _keys(seed: int, workers: int) -> tuple[int, np.ndarray]:
-    """Keys of the order of samples, and of each worker's own random numbers."""
-    order, *streams = np.random.SeedSequence(seed).spawn(workers + 1)
+def _keys(seed: int, workers: int, part: int, parts: int) -> tuple[int, np.ndarray]:
+    """Keys of the order of samples, which all parts share, and of each worker's own
+    random numbers."""
+    order, *streams = np.random.SeedSequence(seed).spawn(parts * workers + 1)
     order_key = int(order.generate_state(1, np.uint64)[0] >> 1)
-    worker_keys = [stream.generate_state(1)[0] for stream in streams]
+    own = streams[part * workers : (part + 1) * workers]
+    worker_keys = [stream.generate_state(1)[0] for stream in own]
     return order_key, np.array(worker_keys, np.uint32)

@@ -10,6 +10,7 @@ from hogblock.methods import Method, Stretch
 from hogblock.models.losses import Loss
 from hogblock.scheduling.base import Scheduler
 from hogblock.scheduling.log import EventLog, Recording
+from hogblock.training.nodes import NodeReport, Rounds
 from hogblock.training.run_state import RunState
 from hogblock.training.scaling import Scaling
 
@@ -110,6 +111,9 @@ class Settings:
         Workers that are replaced when they die, before the run ends.
     memmap_dir : str or None, default=None
         Folder for what the workers share, where memory does not hold it.
+    part : (int, int), default=(0, 1)
+        Number of the part of each epoch's minibatches that this run takes, and how many
+        parts there are: other runs, of the same seed, take the others.
     """
 
     method: Method
@@ -133,6 +137,7 @@ class Settings:
     hold_every: int = 0
     max_worker_restarts: int = 10
     memmap_dir: str | None = None
+    part: tuple[int, int] = (0, 1)
 
     def stretches(self, batches: int) -> list[Stretch]:
         """Stretches of the method in a run of `batches` minibatches an epoch."""
@@ -223,6 +228,8 @@ class Result:
         Time that a CUDA device spent in the kernels of the run.
     events : EventLog or None
         If `Settings.schedule` asks for it.
+    nodes, rounds : tuple of NodeReport, Rounds; or None
+        Of a run on several machines.
     """
 
     params: np.ndarray
@@ -244,6 +251,8 @@ class Result:
     device_seconds: float | None = None
     kept: int | None = None
     events: EventLog | None = None
+    nodes: tuple[NodeReport, ...] | None = None
+    rounds: Rounds | None = None
 
 
 OnEpoch = Callable[[Epoch], bool]

@@ -139,7 +139,7 @@ def choose_plan(worker, plans, ticket):
 def draw_minibatch(worker, samples, rule, ticket):
     """Fill ``worker.indices``; returns this worker's first row, and its end."""
     epoch = ticket // samples.batches
-    start = (ticket - epoch * samples.batches) * samples.batch
+    start = (samples.first + ticket - epoch * samples.batches) * samples.batch
     rows = min(samples.batch, samples.n_samples - start)
     first, end = 0, rows
     if rule.write == WRITE_MEAN:

@@ -74,8 +74,11 @@ class Samples(NamedTuple):
     targets : int
         Address; the loss knows their type.
     weights : float32 [n_samples] or [0]
-    n_samples, batch, batches : int
-        Samples, samples a minibatch, minibatches an epoch (the last may be short).
+    n_samples, batch : int
+        Samples, samples a minibatch.
+    first, batches : int
+        Of the minibatches that all samples make (the last may be short), the first one
+        of this run, and how many are an epoch of it.
     shuffle, order_key : int
     augment : int64 [AUGMENT_WIDTH]
         See ``augment``.
@@ -92,6 +95,7 @@ class Samples(NamedTuple):
     weights: np.ndarray
     n_samples: int
     batch: int
+    first: int
     batches: int
     shuffle: int
     order_key: int

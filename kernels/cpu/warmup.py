@@ -62,7 +62,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
     )
     none = words(AUGMENT_WIDTH)
     scaling = floats(0), floats(0), np.zeros(0), np.zeros(0)
-    samples = job.Samples(0, 0, 0, *scaling, 0, floats(0), 0, 1, 1, 0, 0, none)
+    samples = job.Samples(0, 0, 0, *scaling, 0, floats(0), 0, 1, 0, 1, 0, 0, none)
     zero = np.float32(0)
     rule = job.UpdateRule(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
     worker = job.Worker(
@@ -178,6 +178,7 @@ def _load_entry_points() -> None:
     watch.write_counter(worker.counters, c.STOP, 0)
     watch.read_counter(worker.counters, c.STOP)
     watch.sum_epoch(worker.record[None], 0)
+    watch.add_atomic(worker.params, worker.params)
     out = np.zeros((0, 1), np.float32)
     run.run_forward(
         plans.ops[0], plans.reals[0], 0, worker.params, worker.work, worker.zeros,

@@ -7,7 +7,7 @@ in place are stored with release and loaded with acquire.
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.draw import address_of
 from hogblock.kernels.cpu.jit import kernel
-from hogblock.kernels.cpu.memory import atomic_load, atomic_store
+from hogblock.kernels.cpu.memory import atomic_add_f32, atomic_load, atomic_store
 
 
 @kernel
@@ -35,3 +35,14 @@ def sum_epoch(record, epoch):
         loss += row[c.LOSS_SUM]
         weight += row[c.WEIGHT_SUM]
     return steps, loss, weight
+
+
+@kernel
+def add_atomic(params, delta):
+    """params += delta with one fetch-and-add a word: no store of a worker is undone.
+
+    A worker's own plain store may undo the addition to a word.
+    """
+    at = address_of(params)
+    for i in range(delta.size):
+        atomic_add_f32(at + 4 * i, delta[i])

@@ -8,7 +8,7 @@ import numpy as np
 TEAMS = 0
 THREAD_BLOCKS = 1  # of a team
 BATCH = 2
-BATCHES = 3  # minibatches an epoch; the last may be short
+BATCHES = 3  # minibatches an epoch; the last of all samples may be short
 SAMPLES = 4
 FEATURES = 5
 STORAGE = 6
@@ -52,7 +52,8 @@ OUTPUT_ROW = 43
 SERVERS = 44  # every so-many-th minibatch is this program's,
 SERVER = 45  # from this one on
 TEAM_PLANS = 46
-HEADER = 47
+FIRST = 47  # of the minibatches that all samples make, where an epoch begins
+HEADER = 48
 
 # Words of a plan.
 PLAN_START = 0  # where its first phase begins

@@ -71,7 +71,8 @@ def describe_step(run, team, step, ticket):
     table, reals = run.table, run.reals
     own = words_of(run, team.number)
     epoch = quotient(ticket, table[job.BATCHES])
-    start = int32((ticket - epoch * table[job.BATCHES]) * table[job.BATCH])
+    number = table[job.FIRST] + ticket - epoch * table[job.BATCHES]
+    start = int32(number * table[job.BATCH])
     rows = int32(table[job.SAMPLES] - start)
     rows = rows if rows < table[job.BATCH] else table[job.BATCH]
     numbers, values = step.numbers, step.values

@@ -20,6 +20,7 @@ class CpuEngine(Engine):
     default_method = "thinned"
     follows_schedules = True
     keeps_states = True
+    shows_runs = True
 
     @classmethod
     def named(cls, device):
@@ -40,11 +41,12 @@ class CpuEngine(Engine):
         return usable_workers(network, method, min(most, count_jobs(n_jobs)))
 
     def train(
-        self, network, data, settings, params, on_epoch, velocity, progress, state=None
-    ):
+        self, network, data, settings, params, on_epoch, velocity, progress,
+        state=None, beside=None,
+    ):  # fmt: skip
         data = replace(data, x=data.scaling.storable(data.x))
         return train(
-            network, data, settings, params, on_epoch, velocity, progress, state
+            network, data, settings, params, on_epoch, velocity, progress, state, beside
         )
 
 

@@ -69,6 +69,7 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
         "n_features": run_plan.n_features,
         "n_samples": run_plan.n_samples,
         "batch": settings.batch,
+        "first": run_plan.first,
         "batches": run_plan.batches,
         "shuffle": int(settings.shuffle),
         "order_key": run_plan.order_key,

@@ -59,6 +59,7 @@ def outputs_of(
         weights=np.zeros(0, np.float32),
         n_samples=n_samples,
         batch=chunk,
+        first=0,
         batches=1,
         shuffle=0,
         order_key=0,

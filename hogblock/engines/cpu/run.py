@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hogblock.engines.cpu.logged import event_log
+from hogblock.engines.live import Live
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu import job
-from hogblock.kernels.cpu.watch import read_counter, sum_epoch, write_counter
+from hogblock.kernels.cpu.watch import (
+    add_atomic,
+    read_counter,
+    sum_epoch,
+    write_counter,
+)
 from hogblock.scheduling.base import Scheduler
 from hogblock.training.run_plan import RunPlan
 from hogblock.training.run_state import RunState
@@ -271,6 +277,31 @@ class Run:
             return None
         _, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
         return loss / weight if weight else None
+
+
+class LiveRun(Live):
+    """The arrays of a run, which other processes write."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def snapshot(self):
+        return self._run.arrays["params"].copy()
+
+    def add(self, delta):
+        add_atomic(self._run.arrays["params"], delta)
+
+    @property
+    def steps(self):
+        return self._run.steps
+
+    @property
+    def record(self):
+        columns = [c.SAMPLES, c.LOSS_SUM, c.WEIGHT_SUM]
+        return self._run.arrays["record"][:, :, columns].sum(axis=0)
+
+    def stop(self):
+        self._run.stop()
 
 
 def _gate_of(run_plan: RunPlan) -> str:

@@ -19,9 +19,10 @@ from hogblock.engines.cpu.pack import (
 )
 from hogblock.engines.cpu.reserve import check_folder
 from hogblock.engines.cpu.resumed import resume
-from hogblock.engines.cpu.run import Run
+from hogblock.engines.cpu.run import LiveRun, Run
 from hogblock.engines.cpu.scheduled import train_scheduled
 from hogblock.engines.cpu.worker import Slices
+from hogblock.engines.live import Beside, shown
 from hogblock.errors import WorkerError
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
@@ -45,6 +46,7 @@ def train(
     velocity: np.ndarray | None = None,
     progress: Callable[[int], None] = lambda steps: None,
     state: RunState | None = None,
+    beside: Beside | None = None,
 ) -> Result:
     """Train `network` from `params`, or go on from a state.
 
@@ -63,6 +65,8 @@ def train(
         Told now and then how many minibatches are done.
     state : RunState, default=None
         What to go on from, in place of `params` and `velocity`.
+    beside : callable, default=None
+        See ``live.Beside``; not told of the runs of a scheduler.
 
     Returns
     -------
@@ -83,11 +87,16 @@ def train(
     start = on_epoch, params, velocity, state  # of `prepared`
     alone = settings.workers == 1 or isinstance(settings.schedule, Scheduler)
     train_it = _train_in_this_process if alone else _train_with_others
-    return train_it(network, data, settings, start, progress)
+    return train_it(network, data, settings, start, progress, beside)
 
 
 def _train_in_this_process(
-    network: Network, data: TrainingData, settings: Settings, start: tuple, progress
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    start: tuple,
+    progress: Callable[[int], None],
+    beside: Beside | None,
 ) -> Result:
     """One worker, or a schedule of simulated ones."""
     run_plan = make_run_plan(network, data, settings)
@@ -97,11 +106,17 @@ def _train_in_this_process(
     run = prepared(run_plan, arrays, *start)
     if isinstance(settings.schedule, Scheduler):
         return train_scheduled(run, progress)
-    return train_here(run, tasks_of(run_plan)[0], progress)
+    with shown(LiveRun(run), beside):
+        return train_here(run, tasks_of(run_plan)[0], progress)
 
 
 def _train_with_others(
-    network: Network, data: TrainingData, settings: Settings, start: tuple, progress
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    start: tuple,
+    progress: Callable[[int], None],
+    beside: Beside | None,
 ) -> Result:
     """Several workers, each in a process of its own, on memory that they share."""
     with mapped_file(data.x) as file:
@@ -131,7 +146,8 @@ def _train_with_others(
                     data.copied(arrays["x"])
                 run = prepared(run_plan, arrays, *start)
                 crew = Crew(lease, tasks, segment, run, network.takes_images)
-                return _watch(run, crew, progress)
+                with shown(LiveRun(run), beside):
+                    return _watch(run, crew, progress)
             finally:
                 arrays = run = None
                 segment.release()

@@ -42,6 +42,11 @@ class CudaEngine(Engine):
 
     default_method = "passm+"  # thinning saves a card no time
 
+    @property
+    def shows_runs(self):
+        """One device has one vector of parameters; servers have one each."""
+        return len(self.devices) == 1
+
     @classmethod
     def named(cls, device):
         found = cuda_devices(device)
@@ -86,8 +91,9 @@ class CudaEngine(Engine):
         return settings.workers * len(self.devices)
 
     def train(
-        self, network, data, settings, params, on_epoch, velocity, progress, state=None
-    ):
+        self, network, data, settings, params, on_epoch, velocity, progress,
+        state=None, beside=None,
+    ):  # fmt: skip
         run = network, _in_singles(data), settings, params, on_epoch, velocity, progress
         if len(self.devices) > 1:
             from hogblock.engines.cuda import servers
@@ -95,7 +101,7 @@ class CudaEngine(Engine):
             return servers.train(*run, devices=self.devices)
         from hogblock.engines.cuda import training
 
-        return training.train(*run, device=self.devices[0])
+        return training.train(*run, beside, device=self.devices[0])
 
     def outputs(self, network, params, X, inputs, threads=1):
         from hogblock.engines.cuda import predict

@@ -79,6 +79,7 @@ def program_of(
         settings.batch,
         RunInputs(
             header={
+                job.FIRST: run_plan.first,
                 job.BATCHES: run_plan.batches,
                 job.SAMPLES: run_plan.n_samples,
                 job.FEATURES: run_plan.n_features,
@@ -159,6 +160,7 @@ def forward_program(
         chunk,
         RunInputs(
             header={
+                job.FIRST: 0,
                 job.BATCHES: 1,
                 job.SAMPLES: len(x),
                 job.FEATURES: x.shape[1],

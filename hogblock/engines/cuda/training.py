@@ -14,10 +14,12 @@ import numpy as np
 
 from hogblock.engines.cuda.arrays import Arrays
 from hogblock.engines.cuda.card import Card, lost_blocks
+from hogblock.engines.cuda.live import LiveCard
 from hogblock.engines.cuda.memory import Memory, threads_of
 from hogblock.engines.cuda.pack import program_of
 from hogblock.engines.cuda.timing import Pace, Span
 from hogblock.engines.devices import Cuda, simulated
+from hogblock.engines.live import Beside, shown
 from hogblock.kernels.cuda import job
 from hogblock.kernels.cuda.estimate import best_blocks
 from hogblock.kernels.cuda.launch import launcher_of
@@ -84,6 +86,7 @@ def train(
     on_epoch: OnEpoch = lambda epoch: False,
     velocity: np.ndarray | None = None,
     progress: Callable[[int], None] = lambda steps: None,
+    beside: Beside | None = None,
     *,
     device: Cuda,
 ) -> Result:
@@ -91,7 +94,7 @@ def train(
 
     Parameters
     ----------
-    network, data, settings, params, on_epoch, velocity, progress
+    network, data, settings, params, on_epoch, velocity, progress, beside
         See there. ``data.x`` is float32 or uint8, and may lie on the device.
     device : Cuda
 
@@ -111,7 +114,11 @@ def train(
     program = program_of(run_plan, shape, device, static=static)
     check_shared(program, device)
     card = Card(Memory(device, program, data, params, velocity), persistent)
-    return Training(card, run_plan, on_epoch, progress).run()
+    if beside is None:
+        return Training(card, run_plan, on_epoch, progress).run()
+    live = LiveCard(card, settings.epochs)
+    with shown(live, beside):
+        return Training(card, run_plan, on_epoch, progress, live).run()
 
 
 def check_shared(program, device: Cuda) -> None:
@@ -151,10 +158,14 @@ class Training:
     run_plan : RunPlan
     on_epoch, progress
         See `train`.
+    live : LiveCard, default=None
+        What others know of the run.
     """
 
-    def __init__(self, card, run_plan: RunPlan, on_epoch, progress):
-        self._card, self._run_plan = card, run_plan
+    def __init__(
+        self, card, run_plan: RunPlan, on_epoch, progress, live: LiveCard | None = None
+    ):
+        self._card, self._run_plan, self._live = card, run_plan, live
         self._settings, self._batches = run_plan.settings, run_plan.batches
         self._on_epoch, self._progress = on_epoch, progress
         # An epoch that decides about the next one has to be over before it begins.
@@ -177,6 +188,7 @@ class Training:
                 self._fill(pending)
                 while pending:
                     self._finish(pending)
+                    self._show()
                     self._fill(pending)
             except KeyboardInterrupt:
                 interrupted = True
@@ -200,6 +212,14 @@ class Training:
             **outcome._asdict(),
         )
 
+    def _show(self) -> None:
+        """Let others look at the run, and add to it."""
+        if self._live is None:
+            return
+        self._live.serve(self._limit)
+        if self._live.stops:
+            self._end = self._limit
+
     @property
     def _seconds(self) -> float:
         return time.perf_counter() - self._started - self._waited
@@ -212,7 +232,7 @@ class Training:
     def _samples(self) -> int:
         """Samples in the minibatches that were put on the device."""
         epochs, rest = divmod(self._limit, self._batches)
-        each = epochs * self._run_plan.n_samples + rest * self._settings.batch
+        each = epochs * self._run_plan.epoch_samples + rest * self._settings.batch
         return each * (self._run_plan.workers if self._run_plan.own_epochs else 1)
 
     def _loss_so_far(self) -> float | None:
@@ -254,6 +274,10 @@ class Training:
             raise lost_blocks(self._card.name)
         weight = record[job.WEIGHT_SUM]
         loss = record[job.LOSS_SUM] / weight if weight else 0.0
+        if self._live is not None:
+            samples = self._run_plan.epoch_samples
+            samples *= self._run_plan.workers if self._run_plan.own_epochs else 1
+            self._live.tell(number, samples, float(record[job.LOSS_SUM]), float(weight))
         self._losses.append(float(loss))
         epoch = Epoch(number, float(loss), params, self._seconds, self._rate_factor)
         before = time.perf_counter()

@@ -1,0 +1,100 @@
+"""The engine of several machines: every node trains by the engine of its own device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hogblock.distributed.driver import Driver
+from hogblock.distributed.options import Ray
+from hogblock.distributed.session import ray_module, session
+from hogblock.distributed.tasks import Tasks
+from hogblock.engines.base import Engine
+from hogblock.engines.cpu.engine import CpuEngine
+from hogblock.training.run_plan import count_batches
+from hogblock.training.settings import Settings, TrainingData
+
+
+@dataclass(frozen=True)
+class RayEngine(Engine):
+    """Trains on the nodes of a cluster.
+
+    Attributes
+    ----------
+    options : Ray
+    """
+
+    options: Ray
+
+    default_method = "thinned"
+    keeps_states = True
+
+    @classmethod
+    def named(cls, device):
+        options = Ray() if device == "ray" else device
+        if not isinstance(options, Ray):
+            return None
+        ray_module()
+        return cls(options)
+
+    @property
+    def name(self):
+        return "ray"
+
+    @property
+    def _of_a_node(self) -> Engine:
+        """Which says what a node can do; CUDA is asked for on the nodes alone."""
+        if not self.options.uses_cuda:
+            return CpuEngine()
+        from hogblock.engines.cuda.engine import CudaEngine
+        from hogblock.engines.devices import cuda_devices
+
+        return CudaEngine(cuda_devices(self.options.device))
+
+    def runs(self, method):
+        return self._of_a_node.runs(method)
+
+    def usable_workers(self, network, method, n_jobs, batches):
+        each = max(1, batches // self.options.n_nodes)
+        return self._of_a_node.usable_workers(network, method, n_jobs, each)
+
+    def workers_of(self, settings):
+        return settings.workers * self.options.n_nodes
+
+    def train(
+        self, network, data, settings, params, on_epoch, velocity, progress,
+        state=None, beside=None,
+    ):  # fmt: skip
+        self._check(data, settings)
+        shared = self.options.sampling != "own"
+        if state is not None:
+            params = state.params
+        with session(self.options, settings.workers) as handles:
+            samples = _dealt(self.options, data, settings.seed, shared)
+            tasks = Tasks(self.options, network, settings, params, shared)
+            return Driver(tasks, handles, samples, on_epoch, progress, state).run()
+
+    def _check(self, data: TrainingData, settings: Settings) -> None:
+        nodes, samples = self.options.n_nodes, len(data.x)
+        batches = count_batches(samples, settings.batch)
+        if batches < nodes:
+            raise ValueError(
+                f"nodes={nodes}, and {samples} samples are {batches} minibatches "
+                f"of {settings.batch}: use fewer nodes, or a smaller batch_size"
+            )
+
+
+def _dealt(options: Ray, data: TrainingData, seed: int, shared: bool) -> list[tuple]:
+    """What each node holds, as references."""
+    ray = ray_module()
+    scaling = data.shift, data.scale
+    if shared:
+        held = [ray.put(each) for each in (data.x, data.targets, data.weights)]
+        return [(*held, *scaling)] * options.n_nodes
+    order = np.random.default_rng([seed, 1]).permutation(len(data.x))
+    dealt = []
+    for rows in np.array_split(order, options.n_nodes):
+        rows.sort()
+        weights = data.weights[rows] if data.weights.size else data.weights
+        parts = (data.x[rows], data.targets[rows], weights)
+        dealt.append((*map(ray.put, parts), *scaling))
+    return dealt

@@ -1,0 +1,225 @@
+"""A node: one actor, which trains on its machine and exchanges models beside that."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from hogblock.distributed.beside import Averager
+from hogblock.distributed.compression import Packed
+from hogblock.distributed.exchange import Edge, Member, Message, apart_from
+from hogblock.distributed.task import About, Call, Outcome, Report, Task
+from hogblock.engines.registry import engine_for
+from hogblock.kernels.cpu.warmup import warm_up
+from hogblock.training.run_plan import make_run_plan
+from hogblock.training.settings import TrainingData
+
+MEET_SECONDS = 30.0
+"""That a neighbour on a ring may take to answer."""
+
+
+class Node:
+    """Called by the driver, from several threads: one trains, others exchange.
+
+    Parameters
+    ----------
+    rank : int
+    """
+
+    def __init__(self, rank: int):
+        self.rank = rank
+        self._changed = threading.Condition()
+        self._averager: Averager | None = None
+        self._member: Member | None = None
+        self._edges: dict[tuple, Edge] = {}
+        self._meets = threading.Lock()
+        self._number = self._told = 0
+
+    def ready(self, images: bool) -> About:
+        """Where this is, once the kernels are there, those for images too if wanted."""
+        warm_up(images)
+        return About(socket.gethostname(), os.getpid())
+
+    def train(self, task: Task, x, targets, weights, shift, scale) -> Outcome:
+        """Train to the end of the task, on samples as in `TrainingData`."""
+        # What comes from the cluster's memory is read-only, another type to kernels.
+        weights, shift, scale = (np.array(each) for each in (weights, shift, scale))
+        data = TrainingData(x, targets, weights, shift, scale)
+        plan = make_run_plan(task.network, data, task.settings)
+        passes = plan.workers if plan.each_takes_all else 1
+        averager = Averager(task, plan.batches * passes)
+        with self._changed:
+            self._averager, self._number = averager, 0
+            self._told = averager.epochs
+            self._member = Member(task.averaging, task.params)
+            self._edges.clear()
+            self._changed.notify_all()
+        try:
+            engine = engine_for(task.device, task.settings.method, data.x)
+            result = engine.train(
+                task.network, data, task.settings, task.params, averager.on_epoch,
+                None, lambda steps: None, beside=averager.begins,
+            )  # fmt: skip
+        finally:
+            averager.ended()
+        return Outcome(result, averager.record())
+
+    def stop(self, run: int) -> None:
+        """Have the workers of a run leave."""
+        self._of(run).stop()
+
+    def exchange(self, call: Call, packed: Packed | None = None) -> Report | None:
+        """Take an answer, wait until the next exchange is due, and offer or meet.
+
+        None if the driver has called again meanwhile, or this call came late.
+
+        Parameters
+        ----------
+        call : Call
+        packed : Packed or None
+            The answer to the offer of number ``call.answers``.
+        """
+        averager = self._of(call.run)
+        with self._changed:
+            if call.number <= self._number:
+                return None
+            self._number = call.number
+        spent = Stopwatch()
+        received = self._take(call, packed, spent)
+        averager.judge(call.verdicts)  # behind the answer: the workers go on
+        averager.take_up()
+
+        def superseded() -> bool:
+            return self._number != call.number
+
+        if not call.now:
+            averager.wait(superseded)
+        if call.peer is not None:
+            return None if superseded() else self._met(call, spent)
+        with self._changed:  # of two calls, the later one offers
+            if superseded():
+                return None
+            with spent.running():
+                offer = self._its_member().offer(averager.snapshot())
+        averager.learn(spent.seconds, offer.nbytes, received)
+        return self._report(call, offer=offer)
+
+    def _take(self, call: Call, packed: Packed | None, spent: "Stopwatch") -> int:
+        """Add what an answer says; returns the bytes that it had."""
+        if packed is None:
+            return 0
+        with spent.running():
+            delta = self._its_member().answered(Message(call.answers, packed))
+            if delta is not None:
+                self._of(call.run).add(delta)
+        return packed.nbytes
+
+    def meet(self, run: int, key: tuple, offer: Message) -> Message | None:
+        """A neighbour on the ring offers its model: answer with this one's.
+
+        None if the two have not had equally many meetings: both begin anew.
+        """
+        averager = self._of(run)
+        spent = Stopwatch()
+        with self._meets, spent.running():
+            edge = self._edge(key)
+            met = edge.met(averager.snapshot(), offer)
+            if met is None:
+                edge.reset()
+                return None
+            answer, delta = met
+            averager.add(delta)
+        averager.learn(spent.seconds, answer.nbytes, offer.nbytes)
+        return answer
+
+    def _met(self, call: Call, spent: "Stopwatch") -> Report:
+        """Meet the neighbour that the driver names."""
+        assert call.peer is not None
+        key, handle = call.peer
+        averager, edge = self._of(call.run), self._edge(key)
+        with spent.running():
+            snapshot = averager.snapshot()
+            offer = edge.offer(snapshot)
+        answer = _ask(handle, call.run, key, offer)
+        with spent.running():
+            delta = None if answer is None else edge.answered(answer)
+        if answer is None or delta is None:
+            edge.reset()
+            return self._report(call)
+        averager.add(delta)
+        averager.learn(spent.seconds, offer.nbytes, answer.nbytes)
+        apart = apart_from(snapshot + delta, [snapshot])
+        return self._report(call, apart=apart)
+
+    def _edge(self, key: tuple) -> Edge:
+        task = self._its_averager().task
+        if key not in self._edges:
+            self._edges[key] = Edge(task.averaging, task.origin)
+        return self._edges[key]
+
+    def _report(self, call: Call, offer: Message | None = None, apart=0.0) -> Report:
+        averager = self._of(call.run)
+        record = averager.record()
+        first = max(0, call.judged - averager.task.first_epoch)
+        at_an_end = averager.finished or averager.epochs > self._told
+        self._told = averager.epochs
+        return Report(
+            offer=offer,
+            model=averager.snapshot() if at_an_end and call.peer else None,
+            first=averager.task.first_epoch + first,
+            record=record[first:],
+            epochs=averager.epochs,
+            waits_at=averager.waits_at,
+            steps=averager.steps,
+            finished=averager.finished,
+            counts=averager.counts,
+            seconds_waited=averager.seconds_waited,
+            apart=apart,
+        )
+
+    def _of(self, run: int) -> Averager:
+        """The averager of a run, once it is there."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_of(run))
+            return self._its_averager()
+
+    def _is_of(self, run: int) -> bool:
+        return self._averager is not None and self._averager.task.run == run
+
+    def _its_averager(self) -> Averager:
+        assert self._averager is not None
+        return self._averager
+
+    def _its_member(self) -> Member:
+        assert self._member is not None
+        return self._member
+
+
+class Stopwatch:
+    """Time that this thread has a core, while it runs."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let it run during the block."""
+        before = time.thread_time()
+        try:
+            yield
+        finally:
+            self.seconds += time.thread_time() - before
+
+
+def _ask(handle, run: int, key: tuple, offer: Message) -> Message | None:
+    """What a neighbour answers; None if it does not."""
+    import ray
+
+    try:
+        return ray.get(handle.meet.remote(run, key, offer), timeout=MEET_SECONDS)
+    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        return None

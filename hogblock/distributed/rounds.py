@@ -1,0 +1,72 @@
+"""Rounds of exchange: when one closes, and what it leaves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hogblock.distributed.averaging import Averaging
+from hogblock.distributed.exchange import Hub
+from hogblock.distributed.member import NodeState
+from hogblock.training.nodes import Rounds
+
+
+class RoundClock:
+    """Says when a round of a star is over.
+
+    It opens with the first offer of a node whose workers go on, and waits for the
+    others as long as `Averaging.patience` says; offers of nodes whose workers stand
+    are in it, and open none.
+    """
+
+    def __init__(self, averaging: Averaging, now: float):
+        self._patience = averaging.patience
+        self._closed_at = now
+
+    def closed(self, now: float) -> None:
+        """A round is over."""
+        self._closed_at = now
+
+    def closes_at(self, living: Sequence[NodeState], hub: Hub) -> float:
+        """When the round that is open closes; inf if none is."""
+        ready = hub.ready
+        if living and all(node.rank in ready for node in living):
+            return 0.0
+        opened = [n.offered_at for n in living if n.busy and n.rank in ready]
+        if len(ready) < 2 or not opened:
+            return np.inf
+        first = min(opened)
+        return first + self._patience * (first - self._closed_at)
+
+
+class RoundLog:
+    """What `Rounds` tells."""
+
+    def __init__(self, start: float):
+        self._start = start
+        self._rows: list[tuple[float, int, int, float]] = []
+        self._epochs: list[tuple[float, int]] = []
+
+    def round(self, now: float, nodes: int, nbytes: int, apart: float) -> None:
+        """A round is over; `nbytes` have travelled since the start of the fit."""
+        self._rows.append((now - self._start, nodes, nbytes, apart))
+
+    def epoch(self, now: float, nbytes: int) -> None:
+        """An epoch has been judged."""
+        self._epochs.append((now - self._start, nbytes))
+
+    def rounds(self) -> Rounds:
+        """All of them."""
+        seconds, nodes, nbytes, apart = _columns(self._rows, 4)
+        at, sent = _columns(self._epochs, 2)
+        return Rounds(
+            np.array(seconds, np.float64),
+            np.array(nodes, np.int64),
+            np.array(nbytes, np.int64),
+            np.array(apart, np.float64),
+            np.array(at, np.float64),
+            np.array(sent, np.int64),
+        )
+
+
+def _columns(rows: list, width: int) -> list[tuple]:
+    return list(zip(*rows, strict=True)) or [()] * width
