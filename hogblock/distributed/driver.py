@@ -11,7 +11,7 @@ from hogblock.distributed.judge import Judge
 from hogblock.distributed.member import NodeState, check_enough
 from hogblock.distributed.result import result_of
 from hogblock.distributed.rounds import RoundClock, RoundLog
-from hogblock.distributed.session import ray_module
+from hogblock.distributed.session import Session, ray_module
 from hogblock.distributed.task import About, Call, Outcome, Report, Verdict
 from hogblock.distributed.tasks import Tasks
 from hogblock.engines.cpu.system import uninterrupted
@@ -30,8 +30,7 @@ class Driver:
     Parameters
     ----------
     tasks : Tasks
-    handles : sequence of actor handles
-        Of the nodes.
+    nodes : Session
     samples : sequence of tuple
         What each node trains on: the arguments of ``Node.train`` after the task.
     on_epoch, progress : callable
@@ -43,7 +42,7 @@ class Driver:
     def __init__(
         self,
         tasks: Tasks,
-        handles: Sequence[Any],
+        nodes: Session,
         samples: Sequence[tuple],
         on_epoch: OnEpoch,
         progress: Callable[[int], None],
@@ -56,14 +55,15 @@ class Driver:
         self._judge = Judge(tasks, on_epoch, state)
         self._before = state.seconds if state else 0.0
         self._nodes = [
-            NodeState(rank, handle, self._settings.epochs)
-            for rank, handle in enumerate(handles)
+            NodeState(rank, handle, host, self._settings.epochs)
+            for rank, (handle, host) in enumerate(zip(*nodes, strict=True))
         ]
         self._hub = Hub(self._options.averaging, tasks.start)
         self._star = self._options.averaging.topology == "star"
         self._waited = 0.0
         self._stops = self._diverged = self._interrupted = self._closed = False
         self._ring = 0
+        self._final: np.ndarray | None = None
 
     # The way of a fit -----------------------------------------------------------------
 
@@ -77,13 +77,10 @@ class Driver:
         KeyboardInterrupt
             At the second Ctrl-C.
         """
-        images = self._tasks.network.takes_images
-        hosts = self._ray.get([n.handle.ready.remote(images) for n in self._nodes])
         self._started = time.perf_counter()
         self._clock = RoundClock(self._options.averaging, self._started)
         self._log = RoundLog(self._started - self._before)
-        for node, about in zip(self._nodes, hosts, strict=True):
-            node.host = about.host
+        for node in self._nodes:
             self._begin(node, self._judge.over)
         error = None
         while not self._closed:
@@ -102,7 +99,7 @@ class Driver:
         return result_of(
             self._nodes,
             self._settings.workers,
-            self._hub.average,
+            self._hub.average if self._final is None else self._final,
             self._judge.losses,
             self._settings.epochs,
             self._log.rounds(),
@@ -345,6 +342,8 @@ class Driver:
             while self._judge.over <= epoch:
                 self._judge_next()
             stop = self._judge.end <= epoch + 1
+            if stop and self._tasks.holds_still(epoch):
+                self._final = self._hub.average  # as it was judged, to the last bit
             verdicts = (Verdict(epoch, stop, self._judge.factor),)
         for node in self._living:
             own = tuple(

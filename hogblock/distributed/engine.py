@@ -68,10 +68,11 @@ class RayEngine(Engine):
         shared = self.options.sampling != "own"
         if state is not None:
             params = state.params
-        with session(self.options, settings.workers) as handles:
+        images = network.takes_images
+        with session(self.options, settings.workers, images) as nodes:
             samples = _dealt(self.options, data, settings.seed, shared)
             tasks = Tasks(self.options, network, settings, params, shared)
-            return Driver(tasks, handles, samples, on_epoch, progress, state).run()
+            return Driver(tasks, nodes, samples, on_epoch, progress, state).run()
 
     def _check(self, data: TrainingData, settings: Settings) -> None:
         nodes, samples = self.options.n_nodes, len(data.x)

@@ -20,6 +20,8 @@ class NodeState:
     ----------
     rank : int
     handle : actor handle
+    host : str
+        Name of its machine.
     epochs : int
         Of the fit.
 
@@ -44,9 +46,8 @@ class NodeState:
         Of its task.
     """
 
-    def __init__(self, rank: int, handle, epochs: int):
-        self.rank, self.handle = rank, handle
-        self.host = ""
+    def __init__(self, rank: int, handle, host: str, epochs: int):
+        self.rank, self.handle, self.host = rank, handle, host
         self.phase = "trains"
         self.run = self.number = self.restarts = 0
         self.training: Any = None

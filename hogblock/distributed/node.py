@@ -1,6 +1,5 @@
 """A node: one actor, which trains on its machine and exchanges models beside that."""
 
-import os
 import socket
 import threading
 import time
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hogblock import __version__
 from hogblock.distributed.beside import Averager
 from hogblock.distributed.compression import Packed
 from hogblock.distributed.exchange import Edge, Member, Message, apart_from
@@ -42,7 +42,7 @@ class Node:
     def ready(self, images: bool) -> About:
         """Where this is, once the kernels are there, those for images too if wanted."""
         warm_up(images)
-        return About(socket.gethostname(), os.getpid())
+        return About(socket.gethostname(), __version__)
 
     def train(self, task: Task, x, targets, weights, shift, scale) -> Outcome:
         """Train to the end of the task, on samples as in `TrainingData`."""
@@ -163,19 +163,21 @@ class Node:
 
     def _report(self, call: Call, offer: Message | None = None, apart=0.0) -> Report:
         averager = self._of(call.run)
+        # In this order: what is said to have ended is in the record.
+        finished, epochs = averager.finished, averager.epochs
         record = averager.record()
         first = max(0, call.judged - averager.task.first_epoch)
-        at_an_end = averager.finished or averager.epochs > self._told
-        self._told = averager.epochs
+        at_an_end = finished or epochs > self._told
+        self._told = epochs
         return Report(
             offer=offer,
             model=averager.snapshot() if at_an_end and call.peer else None,
             first=averager.task.first_epoch + first,
             record=record[first:],
-            epochs=averager.epochs,
+            epochs=epochs,
             waits_at=averager.waits_at,
             steps=averager.steps,
-            finished=averager.finished,
+            finished=finished,
             counts=averager.counts,
             seconds_waited=averager.seconds_waited,
             apart=apart,

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import hogblock
 from hogblock.distributed.node import Node
@@ -216,14 +216,28 @@ def _check_ready(group, options: Ray, workers: int, how: str) -> None:
     )
 
 
-def check_installed(options: Ray, group) -> None:
-    """Make sure that every node has this version of the package.
+def hosts_of(handles: list[Any], options: Ray, group, images: bool) -> list[str]:
+    """Names of the machines of the nodes, once all are ready.
 
     Raises
     ------
     DeviceUnavailableError
-        Names the node, its machine and what differs.
+        If one has not this version of the package: names the node, its machine and what
+        differs.
     """
+    ray = ray_module()
+    try:
+        found = ray.get([handle.ready.remote(images) for handle in handles])
+    except ray.exceptions.RayError as error:
+        _check_installed(options, group)
+        raise DeviceUnavailableError(f"a node does not start: {error}") from None
+    if any(about.version != hogblock.__version__ for about in found):
+        _check_installed(options, group)
+    return [about.host for about in found]
+
+
+def _check_installed(options: Ray, group) -> None:
+    """Raise if a node cannot have this version of the package."""
     ray = ray_module()
     from hogblock.distributed import probe
 
@@ -238,22 +252,27 @@ def check_installed(options: Ray, group) -> None:
         ray.cloudpickle.unregister_pickle_by_value(probe)
     for rank, ref in enumerate(refs):
         try:
-            found = ray.get(ref)
+            _check_versions(rank, ray.get(ref))
         except ray.exceptions.RayError as error:
             raise DeviceUnavailableError(
                 f"node {rank} cannot run anything: {_first_line(error)}"
             ) from None
-        where = f"node {rank} ({found['host']}, Python {found['Python']})"
-        if "missing" in found:
-            raise DeviceUnavailableError(
-                f"{where} cannot import hogblock ({found['missing']}): install "
-                f"'hogblock[ray]=={hogblock.__version__}' there"
-            )
-        if found["hogblock"] != hogblock.__version__:
-            raise DeviceUnavailableError(
-                f"{where} has hogblock {found['hogblock']}, and this process "
-                f"{hogblock.__version__}: install the same version"
-            )
+
+
+def _check_versions(rank: int, found: dict[str, str]) -> None:
+    """Raise if what is installed on a node does not do."""
+    where = f"node {rank} ({found['host']}, Python {found['Python']})"
+    here = hogblock.__version__
+    if "missing" in found:
+        raise DeviceUnavailableError(
+            f"{where} cannot import hogblock ({found['missing']}): install "
+            f"'hogblock[ray]=={here}' there"
+        )
+    if found["hogblock"] != here:
+        raise DeviceUnavailableError(
+            f"{where} has hogblock {found['hogblock']}, and this process {here}: "
+            "install the same version"
+        )
 
 
 def _first_line(error: Exception) -> str:
@@ -297,9 +316,30 @@ def actors(options: Ray, group) -> Iterator[list[Any]]:
                 ray.kill(handle)
 
 
+class Session(NamedTuple):
+    """The nodes of a fit.
+
+    Attributes
+    ----------
+    handles : list of actor handles
+    hosts : list of str
+        Names of their machines.
+    """
+
+    handles: list[Any]
+    hosts: list[str]
+
+
 @contextmanager
-def session(options: Ray, workers: int) -> Iterator[list[Any]]:
-    """Handles of the nodes of a fit, each with `workers` cores, for the block.
+def session(options: Ray, workers: int, images: bool) -> Iterator[Session]:
+    """The nodes of a fit, each with `workers` cores, for the block.
+
+    Parameters
+    ----------
+    options : Ray
+    workers : int
+    images : bool
+        Whether they need the kernels for images.
 
     Raises
     ------
@@ -309,7 +349,6 @@ def session(options: Ray, workers: int) -> Iterator[list[Any]]:
     with (
         connected(options, options.n_nodes * workers) as local,
         placed(options, workers, local) as group,
+        actors(options, group) as handles,
     ):
-        check_installed(options, group)
-        with actors(options, group) as handles:
-            yield handles
+        yield Session(handles, hosts_of(handles, options, group, images))

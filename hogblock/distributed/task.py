@@ -156,8 +156,9 @@ class About(NamedTuple):
     ----------
     host : str
         Name of the machine.
-    pid : int
+    version : str
+        Of the package there.
     """
 
     host: str
-    pid: int
+    version: str

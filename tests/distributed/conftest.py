@@ -1,0 +1,54 @@
+"""A local cluster of Ray, for all tests of this room that want one."""
+
+import warnings
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from support.nodes import pids_of_nodes, until  # noqa: E402
+
+MEMORY = 80 * 2**20
+NODES = 3
+QUIET = dict(logging_level="ERROR", log_to_driver=False)
+
+
+def add_node(cluster):
+    """One more machine, of 4 cores, as the cluster believes."""
+    return cluster.add_node(num_cpus=4, object_store_memory=MEMORY)
+
+
+@pytest.fixture(scope="session")
+def machines():
+    """A cluster of `NODES` machines on this one, none of which is this process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args=dict(
+                num_cpus=0, object_store_memory=MEMORY, include_dashboard=False
+            ),
+        )
+        for _ in range(NODES):
+            add_node(cluster)
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(machines):
+    """This process is connected to it; no node of a fit is left after the test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not ray.is_initialized():
+            ray.init(address=machines.address, **QUIET)
+    yield machines
+    wait_until_gone()
+
+
+def wait_until_gone():
+    """No process of a node is there, soon."""
+    assert until(lambda: not pids_of_nodes(), 20), pids_of_nodes()

@@ -1,0 +1,46 @@
+"""Processes of a cluster's nodes, and waiting for them."""
+
+import time
+from pathlib import Path
+
+
+def command_of(pid):
+    """How a process was started, or calls itself; empty if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return text.replace(b"\0", b" ").decode(errors="replace")
+
+
+def pids():
+    """Of all processes."""
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
+
+
+def pids_of_nodes():
+    """Processes of the actors that train, of any fit on this machine."""
+    return [pid for pid in pids() if command_of(pid).startswith("ray::Node")]
+
+
+def children_of(parents):
+    """Processes that were started by some processes."""
+    found = []
+    for pid in pids():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            continue
+        if int(stat.rpartition(b")")[2].split()[1]) in parents:
+            found.append(pid)
+    return found
+
+
+def until(true, seconds):
+    """Wait until something is true; whether it is."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
