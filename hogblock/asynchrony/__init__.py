@@ -11,6 +11,10 @@ if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
     from hogblock.asynchrony.assumptions import Assumption as Assumption
     from hogblock.asynchrony.assumptions import Assumptions as Assumptions
     from hogblock.asynchrony.assumptions import check_assumptions as check_assumptions
+    from hogblock.asynchrony.machines import Compute as Compute
+    from hogblock.asynchrony.machines import Link as Link
+    from hogblock.asynchrony.node_result import NodeSimulation as NodeSimulation
+    from hogblock.asynchrony.nodes import simulate_nodes as simulate_nodes
     from hogblock.asynchrony.problems import AbsoluteValue as AbsoluteValue
     from hogblock.asynchrony.problems import Kink as Kink
     from hogblock.asynchrony.problems import L1Norm as L1Norm
@@ -42,6 +46,7 @@ _HOME = {
     "AgeLaw": "hogblock.scheduling.laws",
     "Assumption": "hogblock.asynchrony.assumptions",
     "Assumptions": "hogblock.asynchrony.assumptions",
+    "Compute": "hogblock.asynchrony.machines",
     "EventDriven": "hogblock.scheduling.event_driven",
     "EventLog": "hogblock.scheduling.log",
     "Events": "hogblock.scheduling.base",
@@ -49,8 +54,10 @@ _HOME = {
     "Kink": "hogblock.asynchrony.problems",
     "L1Norm": "hogblock.asynchrony.problems",
     "Law": "hogblock.scheduling.law",
+    "Link": "hogblock.asynchrony.machines",
     "MaxAffine": "hogblock.asynchrony.problems",
     "NetworkProblem": "hogblock.asynchrony.problems",
+    "NodeSimulation": "hogblock.asynchrony.node_result",
     "PhaseRetrieval": "hogblock.asynchrony.problems",
     "Problem": "hogblock.asynchrony.problems",
     "Quadratic": "hogblock.asynchrony.problems",
@@ -62,6 +69,7 @@ _HOME = {
     "Uniform": "hogblock.scheduling.laws",
     "check_assumptions": "hogblock.asynchrony.assumptions",
     "simulate": "hogblock.asynchrony.simulation",
+    "simulate_nodes": "hogblock.asynchrony.nodes",
     "stability_limit": "hogblock.asynchrony.stability",
     "stationarity": "hogblock.asynchrony.subdifferential",
 }
