@@ -71,7 +71,7 @@ class Cluster(ABC):
         self._queue: list = []
         self._order = count()
         self._lives = np.zeros(self.n_nodes, np.int64)
-        self._asked = np.zeros(self.n_nodes, np.int64)
+        self._since = np.zeros(self.n_nodes, np.int64)
         self._offered_at = np.zeros(self.n_nodes)
         self._running = self.n_nodes
         self.up = np.ones(self.n_nodes, bool)
@@ -120,9 +120,9 @@ class Cluster(ABC):
 
     def plan(self, time: float, node: int) -> None:
         """What a node does next, of itself: an exchange, or the end of its steps."""
-        asked = int(self._asked[node])
+        since = int(self._since[node])
         interval = int(self.interval[node])
-        due = asked + interval * (LATER if 2 * asked >= self.steps else 1)
+        due = since + interval * (LATER if 2 * since >= self.steps else 1)
         if due <= self.steps and self.leads(node):
             self.at(max(time, self._end_of(node, due)), self._due, node, due)
         else:
@@ -148,9 +148,8 @@ class Cluster(ABC):
         return self.model(node).astype(np.float32)
 
     def offered(self, time: float, node: int) -> None:
-        """Note when and after how many steps a node began an exchange."""
+        """Note when a node began an exchange."""
         self._offered_at[node] = time
-        self._asked[node] = self.nodes.done[node]
 
     def add(self, time: float, node: int, delta: np.ndarray) -> None:
         """What an exchange changes in the node's model, on top of its steps."""
@@ -161,6 +160,8 @@ class Cluster(ABC):
     def answered(self, time: float, node: int) -> None:
         """The exchange that the node has begun is over, in some way."""
         self.waited[node] += time - self._offered_at[node]
+        self.advance(time, node)
+        self._since[node] = self.nodes.done[node]
         self.plan(time, node)
 
     def send(self, node: int, nbytes: int) -> tuple[float, bool]:
@@ -197,7 +198,7 @@ class Cluster(ABC):
         done = self.nodes.done[node]
         before = self.nodes.ends[node, done - 1] if done else 0.0
         self.nodes.shift[node] = time - before
-        self._asked[node] = done
+        self._since[node] = done
         self.plan(time, node)
 
     def _end_of(self, node: int, steps: int) -> float:
@@ -236,5 +237,5 @@ def intervals(
     if averaging.every != "auto":
         return np.full(nodes, averaging.every, np.int64)
     cost = compute.cost(message_size(averaging, start))
-    fewest = np.ceil(cost / (averaging.share * compute.means(nodes)))
-    return np.maximum(fewest, 1).astype(np.int64)
+    apart = cost / (averaging.share * compute.means(nodes))
+    return np.maximum(np.ceil(apart), 1).astype(np.int64)

@@ -74,7 +74,9 @@ class Compute:
         check_real("exchange_per_byte", self.exchange_per_byte)
 
     @classmethod
-    def from_report(cls, report, *, per_node: bool = False, **more) -> "Compute":
+    def from_report(
+        cls, report, *, per_node: bool = False, beside: float = 0.0, **more
+    ) -> "Compute":
         """What was measured in a real run on several nodes.
 
         Steps and exchanges add up to the seconds that the nodes ran. Messages of one
@@ -89,6 +91,8 @@ class Compute:
         per_node : bool, default=False
             Whether each row is a node with a speed of its own; otherwise all have the
             mean one.
+        beside : float, default=0.0
+            Seconds that an exchange takes of a node besides those that were measured.
         **more
             Other parameters of `Compute`.
 
@@ -118,7 +122,8 @@ class Compute:
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"report: row {row} has steps={steps[row]:g}")
-        exchanges, taken = measured(report, "exchanges"), measured(report, EXCHANGING)
+        exchanges = measured(report, "exchanges")
+        taken = measured(report, "seconds_exchanging") + beside * exchanges
         working = measured(report, "seconds") - taken
         each = working / steps
         fixed, per_byte = exchange_costs(
@@ -338,9 +343,6 @@ class Link:
         if self.straggler is not None and random.random() < self.straggler[0]:
             time *= self.straggler[1]
         return time
-
-
-EXCHANGING = "seconds_exchanging"
 
 
 def measured(report, name: str) -> np.ndarray:

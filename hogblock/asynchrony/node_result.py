@@ -26,8 +26,8 @@ class NodeSimulation:
     link : Link
         Times of messages.
     every : ndarray of shape (nodes,), int64
-        Steps of each node from one exchange to the next, in the first half of its
-        steps.
+        Steps of each node from the end of one exchange to the next, in the first half
+        of its steps; twice as many later.
     seconds : ndarray of shape (r,), float64
         The moments that were recorded.
     values : ndarray of shape (r,), float64
@@ -39,7 +39,8 @@ class NodeSimulation:
     bytes_sent : ndarray of shape (r,), int64
         On all links so far, both ways; those of lost messages too.
     consensus : ndarray of shape (r,), float64
-        Root of the mean square of the nodes' Euclidean distance to their mean.
+        Root of the mean square of the nodes' Euclidean distances to their mean, as a
+        share of the norm of the mean.
     x : ndarray of shape (n,), float64
         The mean at the end.
     models : ndarray of shape (nodes, n), float64

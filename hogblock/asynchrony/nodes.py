@@ -211,8 +211,9 @@ class _Record:
             models = models[cluster.up]
         self.mean = models.mean(axis=0)
         value = self._problem.value(self.mean)
-        away = models - self.mean
+        away, norm = models - self.mean, np.linalg.norm(self.mean)
         distance = np.sqrt(np.einsum("ij,ij->", away, away) / len(away))
+        distance = distance / norm if norm > 0 else 0.0
         steps, exchanges = cluster.nodes.done.sum(), cluster.exchanges.sum()
         self.rows.append((time, value, steps, exchanges, cluster.on_links, distance))
         self.diverged = not np.isfinite(value)

@@ -138,7 +138,7 @@ class Ring(Cluster):
         super().__init__(nodes, averaging, compute, link, random)
         start = nodes.x[0, 0].astype(np.float32)
         if self.n_nodes > 2:
-            self._asked[1::2] = -self.interval[1::2]
+            self._since[1::2] = -self.interval[1::2]
             self.interval *= 2
         self.right = [Edge(averaging, start) for _ in range(self.n_nodes)]
         self.left = [Edge(averaging, start) for _ in range(self.n_nodes)]
