@@ -41,7 +41,7 @@ class Cluster(ABC):
     exchanges, sent, received, lost : ndarray of shape (nodes,), int64
         Finished exchanges; bytes of messages sent and taken; messages of its exchanges
         that were lost.
-    exchanging, waited, ended : ndarray of shape (nodes,), float64
+    exchanging, away, ended : ndarray of shape (nodes,), float64
         Seconds by which exchanges have delayed steps, from offers to their answers,
         and until the end of the node's steps.
     on_links : int
@@ -78,7 +78,7 @@ class Cluster(ABC):
         counts = (np.zeros(self.n_nodes, np.int64) for _ in range(4))
         self.exchanges, self.sent, self.received, self.lost = counts
         times = (np.zeros(self.n_nodes) for _ in range(3))
-        self.exchanging, self.waited, self.ended = times
+        self.exchanging, self.away, self.ended = times
         self.on_links, self.now = 0, 0.0
         self.rounds: list[tuple[float, int]] = []
 
@@ -159,7 +159,7 @@ class Cluster(ABC):
 
     def answered(self, time: float, node: int) -> None:
         """The exchange that the node has begun is over, in some way."""
-        self.waited[node] += time - self._offered_at[node]
+        self.away[node] += time - self._offered_at[node]
         self.advance(time, node)
         self._since[node] = self.nodes.done[node]
         self.plan(time, node)

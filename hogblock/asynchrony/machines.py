@@ -9,6 +9,7 @@ from hogblock.scheduling.arguments import (
     as_reals,
     check_choice,
     check_real,
+    check_whole,
     first_wrong,
 )
 from hogblock.scheduling.event_driven import SERVICES
@@ -295,30 +296,34 @@ class Link:
         return cls(latency=latency, bandwidth=bandwidth, **more)
 
     @classmethod
-    def from_report(cls, report, **more) -> "Link":
-        """A latency for a real run: half of the wait of the node that waits least.
+    def from_report(cls, report, every: int, **more) -> "Link":
+        """A latency for a real run, by how many exchanges came about.
 
-        A wait holds both ways of the messages, and what a node waits for others, which
-        is least for the last one. Bandwidths are in it; for other sizes of messages,
-        see `from_timings`.
+        The next exchange is due `every` steps after the end of one, so that what is
+        missing of them was on its way: messages of their size, and waits for others,
+        which are least for the node that has most exchanges. A latency is half of that.
 
         Parameters
         ----------
         report : sequence
-            ``nodes_`` of a fit on several nodes: of each row, `exchanges` and
-            `seconds_waited` are read.
+            ``nodes_`` of a fit on several nodes: of each row, `steps`, `exchanges` and
+            `seconds` are read.
+        every : int
+            That its ``Averaging`` had; not "auto".
         **more
             Other parameters of `Link`.
 
         Returns
         -------
         Link
+            Of latency 0 if all exchanges came about, or none.
         """
-        exchanges = measured(report, "exchanges")
-        waited = measured(report, "seconds_waited")
-        had = exchanges > 0
-        least = (waited[had] / exchanges[had]).min(initial=np.inf)
-        return cls(latency=float(least / 2) if had.any() else 0.0, **more)
+        every = check_whole("every", every, 1)
+        steps, exchanges = measured(report, "steps"), measured(report, "exchanges")
+        each = measured(report, "seconds") / np.maximum(steps, 1)
+        away = each * _steps_away(steps, exchanges, every)
+        found = away[exchanges > 0]
+        return cls(latency=float(found.min() / 2) if len(found) else 0.0, **more)
 
     @property
     def hub_seconds_per_byte(self) -> float:
@@ -357,6 +362,19 @@ def measured(report, name: str) -> np.ndarray:
         ],
         np.float64,
     )
+
+
+def _steps_away(steps: np.ndarray, exchanges: np.ndarray, every: int) -> np.ndarray:
+    """Steps r that a node takes in an exchange.
+
+    Of its s steps, the first half has s / 2 / (every + r) exchanges, the second one
+    s / 2 / (2 every + r): a quadratic equation for r.
+    """
+    least = np.maximum(exchanges, 1)
+    half = (3 * every * least - steps) / (2 * least)
+    rest = (2 * least * every**2 - 1.5 * steps * every) / least
+    root = np.sqrt(np.maximum(half * half - rest, 0)) - half
+    return np.maximum(root, 0)
 
 
 def exchange_costs(

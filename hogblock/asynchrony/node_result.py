@@ -38,7 +38,7 @@ class NodeSimulation:
         Exchanges of all nodes so far: how often one has added what it was answered.
     bytes_sent : ndarray of shape (r,), int64
         On all links so far, both ways; those of lost messages too.
-    consensus : ndarray of shape (r,), float64
+    apart : ndarray of shape (r,), float64
         Root of the mean square of the nodes' Euclidean distances to their mean, as a
         share of the norm of the mean.
     x : ndarray of shape (n,), float64
@@ -53,7 +53,7 @@ class NodeSimulation:
         With the fields `node`, `steps`, `exchanges`, `bytes_sent`, `bytes_received`,
         `lost` (messages of its exchanges that never came), `seconds` (at the end of its
         steps), `seconds_exchanging` (by which exchanges have delayed it) and
-        `seconds_waited` (from its offers to their answers; it does not stand still).
+        `seconds_away` (from its offers to their answers; its steps go on).
     diverged : bool
         Whether a value was not finite: the run ends there.
     """
@@ -70,7 +70,7 @@ class NodeSimulation:
     steps: np.ndarray
     exchanges: np.ndarray
     bytes_sent: np.ndarray
-    consensus: np.ndarray
+    apart: np.ndarray
     x: np.ndarray
     models: np.ndarray
     round_seconds: np.ndarray

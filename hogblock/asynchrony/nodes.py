@@ -24,7 +24,7 @@ FIELDS = [
     ("node", np.int64), ("steps", np.int64), ("exchanges", np.int64),
     ("bytes_sent", np.int64), ("bytes_received", np.int64), ("lost", np.int64),
     ("seconds", np.float64), ("seconds_exchanging", np.float64),
-    ("seconds_waited", np.float64),
+    ("seconds_away", np.float64),
 ]  # fmt: skip
 """Of `NodeSimulation.per_node`."""
 
@@ -168,7 +168,7 @@ class _Record:
     Attributes
     ----------
     rows : list of tuple
-        Seconds, value, steps, exchanges, bytes, distance to consensus.
+        Seconds, value, steps, exchanges, bytes, how far models are apart.
     mean : ndarray of shape (n,), float64
         Of the last record.
     diverged : bool
@@ -211,8 +211,8 @@ class _Record:
             models = models[cluster.up]
         self.mean = models.mean(axis=0)
         value = self._problem.value(self.mean)
-        away, norm = models - self.mean, np.linalg.norm(self.mean)
-        distance = np.sqrt(np.einsum("ij,ij->", away, away) / len(away))
+        apart, norm = models - self.mean, np.linalg.norm(self.mean)
+        distance = np.sqrt(np.einsum("ij,ij->", apart, apart) / len(apart))
         distance = distance / norm if norm > 0 else 0.0
         steps, exchanges = cluster.nodes.done.sum(), cluster.exchanges.sum()
         self.rows.append((time, value, steps, exchanges, cluster.on_links, distance))
@@ -223,12 +223,12 @@ class _Record:
 
 def _result(problem: Problem, cluster: Cluster, record: _Record) -> NodeSimulation:
     columns = zip(*record.rows, strict=True)
-    seconds, values, steps, exchanges, on_links, consensus = map(np.array, columns)
+    seconds, values, steps, exchanges, on_links, apart = map(np.array, columns)
     per_node = np.zeros(cluster.n_nodes, FIELDS)
     ended = np.where(cluster.ended > 0, cluster.ended, seconds[-1])
     found = (
         np.arange(cluster.n_nodes), cluster.nodes.done, cluster.exchanges, cluster.sent,
-        cluster.received, cluster.lost, ended, cluster.exchanging, cluster.waited,
+        cluster.received, cluster.lost, ended, cluster.exchanging, cluster.away,
     )  # fmt: skip
     for (name, _), column in zip(FIELDS, found, strict=True):
         per_node[name] = column
@@ -236,7 +236,7 @@ def _result(problem: Problem, cluster: Cluster, record: _Record) -> NodeSimulati
     return NodeSimulation(
         problem=problem, averaging=cluster.averaging, compute=cluster.compute,
         link=cluster.link, every=cluster.every, seconds=seconds, values=values,
-        steps=steps, exchanges=exchanges, bytes_sent=on_links, consensus=consensus,
+        steps=steps, exchanges=exchanges, bytes_sent=on_links, apart=apart,
         x=record.mean, models=record.models().copy(), round_seconds=rounds[:, 0],
         participants=rounds[:, 1].astype(np.int64), per_node=per_node,
         diverged=record.diverged,
