@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "examples" / "asynchrony"
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+PATHS = [*FOLDER.glob("[!_]*.py"), FOLDER.parent / "distributed" / "scaling.py"]
+SCRIPTS = {path.stem: path for path in sorted(PATHS)}
 NUMBER = re.compile(r"(?<!\S)[\d.e+-]*\d%?(?!\S)")
 
 pytest.importorskip("matplotlib")
@@ -31,7 +32,7 @@ def printed(tmp_path_factory):
                 )
                 patch.syspath_prepend(FOLDER)
                 capsys.readouterr()
-                runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+                runpy.run_path(str(SCRIPTS[name]), run_name="__main__")
             texts[name] = capsys.readouterr().out
         return texts[name], folder / name
 
@@ -103,3 +104,14 @@ def test_only_racy_writes_to_shared_blocks_lose_updates(printed, capsys):
     assert (racy[workers > 1] > 0).all() and not racy[workers == 1].any()
     np.testing.assert_allclose(racy, theory, atol=0.04)
     np.testing.assert_allclose(of_the_sum, racy, atol=0.02)
+
+
+def test_more_nodes_gain_where_gradients_are_noisy(printed, capsys):
+    text = printed("scaling", capsys)[0]
+    gains = []
+    for part in text.split("Simulated seconds")[1:]:
+        nodes, *_, gain, _, participants = table("\n\n" + part, "nodes").T
+        assert nodes.tolist() == [1, 16] and participants[1] > 8
+        gains.append(gain[1])
+    little, much = gains
+    assert 1 < little < 4 < much < 16

@@ -98,6 +98,11 @@ class Cluster(ABC):
     def come_back(self, time: float, node: int) -> None:
         """The node is up again, without a model: lead to `resume`."""
 
+    @property
+    def average(self) -> np.ndarray | None:
+        """What a hub has as the mean, float32 of shape (n,); None without one."""
+        return None
+
     def run(self, watch: Callable[[float], bool]) -> None:
         """All that happens; `watch` hears when, before it, and may end it by True."""
         for node in range(self.n_nodes):

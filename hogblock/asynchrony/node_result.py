@@ -7,6 +7,7 @@ import numpy as np
 from hogblock.asynchrony.machines import Compute, Link
 from hogblock.asynchrony.problems.base import Problem
 from hogblock.distributed.averaging import Averaging
+from hogblock.scheduling.arguments import check_choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,9 @@ class NodeSimulation:
         The moments that were recorded.
     values : ndarray of shape (r,), float64
         The problem's function at the mean of the models of all nodes that are up.
+    hub_values : ndarray of shape (r,), float64
+        The function at the hub's average, as its last round has left it: what a real
+        run would end with. Of a ring, and of one node, `values`.
     steps : ndarray of shape (r,), int64
         Steps of all nodes so far.
     exchanges : ndarray of shape (r,), int64
@@ -67,6 +71,7 @@ class NodeSimulation:
     every: np.ndarray
     seconds: np.ndarray
     values: np.ndarray
+    hub_values: np.ndarray
     steps: np.ndarray
     exchanges: np.ndarray
     bytes_sent: np.ndarray
@@ -88,25 +93,34 @@ class NodeSimulation:
         """Nodes of a round, on average; nan without a round."""
         return float(self.participants.mean()) if len(self.participants) else np.nan
 
-    def time_to(self, target: float) -> float:
-        """When the value has first been at the target, or below it.
+    def time_to(self, target: float, *, of: str = "hub") -> float:
+        """When a value has first been at the target, or below it.
 
         Parameters
         ----------
         target : float
+        of : {"hub", "mean"}, default="hub"
+            Of `hub_values` or `values`.
 
         Returns
         -------
         float
             In seconds, on the line between two records; inf if it never was.
+
+        Raises
+        ------
+        ValueError
+            If `of` is something else.
         """
-        reached = np.flatnonzero(self.values <= target)
+        hub = check_choice("of", of, ("hub", "mean")) == "hub"
+        values = self.hub_values if hub else self.values
+        reached = np.flatnonzero(values <= target)
         if not len(reached):
             return np.inf
         last = int(reached[0])
         if last == 0:
             return float(self.seconds[0])
-        high, low = self.values[last - 1 : last + 1]
+        high, low = values[last - 1 : last + 1]
         part = (high - target) / (high - low)
         begin, end = self.seconds[last - 1 : last + 1]
         return float(begin + part * (end - begin))

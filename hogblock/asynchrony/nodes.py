@@ -85,7 +85,7 @@ def simulate_nodes(
         How many moments to record, evenly from 0 to where the slowest node would end
         without exchanges; or the moments, in seconds, rising. The end is recorded too.
     target : float, default=None
-        End the run at the first record whose value is at most this.
+        End the run at the first record whose value at the hub is at most this.
     random_state : int, Generator or None, default=None
         Seed. Times, samples, messages and x0 have streams of their own.
 
@@ -168,7 +168,8 @@ class _Record:
     Attributes
     ----------
     rows : list of tuple
-        Seconds, value, steps, exchanges, bytes, how far models are apart.
+        Seconds, value, value at the hub, steps, exchanges, bytes, how far models are
+        apart.
     mean : ndarray of shape (n,), float64
         Of the last record.
     diverged : bool
@@ -177,6 +178,7 @@ class _Record:
     def __init__(self, problem: Problem, cluster: Cluster, moments, target):
         self._problem, self._cluster, self._target = problem, cluster, target
         self._moments, self._next = moments, 0
+        self._average: np.ndarray | None = None
         self.rows: list[tuple] = []
         self.diverged = self.over = False
 
@@ -211,19 +213,31 @@ class _Record:
             models = models[cluster.up]
         self.mean = models.mean(axis=0)
         value = self._problem.value(self.mean)
+        at_hub = self._at_hub(value)
         apart, norm = models - self.mean, np.linalg.norm(self.mean)
         distance = np.sqrt(np.einsum("ij,ij->", apart, apart) / len(apart))
         distance = distance / norm if norm > 0 else 0.0
         steps, exchanges = cluster.nodes.done.sum(), cluster.exchanges.sum()
-        self.rows.append((time, value, steps, exchanges, cluster.on_links, distance))
+        counts = steps, exchanges, cluster.on_links
+        self.rows.append((time, value, at_hub, *counts, distance))
         self.diverged = not np.isfinite(value)
-        reached = self._target is not None and value <= self._target
+        reached = self._target is not None and at_hub <= self._target
         self.over = self.diverged or reached
+
+    def _at_hub(self, value: float) -> float:
+        """The function at the hub's average; `value` where there is no hub."""
+        average = self._cluster.average
+        if average is None:
+            return value
+        if average is not self._average:  # it is never changed in place
+            self._average = average
+            self._hub_value = self._problem.value(average)
+        return self._hub_value
 
 
 def _result(problem: Problem, cluster: Cluster, record: _Record) -> NodeSimulation:
     columns = zip(*record.rows, strict=True)
-    seconds, values, steps, exchanges, on_links, apart = map(np.array, columns)
+    seconds, values, at_hub, steps, exchanges, on_links, apart = map(np.array, columns)
     per_node = np.zeros(cluster.n_nodes, FIELDS)
     ended = np.where(cluster.ended > 0, cluster.ended, seconds[-1])
     found = (
@@ -236,6 +250,7 @@ def _result(problem: Problem, cluster: Cluster, record: _Record) -> NodeSimulati
     return NodeSimulation(
         problem=problem, averaging=cluster.averaging, compute=cluster.compute,
         link=cluster.link, every=cluster.every, seconds=seconds, values=values,
+        hub_values=at_hub,
         steps=steps, exchanges=exchanges, bytes_sent=on_links, apart=apart,
         x=record.mean, models=record.models().copy(), round_seconds=rounds[:, 0],
         participants=rounds[:, 1].astype(np.int64), per_node=per_node,

@@ -30,6 +30,10 @@ class Star(Cluster):
     def leads(self, node):
         return self.n_nodes > 1
 
+    @property
+    def average(self):
+        return self.hub.average if self.n_nodes > 1 else None
+
     def begin(self, time, node):
         message = self.members[node].offer(self.snapshot(time, node))
         self.offered(time, node)

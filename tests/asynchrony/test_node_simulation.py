@@ -244,6 +244,23 @@ def test_when_a_target_is_reached():
     assert ended.seconds[-1] == 10 and ended.steps[-1] == 10
 
 
+def test_the_hub_has_what_its_rounds_brought():
+    bowl = Quadratic(np.ones(N))
+    options = dict(
+        averaging=Averaging(every=10), link=Link(0.25), rate=0.1, records=101
+    )
+    found = run(3, 100, bowl, **options)
+    brought = np.searchsorted(found.round_seconds, found.seconds)
+    assert len(set(found.hub_values)) == 1 + len(found.round_seconds)
+    np.testing.assert_array_equal(np.diff(found.hub_values) != 0, np.diff(brought) > 0)
+    target = found.values[0] / 10
+    assert found.time_to(target, of="mean") < found.time_to(target)
+    with pytest.raises(ValueError, match="of='node'"):
+        found.time_to(target, of="node")
+    ring = run(3, 50, bowl, averaging=Averaging(topology="ring"))
+    np.testing.assert_array_equal(ring.hub_values, ring.values)
+
+
 def test_a_run_ends_where_it_diverges():
     found = run(2, 3000, Quadratic(np.ones(N)), rate=5.0, averaging=EACH_STEP)
     assert found.diverged and "diverged" in repr(found)
