@@ -1,7 +1,8 @@
 """Time to a target loss against nodes and bandwidth, simulated: 1 to 1,024 nodes.
 
 Two problems are trained by nodes that take local steps and average their models beside
-them, around a hub (a star) or with their neighbours (a ring). Nodes and links are those
+them, around a hub (a star) or with their neighbours (a ring). A star has the loss of
+its hub's average, a ring that of the mean of its models. Nodes and links are those
 of STEP_SECONDS, EXCHANGE_SECONDS, LATENCY and BANDWIDTHS. Each number of nodes has its
 best rate of a grid, found on the star with the fastest links, among the best one of
 fewer nodes and those above that::
@@ -36,9 +37,9 @@ AHEAD = 4
 """Rates that are tried, from the best one of fewer nodes on."""
 RATES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
 STEP_SECONDS, EXCHANGE_SECONDS, LATENCY = 1e-3, 2e-3, 2e-4
-STEPS = 24_000
-"""Most steps of all nodes together; but each may take FEWEST."""
-FEWEST = 2_000
+STEPS, MOST_STEPS = 24_000, 1_500_000
+"""Steps of all nodes together: where each has FEWEST, and at most."""
+FEWEST = 5_000
 RECORD_SECONDS = 0.02
 BATCH = 4
 CLAIM = """\
@@ -102,7 +103,7 @@ def tuned(problem, nodes, target, rates, longest):
 
 def longest_of(nodes: int) -> float:
     """Seconds of steps that a node may take."""
-    return max(STEPS / nodes, FEWEST) * STEP_SECONDS
+    return max(STEPS / nodes, min(FEWEST, MOST_STEPS / nodes)) * STEP_SECONDS
 
 
 def times_of(problem, nodes, target, rates, lines):
@@ -137,7 +138,7 @@ def main() -> None:
             gain = times[0][lines[0]] / found[lines[0]]
             facts = [f"{gain:.1f}", best.steps[-1] * BATCH, best.mean_participants]
             rows.append([f"{nodes:5}", f"{rate:g}", *shown, *facts])
-        print(f"\nSimulated seconds to loss {target} of the {name}:")
+        print(f"\nSimulated seconds to loss {target} of the {name} (-: not reached):")
         head = [f"{topology}, {bandwidth}" for topology, bandwidth in lines]
         facts = ["speed-up", "   samples", "nodes a round"]
         print_table(["nodes", "rate", *head, *facts], rows)
