@@ -10,9 +10,10 @@ class Star(Cluster):
     """All nodes exchange with a hub, in rounds.
 
     A round opens with its first offer. It is closed when all have offered who are up
-    and not at their end, or after `patience` times the time from the round before to
-    its opening; but with two offers at least, where there are two nodes. A lost message
-    is noticed when it would have come, and its node offers anew when that is due.
+    and not at their end, or after `patience` times the time that the first took since
+    it was last answered; but with two offers at least, where there are two nodes. A
+    lost message is noticed when it would have come, and its node offers anew when that
+    is due.
     """
 
     def __init__(self, nodes, averaging, compute, link, random):
@@ -25,7 +26,8 @@ class Star(Cluster):
         self.living = set(range(self.n_nodes))
         self._ready: set[int] = set()
         self._overdue = False
-        self._closed_at = self._hub_free = 0.0
+        self._hub_free = 0.0
+        self._called_at = np.zeros(self.n_nodes)
 
     def leads(self, node):
         return self.n_nodes > 1
@@ -67,7 +69,7 @@ class Star(Cluster):
         if not self.hub.offered(node, message):
             return
         if not self._ready:
-            wait = self.averaging.patience * (time - self._closed_at)
+            wait = self.averaging.patience * (time - self._called_at[node])
             self.at(time + wait, self._no_more_patience, None, len(self.rounds))
         self._ready.add(node)
         self._close_if_due(time)
@@ -87,8 +89,9 @@ class Star(Cluster):
     def _close(self, time: float) -> None:
         answers = self.hub.close()
         self.rounds.append((time, len(answers)))
-        self._ready, self._overdue, self._closed_at = set(), False, time
+        self._ready, self._overdue = set(), False
         for node, answer in answers.items():
+            self._called_at[node] = time
             travel, arrives = self.send(node, answer.nbytes)
             when = self._serve(time, answer.nbytes) + travel
             act = self._answered if arrives else self._missed
@@ -114,6 +117,7 @@ class Star(Cluster):
         """The hub gives its average, as float32; this is never lost."""
         average = self.hub.join(node)
         self.living.add(node)
+        self._called_at[node] = time
         travel = self.link.travel(average.nbytes, self._random)
         self.on_links += average.nbytes
         when = self._serve(time, average.nbytes) + travel

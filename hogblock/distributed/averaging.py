@@ -30,8 +30,8 @@ class Averaging:
         node meets its two neighbours in turn, and both take the mean of the two.
     patience : float, default=0.5
         Of "star": how long a round waits for nodes that are late, as a share of the
-        time since the round before. Who is later still is in the next round. No
-        worker waits for either.
+        time from the last answer to the first one until its offer. Who is later still
+        is in the next round. No worker waits for either.
     outer_rate : float, default=1.0
         Of "star": the mean moves by so much of what the nodes' snapshots say.
     outer_momentum : float, default=0.0

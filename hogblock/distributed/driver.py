@@ -78,7 +78,7 @@ class Driver:
             At the second Ctrl-C.
         """
         self._started = time.perf_counter()
-        self._clock = RoundClock(self._options.averaging, self._started)
+        self._clock = RoundClock(self._options.averaging)
         self._log = RoundLog(self._started - self._before)
         for node in self._nodes:
             self._begin(node, self._judge.over)
@@ -260,6 +260,7 @@ class Driver:
             judged=self._judge.over,
             peer=None if self._star else self._peer_of(node),
         )
+        node.called_at = time.perf_counter()
         node.calling = node.handle.exchange.remote(call, node.answer)
         node.answer = None
 
@@ -300,7 +301,6 @@ class Driver:
         """Form the mean of what was offered, and send it to those who offered."""
         inside = [node for node in self._living if node.rank in self._hub.ready]
         answers = self._hub.close()
-        self._clock.closed(now)
         shared: dict[int, Any] = {}
         for node in inside:
             packed = answers[node.rank].packed

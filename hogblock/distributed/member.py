@@ -35,8 +35,8 @@ class NodeState:
         Of what it is asked for.
     answers, answer : int, object reference or None
         Of the next call.
-    offered_at : float
-        When the offer came that is in no mean yet.
+    called_at, offered_at : float
+        When it was last called, and when its last offer came.
     report : Report or None
         The last one of this life.
     outcome : Outcome or None
@@ -54,7 +54,7 @@ class NodeState:
         self.calling: Any = None
         self.reviving: Any = None
         self.answers, self.answer = 0, None
-        self.offered_at = self.lost_at = 0.0
+        self.called_at = self.offered_at = self.lost_at = 0.0
         self.report: Report | None = None
         self.outcome: Outcome | None = None
         self.base_factor = 1.0

@@ -18,24 +18,19 @@ class RoundClock:
     are in it, and open none.
     """
 
-    def __init__(self, averaging: Averaging, now: float):
+    def __init__(self, averaging: Averaging):
         self._patience = averaging.patience
-        self._closed_at = now
-
-    def closed(self, now: float) -> None:
-        """A round is over."""
-        self._closed_at = now
 
     def closes_at(self, living: Sequence[NodeState], hub: Hub) -> float:
         """When the round that is open closes; inf if none is."""
         ready = hub.ready
         if living and all(node.rank in ready for node in living):
             return 0.0
-        opened = [n.offered_at for n in living if n.busy and n.rank in ready]
+        opened = [n for n in living if n.busy and n.rank in ready]
         if len(ready) < 2 or not opened:
             return np.inf
-        first = min(opened)
-        return first + self._patience * (first - self._closed_at)
+        first = min(opened, key=lambda node: node.offered_at)
+        return first.offered_at + self._patience * (first.offered_at - first.called_at)
 
 
 class RoundLog:
