@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what `__getattr__` brings; "as" says that it is public
     from hogblock.distributed.averaging import Averaging as Averaging
     from hogblock.distributed.options import Ray as Ray
+    from hogblock.distributed.parts import Parts as Parts
     from hogblock.training.nodes import NodeReport as NodeReport
     from hogblock.training.nodes import Rounds as Rounds
 
 _HOME = {
     "Averaging": "hogblock.distributed.averaging",
     "NodeReport": "hogblock.training.nodes",
+    "Parts": "hogblock.distributed.parts",
     "Ray": "hogblock.distributed.options",
     "Rounds": "hogblock.training.nodes",
 }

@@ -1,17 +1,28 @@
 """The engine of several machines: every node trains by the engine of its own device."""
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, replace
+from uuid import uuid4
 
 import numpy as np
 
 from hogblock.distributed.driver import Driver
+from hogblock.distributed.holding import Reading
 from hogblock.distributed.options import Ray
-from hogblock.distributed.session import ray_module, session
+from hogblock.distributed.parts import Parts
+from hogblock.distributed.remote import RemoteRows, answers, check_options
+from hogblock.distributed.session import Session, ray_module, session
 from hogblock.distributed.tasks import Tasks
 from hogblock.engines.base import Engine
 from hogblock.engines.cpu.engine import CpuEngine
+from hogblock.engines.cpu.jobs import count_jobs
+from hogblock.estimators.inputs import Images
 from hogblock.training.run_plan import count_batches
-from hogblock.training.settings import Settings, TrainingData
+from hogblock.training.settings import Result, Settings, TrainingData
+
+MOST_ROWS = 2**31
+"""That a minibatch could have."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +76,39 @@ class RayEngine(Engine):
         state=None, beside=None,
     ):  # fmt: skip
         self._check(data, settings)
-        shared = self.options.sampling != "own"
         if state is not None:
             params = state.params
-        images = network.takes_images
-        with session(self.options, settings.workers, images) as nodes:
-            samples = _dealt(self.options, data, settings.seed, shared)
+
+        def run(nodes: Session, samples: list[tuple], shared: bool) -> Result:
             tasks = Tasks(self.options, network, settings, params, shared)
             return Driver(tasks, nodes, samples, on_epoch, progress, state).run()
+
+        rows = data.x
+        if isinstance(rows, RemoteRows):
+            held = [(each, rows.targets, *data.scaling) for each in rows.readings]
+            return run(rows.session, held, rows.shared)
+        shared = self.options.sampling != "own"
+        with session(self.options, settings.workers, network.takes_images) as nodes:
+            samples = _dealt(self.options, data, settings.seed, shared)
+            return run(nodes, samples, shared)
+
+    @contextmanager
+    def opened(self, estimator, given, standing):
+        """`Parts` are read by the nodes, which last as long as the block."""
+        parts = given.X
+        if not isinstance(parts, Parts):
+            yield given
+            return
+        check_options(estimator, given)
+        shared = self.options.sampling == "all"
+        images = isinstance(estimator._form, Images)
+        with session(self.options, count_jobs(estimator.n_jobs), images) as nodes:
+            dealt = parts.dealt(self.options.n_nodes, shared)
+            rows = _read(nodes, dealt, parts.target, estimator, standing, shared)
+            yield replace(given, X=rows)
+
+    def refusal_of(self, X):
+        return None if isinstance(X, Parts) else super().refusal_of(X)
 
     def _check(self, data: TrainingData, settings: Settings) -> None:
         nodes, samples = self.options.n_nodes, len(data.x)
@@ -82,6 +118,26 @@ class RayEngine(Engine):
                 f"nodes={nodes}, and {samples} samples are {batches} minibatches "
                 f"of {settings.batch}: use fewer nodes, or a smaller batch_size"
             )
+
+
+def _read(
+    nodes: Session, dealt: list, target: str | None, estimator, standing, shared: bool
+) -> RemoteRows:
+    """Have the nodes read their parts."""
+    ray = ray_module()
+    there = copy(estimator)
+    there.device = "cpu"  # which nobody asks for
+    name = uuid4().hex
+    readings = [
+        ray.put(Reading(there, sources, target, standing, f"{name}-{rank}"))
+        for rank, sources in enumerate(dealt)
+    ]
+    batch = estimator._batch_size(MOST_ROWS)
+    refs = [
+        handle.summary.remote(reading, batch)
+        for handle, reading in zip(nodes.handles, readings, strict=True)
+    ]
+    return RemoteRows(nodes, readings, answers(nodes, refs), shared)
 
 
 def _dealt(options: Ray, data: TrainingData, seed: int, shared: bool) -> list[tuple]:

@@ -12,11 +12,13 @@ from hogblock import __version__
 from hogblock.distributed.beside import Averager
 from hogblock.distributed.compression import Packed
 from hogblock.distributed.exchange import Edge, Member, Message, apart_from
+from hogblock.distributed.holding import Holding, Reading, Summary
 from hogblock.distributed.task import About, Call, Outcome, Report, Task
 from hogblock.engines.registry import engine_for
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import TrainingData
+from hogblock.training.statistics import Statistics
 
 MEET_SECONDS = 30.0
 """That a neighbour on a ring may take to answer."""
@@ -36,6 +38,7 @@ class Node:
         self._averager: Averager | None = None
         self._member: Member | None = None
         self._edges: dict[tuple, Edge] = {}
+        self._holding: tuple[str, Holding] | None = None
         self._meets = threading.Lock()
         self._number = self._told = 0
 
@@ -44,11 +47,35 @@ class Node:
         warm_up(images)
         return About(socket.gethostname(), __version__)
 
-    def train(self, task: Task, x, targets, weights, shift, scale) -> Outcome:
-        """Train to the end of the task, on samples as in `TrainingData`."""
+    def summary(self, reading: Reading, n_some: int) -> Summary:
+        """Read samples; what the driver has to know of them, and some of them."""
+        return self._held(reading).summary(n_some)
+
+    def statistics(self, reading: Reading, channels: int | None) -> Statistics:
+        """Of the columns of the samples."""
+        return self._held(reading).statistics(channels)
+
+    def _held(self, reading: Reading) -> Holding:
+        if self._holding is None or self._holding[0] != reading.name:
+            self._holding = reading.name, Holding(reading)
+        return self._holding[1]
+
+    def train(self, task: Task, samples, targets, *more) -> Outcome:
+        """Train to the end of the task.
+
+        Parameters
+        ----------
+        task : Task
+        samples, targets, *more
+            The fields of `TrainingData`; or a `Reading`, and the arguments of
+            ``Holding.data``.
+        """
         # What comes from the cluster's memory is read-only, another type to kernels.
-        weights, shift, scale = (np.array(each) for each in (weights, shift, scale))
-        data = TrainingData(x, targets, weights, shift, scale)
+        small = [np.array(each) for each in more]
+        if isinstance(samples, Reading):
+            data = self._held(samples).data(targets, *small)
+        else:
+            data = TrainingData(samples, targets, *small)
         plan = make_run_plan(task.network, data, task.settings)
         passes = plan.workers if plan.each_takes_all else 1
         averager = Averager(task, plan.batches * passes)

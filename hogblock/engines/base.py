@@ -5,8 +5,9 @@ it by the prefix of their ``device``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -71,6 +72,8 @@ class Engine(ABC):
 
     def refusal_of(self, X) -> str | None:
         """What to do instead, if X does not lie where this engine can read it."""
+        if hasattr(X, "dealt"):
+            return "pass device=hogblock.distributed.Ray(...)"
         if is_device_array(X):
             return "pass device='cuda' or 'auto', or a copy of X on the host"
         return None
@@ -108,6 +111,11 @@ class Engine(ABC):
     def workers_of(self, settings: Settings) -> int:
         """Workers of a run on all devices together."""
         return settings.workers
+
+    @contextmanager
+    def opened(self, estimator, given, standing) -> Iterator[Any]:
+        """What ``fit`` was given, as `train` can use it, while the block lasts."""
+        yield given
 
     @abstractmethod
     def train(

@@ -50,9 +50,9 @@ def device_of(x) -> Cuda:
 
 
 def location_of(x) -> str:
-    """Where x lies, in words: "cuda:0", or `HOST`."""
+    """Where x lies, in words: "cuda:0", or `HOST`, or what x says."""
     if not is_device_array(x):
-        return HOST
+        return getattr(x, "where", HOST)
     try:
         return f"cuda:{index_of(x)}"
     except ImportError:  # only CuPy could tell

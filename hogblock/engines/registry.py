@@ -45,7 +45,10 @@ def engine_for(device, method: Method | None, X) -> Engine:
     DeviceUnavailableError
         If it cannot be used.
     """
-    engine = _automatic(method, X) if device == "auto" else _named(device, X)
+    engine = _automatic(method, X) if device == "auto" else _named(device)
+    advice = engine.refusal_of(X)
+    if advice:
+        raise ValueError(f"X is on {location_of(X)}, and device={device!r}: {advice}")
     reason = method and engine.supports(method)
     if reason:
         raise ValueError(reason)
@@ -74,7 +77,7 @@ def _engine(prefix: str):
     return getattr(import_module(module), name)
 
 
-def _named(device, X) -> Engine:
+def _named(device) -> Engine:
     """The engine of a device that is named, and can be used."""
     prefix = _prefix(device)
     engine = _engine(prefix).named(device) if prefix in ENGINES else None
@@ -82,9 +85,6 @@ def _named(device, X) -> Engine:
         others = [f"{p!r}" for p in ENGINES if p not in BUILT_IN]
         allowed = "; or a device of ".join([ALLOWED, *others])
         raise ValueError(f"device={device!r} is unknown; allowed are {allowed}")
-    advice = engine.refusal_of(X)
-    if advice:
-        raise ValueError(f"X is on {location_of(X)}, and device={device!r}: {advice}")
     return engine
 
 

@@ -112,8 +112,9 @@ class NetworkEstimator(BaseEstimator):
         with (
             features_restored_on_failure(self),
             checkpoints_of(self, engine, incremental) as checkpoints,
+            engine.opened(self, given, standing) as there,
         ):
-            problem = problem_of(self, given, standing, checkpoints.random_state)
+            problem = problem_of(self, there, standing, checkpoints.random_state)
             start = start_of(self, problem, standing, checkpoints.random_state)
             outcome = run(self, engine, problem, start, checkpoints)
             fitted = fitted_attributes(self, engine, problem, start, outcome)

@@ -100,7 +100,7 @@ def _data_of(problem: Problem) -> dict[str, Any]:
     """What is trained and validated on, by the names of the arguments of ``fit``."""
     validation = problem.validation
     return {
-        "X": problem.X,
+        "X": getattr(problem.X, "digest", problem.X),
         "y": problem.y,
         "sample_weight": problem.weights,
         "X_val": validation and validation.X,

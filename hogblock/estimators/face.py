@@ -18,7 +18,7 @@ class NetworkMixin:
     def fit(
         self,
         X,
-        y,
+        y=None,
         sample_weight=None,
         *,
         X_val=None,
@@ -34,9 +34,10 @@ class NetworkMixin:
             (``np.memmap`` but for mode "c", in C order) is read from there by all
             workers, never copied; `early_stopping` copies the rows that are left, so
             pass X_val instead. An array on a CUDA device stays there; see `device`.
+            ``hogblock.distributed.Parts`` are samples that lie on nodes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Of a regressor real numbers; of a classifier classes, or a multi-label
-            indicator of zeros and ones, which may be sparse.
+            Left out with ``Parts`` alone. Of a regressor real numbers; of a classifier
+            classes, or a multi-label indicator of zeros and ones, which may be sparse.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero. The larger they are, the less `alpha` counts,
             but for those above 1e20 or all under 1e-20: these are divided by their

@@ -11,6 +11,7 @@ from hogblock.estimators.repeats import merge_repeats
 from hogblock.estimators.targets import ClassTargets, RealTargets
 from hogblock.estimators.validation import check_weights, check_X_y, training_weights
 from hogblock.estimators.validation_set import ValidationSet, set_aside
+from hogblock.training.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Problem:
     Attributes
     ----------
     X : array of shape (n_rows, n_features), float32, float64 or uint8
-        Equal samples are one row where all are one minibatch.
-    y : ndarray
+        Equal samples are one row where all are one minibatch. Or what stands for rows
+        that lie elsewhere.
+    y : ndarray or None
+        None if it lies there too.
     weights : ndarray of shape (n_rows,) or (0,), float32
         Of samples and classes; empty means all 1.
     targets : ClassTargets or RealTargets
@@ -53,12 +56,24 @@ class Problem:
     """
 
     X: Any
-    y: np.ndarray
+    y: np.ndarray | None
     weights: np.ndarray
     targets: ClassTargets | RealTargets
     validation: ValidationSet | None
     shape: tuple[int, ...]
     n_samples: int
+
+    def encoded(self) -> np.ndarray:
+        """Targets as the kernels read them; empty if they lie elsewhere."""
+        if self.y is None:
+            return np.zeros(0, np.float32)
+        return self.targets.encode(self.y)
+
+    def statistics(self, channels: int | None) -> Statistics:
+        """Of the columns of X, see ``Statistics.of``."""
+        if self.y is None:
+            return self.X.statistics(channels)
+        return Statistics.of(self.X, self.weights, channels)
 
 
 def problem_of(estimator, given: Given, standing: Standing, random_state) -> Problem:
@@ -77,8 +92,10 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
     ValueError
         For bad input, or targets that are not those of the model that trains on.
     """
-    X, y, weights, shape = _checked_samples(estimator, given, standing)
-    validation = _checked_validation(estimator, given.validation, X, shape)
+    if hasattr(given.X, "problem"):  # whose rows lie elsewhere
+        return given.X.problem(estimator, given, standing)
+    X, y, weights, shape = checked_samples(estimator, given, standing)
+    validation = checked_validation(estimator, given.validation, X, shape)
     targets = (
         estimator._targets
         if standing.goes_on
@@ -86,7 +103,7 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
     )
     by_class = estimator._class_weights(y, weights, targets)
     if validation is not None:
-        validation = _scorable(validation, targets, by_class)
+        validation = scorable(validation, targets, by_class)
     weights = training_weights(weights, by_class, y)
     if estimator.early_stopping and validation is None:
         X, y, weights, validation = set_aside(
@@ -100,7 +117,7 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
     return Problem(X, y, weights, targets, validation, shape, n_samples)
 
 
-def _checked_samples(estimator, given: Given, standing: Standing):
+def checked_samples(estimator, given: Given, standing: Standing):
     """Valid X, y and weights (float64, or None), and the shape of a sample."""
     form = estimator._form
     X = form.rows_again(given.X, estimator) if standing.warm else form.rows(given.X)
@@ -116,7 +133,7 @@ def _checked_samples(estimator, given: Given, standing: Standing):
     return X, y, weights, shape
 
 
-def _checked_validation(
+def checked_validation(
     estimator, given: ValidationSet, X, shape
 ) -> ValidationSet | None:
     """A valid validation set, or None; X is valid, and its samples have `shape`."""
@@ -133,7 +150,7 @@ def _checked_validation(
     return ValidationSet(X_val, estimator._check_y(y_val), weights)
 
 
-def _scorable(validation: ValidationSet, targets, by_class) -> ValidationSet:
+def scorable(validation: ValidationSet, targets, by_class) -> ValidationSet:
     """The validation set with class weights, if its score is defined."""
     targets.encode(validation.y, "y_val")  # raises for classes that are unknown
     validation = validation.weighted(by_class)

@@ -71,7 +71,7 @@ def run(
     """
     check_divergence(estimator, engine)
     checkpoints.begin(estimator, problem, start)
-    targets, standing = problem.targets.encode(problem.y), start.standing
+    targets, standing = problem.encoded(), start.standing
     data = TrainingData(problem.X, targets, problem.weights, *start.inputs)
     settings = settings_of(estimator, engine, problem, start)
     if standing.planned >= estimator.max_iter and not settings.rate.any():

@@ -61,13 +61,20 @@ def start_of(estimator, problem: Problem, standing: Standing, random_state) -> S
         check_unchanged(estimator, network)
         standard = estimator._standard
         if standard:
-            standard = standard.refined(problem.X, problem.weights)
+            standard = standard.refined_by(
+                problem.statistics, len(problem.X), problem.X.dtype.type
+            )
         params = estimator._params
     else:
         standard = None
         if estimator.standardize:
             channels = estimator._form.channels(network.input_shape)
-            standard = Standardiser.of(problem.X, problem.weights, channels)
+            standard = Standardiser.of_statistics(
+                problem.statistics(channels),
+                len(problem.X),
+                frozenset({problem.X.dtype.type}),
+                channels,
+            )
         params = network.initialise(random)
     seed = int(random.randint(np.iinfo(np.int32).max))
     return Start(standing, network, params, standard, random, seed)

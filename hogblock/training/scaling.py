@@ -132,21 +132,58 @@ class Standardiser:
         """
         statistics = Statistics.of(x, weights, channels)
         types = frozenset({x.dtype.type})
+        return cls.of_statistics(statistics, len(x), types, channels, name)
+
+    @classmethod
+    def of_statistics(
+        cls,
+        statistics: Statistics,
+        rows: int,
+        types: frozenset,
+        channels: int | None = None,
+        name: str = "X",
+    ) -> "Standardiser":
+        """From the statistics of the first rows.
+
+        Parameters
+        ----------
+        statistics : Statistics
+        rows : int
+        types : frozenset of type
+            Of the rows.
+        channels, name
+            See `of`.
+        """
         scaling, varies = _scaling_of(statistics, types, name)
-        return cls(scaling, statistics, varies * len(x), types, channels, name)
+        return cls(scaling, statistics, varies * rows, types, channels, name)
 
     def refined(self, x, weights) -> "Standardiser":
         """With further rows: see `of`."""
+        return self.refined_by(
+            lambda channels: Statistics.of(x, weights, channels), len(x), x.dtype.type
+        )
+
+    def refined_by(self, statistics_of, n_rows: int, kind: type) -> "Standardiser":
+        """With further rows.
+
+        Parameters
+        ----------
+        statistics_of : callable
+            Their statistics by `channels`.
+        n_rows : int
+        kind : type
+            Of the rows.
+        """
         known = self.rows >= ENOUGH
         if known.all():
             return self
-        statistics = self.statistics.joined(Statistics.of(x, weights, self.channels))
-        types = self.types | {x.dtype.type}
+        statistics = self.statistics.joined(statistics_of(self.channels))
+        types = self.types | {kind}
         scaling, varies = _scaling_of(statistics, types, self.name)
         mixed = [
             np.where(known, a, b) for a, b in zip(self.scaling, scaling, strict=True)
         ]
-        rows = self.rows + varies * len(x)
+        rows = self.rows + varies * n_rows
         return replace(
             self, scaling=Scaling(*mixed), statistics=statistics, rows=rows, types=types
         )
