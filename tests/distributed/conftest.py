@@ -8,16 +8,10 @@ ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from support.nodes import pids_of_nodes, until  # noqa: E402
+from support.nodes import MEMORY, add_node, pids_of_nodes, until  # noqa: E402
 
-MEMORY = 80 * 2**20
 NODES = 3
 QUIET = dict(logging_level="ERROR", log_to_driver=False)
-
-
-def add_node(cluster):
-    """One more machine, of 4 cores, as the cluster believes."""
-    return cluster.add_node(num_cpus=4, object_store_memory=MEMORY)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,15 @@
-"""Processes of a cluster's nodes, and waiting for them."""
+"""Machines of a local cluster, the processes of its nodes, and waiting for them."""
 
 import time
 from pathlib import Path
+
+MEMORY = 80 * 2**20
+"""Bytes of a machine's share of the cluster's memory."""
+
+
+def add_node(cluster):
+    """One more machine, of 4 cores, as the cluster believes."""
+    return cluster.add_node(num_cpus=4, object_store_memory=MEMORY)
 
 
 def command_of(pid):
@@ -33,6 +41,15 @@ def children_of(parents):
             continue
         if int(stat.rpartition(b")")[2].split()[1]) in parents:
             found.append(pid)
+    return found
+
+
+def descendants_of(pid):
+    """Processes below a process."""
+    found, below = set(), {pid}
+    while below:
+        below = set(children_of(below)) - found
+        found |= below
     return found
 
 
