@@ -1,5 +1,6 @@
 """What a training run was like: as a dictionary, as text, and in pictures."""
 
+from hogblock.report.averaging import AveragingDisplay
 from hogblock.report.convergence import ConvergenceDisplay
 from hogblock.report.images import plot_confusion, plot_filters, plot_mistakes
 from hogblock.report.staleness import StalenessDisplay
@@ -12,6 +13,7 @@ from hogblock.report.training import (
 
 __all__ = [
     "WIDTH",
+    "AveragingDisplay",
     "ConvergenceDisplay",
     "StalenessDisplay",
     "format_report",

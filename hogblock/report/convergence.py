@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.report.figure import axes_or_new
-from hogblock.report.source import needed
+from hogblock.report.source import by_name, needed
 
 MEASURES = ("value", "distance", "norm")
 SCALES = ("linear", "log")
@@ -104,7 +104,7 @@ class ConvergenceDisplay:
         """
         if y not in MEASURES:
             raise ValueError(f"y={y!r} must be one of {list(MEASURES)}")
-        runs = _by_name(simulation, _name_of_simulation)
+        runs = by_name(simulation, _name_of_simulation)
         for run in runs.values():
             for name in ("problem", "recorded_at", "values", "trajectory"):
                 needed(cls.__name__, run, name, "a Simulation")
@@ -140,7 +140,7 @@ class ConvergenceDisplay:
         ValueError
             If one has no loss curve, or the scale is unknown.
         """
-        models = _by_name(estimator, _name_of_estimator)
+        models = by_name(estimator, _name_of_estimator)
         curves = {}
         for name, model in models.items():
             check_is_fitted(model)
@@ -220,12 +220,6 @@ def _checked(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
             "must be (n_points,)"
         )
     return x, y
-
-
-def _by_name(given, name_of) -> dict[str, Any]:
-    """Several things by their names, or one by the name that it gives itself."""
-    named = dict(given) if isinstance(given, Mapping) else {name_of(given): given}
-    return {str(name): each for name, each in named.items()}
 
 
 def _name_of_simulation(simulation) -> str:
