@@ -9,7 +9,7 @@ import numpy as np
 class NodeReport:
     """What a node of a fit has done.
 
-    Attributes
+    Parameters
     ----------
     node : int
         0, 1, ...
@@ -57,7 +57,7 @@ class NodeReport:
 class Rounds:
     """The exchanges of a fit, in the order in which they ended.
 
-    Attributes
+    Parameters
     ----------
     seconds : ndarray of shape (n_rounds,), float64
         Since the fit's first step.
