@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn asynchrony test types format bench faults soak fuzz clean
+.PHONY: demo cnn asynchrony distributed test types format bench faults soak fuzz clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ cnn: $(VENV)/installed
 asynchrony: $(VENV)/installed
 	for script in examples/asynchrony/[a-z]*.py; do \
 		echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+# Fashion-MNIST on two nodes of a local cluster of Ray; draws loss by time and by bytes.
+distributed: $(VENV)/installed
+	$(BIN)/python examples/distributed/fashion_mnist.py
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -14,7 +14,11 @@ LOSS = "training loss"
 TEXTS = {
     "seconds": ("Loss by time", "seconds", LOSS),
     "bytes": ("Loss by traffic", "MB of models sent", LOSS),
-    "apart": ("Models before each exchange", "seconds", "distance from their mean"),
+    "apart": (
+        "Models before each exchange",
+        "seconds",
+        "distance from their mean by its norm",
+    ),
 }
 """Title, x and y of each panel."""
 MEGABYTE = 1e6
