@@ -23,6 +23,8 @@ CHECKS = {
     "YD01",
 }  # fmt: skip
 """Of numpydoc: those by which a docstring is true and whole, not the ones of taste."""
+ELSEWHERE = ('device="cuda"', "device=Ray(")
+"""In blocks of the README that need a GPU, or that `tests/distributed` runs."""
 KINDS = (property, classmethod, staticmethod)
 
 
@@ -137,6 +139,6 @@ def test_the_readme_runs(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(datasets, "load_fashion_mnist", few_images)
     names = {}
     for block in blocks:
-        if 'device="cuda"' not in block:  # that one needs a GPU
+        if not any(device in block for device in ELSEWHERE):
             exec(block, names)
     assert "multiply-adds" in capsys.readouterr().out

@@ -17,7 +17,7 @@ TEXTS = {
     "apart": (
         "Models before each exchange",
         "seconds",
-        "distance from their mean by its norm",
+        "distance from mean, relative",
     ),
 }
 """Title, x and y of each panel."""

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_digits
 
+from hogblock import MLPClassifier
 from hogblock.datasets import DATA_VARIABLE
 
 FOLDER = Path(__file__).parents[2] / "examples" / "distributed"
@@ -40,6 +42,18 @@ def test_the_example_trains_tells_and_draws(words, tmp_path, monkeypatch, capsys
     (picture,) = out.iterdir()
     assert picture.name == "distributed.png" and f"picture in {picture}" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_the_block_of_the_readme_runs():
+    text = (FOLDER.parents[1] / "README.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    (block,) = (each for each in blocks if "device=Ray(" in each)
+    X, y = load_digits(return_X_y=True)
+    names = {"MLPClassifier": MLPClassifier, "X": X, "y": y}
+    exec(block, names)
+    assert len(names["model"].nodes_) == 2 and names["model"].score(X, y) > 0.9
 
 
 def of_a_cloud(text):
