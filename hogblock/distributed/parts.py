@@ -68,6 +68,17 @@ class Parts:
     def dealt(self, nodes: int, to_all: bool) -> list[list[Any]]:
         """What each node reads.
 
+        Parameters
+        ----------
+        nodes : int
+        to_all : bool
+            Whether every node reads all.
+
+        Returns
+        -------
+        list of list
+            Sources by node.
+
         Raises
         ------
         ValueError
