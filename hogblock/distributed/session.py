@@ -20,6 +20,9 @@ from hogblock.errors import DeviceUnavailableError
 ANSWER_SECONDS = 10.0
 """That an address, and what it places, may take."""
 
+START_SECONDS = 60.0
+"""That a node may take to tell what is installed there."""
+
 SLOTS = 8
 """Calls that a node serves at a time: one trains, one exchanges, the rest is short."""
 
@@ -245,14 +248,18 @@ def _check_installed(options: Ray, group) -> None:
     try:
         task = ray.remote(installed)
         refs = [
-            task.options(**_place(options, group, rank), max_retries=0).remote()
+            task.options(
+                # The node itself has the cores.
+                **_place(options, group, rank) | dict(num_cpus=0, num_gpus=0),
+                max_retries=0,
+            ).remote()
             for rank in range(options.n_nodes)
         ]
     finally:
         ray.cloudpickle.unregister_pickle_by_value(probe)
     for rank, ref in enumerate(refs):
         try:
-            _check_versions(rank, ray.get(ref))
+            _check_versions(rank, ray.get(ref, timeout=START_SECONDS))
         except ray.exceptions.RayError as error:
             raise DeviceUnavailableError(
                 f"node {rank} cannot run anything: {_first_line(error)}"

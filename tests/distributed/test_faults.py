@@ -20,7 +20,6 @@ from support.nodes import (
     add_node,
     children_of,
     command_of,
-    descendants_of,
     pids_of_nodes,
     until,
 )
@@ -168,14 +167,14 @@ def test_nothing_outlives_a_driver():
 
         def nodes():
             """Actors of this driver, and no other one on this machine."""
-            return {p for p in descendants_of(driver.pid) if p in pids_of_nodes()}
+            return set(pids_of_nodes(driver.pid))
 
         assert until(lambda: len(nodes()) == 2, 60)
         assert until(lambda: len(children_of(nodes())) >= 4, 60)
         below = nodes() | set(children_of(nodes()))
     finally:
         driver.kill()
-        driver.wait()
+        driver.communicate()
     # Ray's own servants take a minute to notice.
     assert until(lambda: not any(map(command_of, below)), 30), [
         command_of(pid) for pid in below

@@ -1,5 +1,6 @@
 """Machines of a local cluster, the processes of its nodes, and waiting for them."""
 
+import os
 import time
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def pids():
     return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
 
 
-def pids_of_nodes():
-    """Processes of the actors that train, of any fit on this machine."""
-    return [pid for pid in pids() if command_of(pid).startswith("ray::Node")]
+def pids_of_nodes(driver=None):
+    """Processes of the actors that train, on a cluster that a process has started."""
+    below = descendants_of(driver or os.getpid())
+    return [pid for pid in below if command_of(pid).startswith("ray::Node")]
 
 
 def children_of(parents):
