@@ -1,5 +1,6 @@
 """The driver of a fit on several nodes: starts them, averages, judges, replaces."""
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -54,8 +55,9 @@ class Driver:
         self._samples, self._progress = samples, progress
         self._judge = Judge(tasks, on_epoch, state)
         self._before = state.seconds if state else 0.0
+        first_run = secrets.randbits(48)  # nodes know the runs of other fits
         self._nodes = [
-            NodeState(rank, handle, host, self._settings.epochs)
+            NodeState(rank, handle, host, self._settings.epochs, first_run)
             for rank, (handle, host) in enumerate(zip(*nodes, strict=True))
         ]
         self._hub = Hub(self._options.averaging, tasks.start)

@@ -36,7 +36,6 @@ class RayEngine(Engine):
 
     options: Ray
 
-    default_method = "thinned"
     keeps_states = True
 
     @classmethod
@@ -50,6 +49,10 @@ class RayEngine(Engine):
     @property
     def name(self):
         return "ray"
+
+    @property
+    def default_method(self):
+        return self._of_a_node.default_method
 
     @property
     def _of_a_node(self) -> Engine:

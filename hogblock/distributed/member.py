@@ -24,6 +24,8 @@ class NodeState:
         Name of its machine.
     epochs : int
         Of the fit.
+    run : int
+        Number before that of its first task.
 
     Attributes
     ----------
@@ -46,10 +48,10 @@ class NodeState:
         Of its task.
     """
 
-    def __init__(self, rank: int, handle, host: str, epochs: int):
+    def __init__(self, rank: int, handle, host: str, epochs: int, run: int):
         self.rank, self.handle, self.host = rank, handle, host
         self.phase = "trains"
-        self.run = self.number = self.restarts = 0
+        self.run, self.number, self.restarts = run, 0, 0
         self.training: Any = None
         self.calling: Any = None
         self.reviving: Any = None

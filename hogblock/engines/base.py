@@ -26,15 +26,12 @@ class Engine(ABC):
 
     Attributes
     ----------
-    default_method : str
-        What ``method="auto"`` is.
     follows_schedules : bool
         It logs events, and simulates workers by a scheduler.
     keeps_states : bool
         It hands out states of a run, and `train` goes on from one.
     """
 
-    default_method: ClassVar[str] = "hogwild"
     follows_schedules: ClassVar[bool] = False
     keeps_states: ClassVar[bool] = False
 
@@ -59,6 +56,11 @@ class Engine(ABC):
     @abstractmethod
     def name(self) -> str | list[str]:
         """As in ``device_`` of an estimator."""
+
+    @property
+    def default_method(self) -> str:
+        """What ``method="auto"`` is."""
+        return "hogwild"
 
     @property
     def shows_runs(self) -> bool:

@@ -1,6 +1,7 @@
 """A local cluster of Ray, for all tests of this room that want one."""
 
 import warnings
+from contextlib import nullcontext
 
 import pytest
 
@@ -8,6 +9,8 @@ ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
+from hogblock.distributed import Ray  # noqa: E402
+from hogblock.distributed.session import Session, session  # noqa: E402
 from support.nodes import MEMORY, add_node, pids_of_nodes, until  # noqa: E402
 
 NODES = 3
@@ -32,13 +35,37 @@ def machines():
         cluster.shutdown()
 
 
-@pytest.fixture
-def cluster(machines):
-    """This process is connected to it; no node of a fit is left after the test."""
+def connect(machines):
+    """Connect this process, if it is not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not ray.is_initialized():
             ray.init(address=machines.address, **QUIET)
+
+
+@pytest.fixture(scope="module")
+def kept(machines):
+    """Nodes that live as long as the tests of a module: to start some takes seconds."""
+    connect(machines)
+    with session(Ray(nodes=NODES), 2, True) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(kept, monkeypatch):
+    """Fits get the first ones of these nodes, in place of new ones."""
+
+    def first(options, workers, images):
+        handles, hosts = (each[: options.n_nodes] for each in kept)
+        return nullcontext(Session(handles, hosts))
+
+    monkeypatch.setattr("hogblock.distributed.engine.session", first)
+
+
+@pytest.fixture
+def cluster(machines):
+    """This process is connected to it; no node of a fit is left after the test."""
+    connect(machines)
     yield machines
     wait_until_gone()
 

@@ -12,7 +12,7 @@ from hogblock.methods import Hogwild
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore:max_iter"),
-    pytest.mark.usefixtures("cluster"),
+    pytest.mark.usefixtures("nodes"),
 ]
 
 X, Y = load_digits(return_X_y=True)
@@ -166,3 +166,15 @@ def test_reports_and_options_are_saved(tmp_path):
     assert found.device == device and found.nodes_ == fitted.nodes_
     np.testing.assert_array_equal(found.rounds_.bytes, fitted.rounds_.bytes)
     np.testing.assert_array_equal(found.predict(X), fitted.predict(X))
+
+
+def test_nodes_train_on_cards():
+    """Simulated ones."""
+    device = Ray(device="cuda", averaging=Averaging(every=2))
+    fitted = MLPClassifier(
+        (4,), device=device, n_jobs=1, max_iter=2, learning_rate="cosine",
+        batch_size=16, random_state=0,
+    ).fit(X[:64, :4], Y[:64])  # fmt: skip
+    assert fitted.n_iter_ == 2 and fitted.t_ == 2 * 64
+    assert fitted.method_ == "passm+" and fitted.device_ == "ray"
+    assert [node.samples for node in fitted.nodes_] == [2 * 32] * 2

@@ -45,7 +45,7 @@ def check(fitted, epochs=60):
     assert np.mean(fitted.predict(X[ROWS:]) == Y[ROWS:]) > 0.9
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize("kind", ["parquet", "npy", "npz", "arrays", "function"])
 def test_every_kind_of_part(kind, tmp_path):
     parts = [(X[:CUT], Y[:CUT]), (X[CUT:ROWS], Y[CUT:ROWS])]
@@ -71,7 +71,7 @@ def test_every_kind_of_part(kind, tmp_path):
     check(fitted)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 def test_the_scaling_is_that_of_all_parts():
     parts = Parts([(X[:CUT], Y[:CUT]), (X[CUT:ROWS], Y[CUT:ROWS])])
     found = model(max_iter=1).fit(parts)
@@ -81,7 +81,7 @@ def test_the_scaling_is_that_of_all_parts():
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 def test_all_nodes_may_read_all_parts():
     parts = Parts([(X[:CUT], Y[:CUT]), (X[CUT:ROWS], Y[CUT:ROWS])])
     fitted = model(sampling="all").fit(parts)
@@ -89,7 +89,7 @@ def test_all_nodes_may_read_all_parts():
     assert np.mean(fitted.predict(X[ROWS:]) == Y[ROWS:]) > 0.9
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 def test_targets_of_a_regression_are_scaled_by_all_parts():
     y = 1000 + 50 * (X @ np.random.default_rng(0).normal(size=64))
     parts = Parts([(X[:CUT], y[:CUT]), (X[CUT:ROWS], y[CUT:ROWS])])
@@ -99,7 +99,7 @@ def test_targets_of_a_regression_are_scaled_by_all_parts():
     np.testing.assert_allclose(scaling.shift, y[:ROWS].mean(), rtol=1e-6)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 @pytest.mark.filterwarnings("ignore")  # of Ray's own
 def test_a_dataset_of_ray_is_split():
     frame = pd.DataFrame(X[:ROWS], columns=[f"pixel {k}" for k in range(64)])
@@ -109,7 +109,7 @@ def test_a_dataset_of_ray_is_split():
     assert fitted.t_ == ROWS * 30 and fitted.n_features_in_ == 64
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize(
     ("second", "message"),
     [
@@ -129,7 +129,7 @@ def test_parts_that_do_not_go_together_are_named(second, message):
     assert not hasattr(fresh, "n_features_in_")
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("nodes")
 def test_classes_that_the_model_does_not_know_are_named():
     first = Parts([(X[Y < 9][:50], Y[Y < 9][:50])] * 2)
     fitted = model(max_iter=1, warm_start=True).fit(first)

@@ -32,7 +32,7 @@ def fit(x=X, y=Y, n_jobs=1, **options):
     [
         (dict(nodes=4), r"nodes=4 of 1 CPU each .*STRICT_SPREAD.*4 machines"),
         (dict(nodes=2, n_jobs=5), r"nodes=2 of 5 CPU each \(n_jobs=5.*with 4 CPU"),
-        (dict(nodes=2, device="cuda"), r"1 CPU and a GPU each"),
+        (dict(nodes=4, device="cuda"), r"1 CPU and a GPU each .*with 4 CPU, 1 GPU"),
     ],
     ids=["machines", "cores", "cards"],
 )

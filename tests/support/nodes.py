@@ -9,8 +9,8 @@ MEMORY = 80 * 2**20
 
 
 def add_node(cluster):
-    """One more machine, of 4 cores, as the cluster believes."""
-    return cluster.add_node(num_cpus=4, object_store_memory=MEMORY)
+    """One more machine, of 4 cores and a card, as the cluster believes."""
+    return cluster.add_node(num_cpus=4, num_gpus=1, object_store_memory=MEMORY)
 
 
 def command_of(pid):

@@ -194,6 +194,7 @@ class Training:
                 interrupted = True
                 while pending:
                     self._finish(pending)
+            self._show()
         except BaseException:
             self._card.synchronise()  # kernels work on memory that is freed next
             raise
