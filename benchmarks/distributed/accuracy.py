@@ -11,6 +11,7 @@ Prints a table, writes a record and a picture (see record.py). Takes half an hou
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +21,14 @@ from benchmarks import record
 from benchmarks.distributed.machines import machines
 from hogblock import CNNClassifier, MLPClassifier
 from hogblock.datasets import load_fashion_mnist
-from hogblock.distributed import Averaging, Ray
+from hogblock.distributed import Averaging, Ray, engine
+from hogblock.distributed.session import Session, session
 
 SEEDS = range(5)
 TUNING_SEED = 100
 HELD_OUT = 10_000
+OFTEN = 50
+"""Minibatches of a node between exchanges, where they are not by their cost."""
 
 
 def nodes(number, **averaging):
@@ -34,24 +38,19 @@ def nodes(number, **averaging):
 
 SIDES = {
     "one node, 2 workers": dict(n_jobs=2),
-    "2 nodes": nodes(2),
-    "2 nodes, int8": nodes(2, compression="int8"),
-    "2 nodes, bfloat16": nodes(2, compression="bfloat16"),
-    "2 nodes, outer momentum 0.5": nodes(2, outer_momentum=0.5),
-    "2 nodes, ring": nodes(2, topology="ring"),
+    "2 nodes": nodes(2, every=OFTEN),
+    "2 nodes, auto": nodes(2),
+    "2 nodes, int8": nodes(2, every=OFTEN, compression="int8"),
+    "2 nodes, ring": nodes(2, every=OFTEN, topology="ring"),
     "one node, 4 workers": dict(n_jobs=4),
-    "4 nodes": nodes(4),
-    "4 nodes, ring": nodes(4, topology="ring"),
-}
-BASE = {name: f"one node, {name[0]} workers" for name in SIDES} | {
-    name: name for name in SIDES if name.startswith("one")
+    "4 nodes": nodes(4, every=OFTEN),
+    "4 nodes, auto": nodes(4),
 }
 TUNED = ("one node, 2 workers", "2 nodes", "one node, 4 workers", "4 nodes")
-RATES = (0.00625, 0.0125, 0.025, 0.05)
 
 
 def mlp(**options):
-    return MLPClassifier((256, 128), max_iter=10, learning_rate="cosine", **options)
+    return MLPClassifier((256, 128), max_iter=20, learning_rate="cosine", **options)
 
 
 def conv(**options):
@@ -62,17 +61,33 @@ def conv(**options):
 
 
 class Task(NamedTuple):
-    """A network, the sides that train it, and the minibatches that they may take."""
+    """A network, the sides that train it, and what (rate, minibatch) is tried."""
 
     make: Callable
     sides: tuple[str, ...]
-    batches: tuple[int, ...]
+    choices: tuple[tuple[float, int], ...]
 
 
 TASKS = {
-    "mlp": Task(mlp, tuple(SIDES), (64, 32, 16)),
-    "conv16-32": Task(conv, TUNED, (64, 32)),
+    "mlp": Task(
+        mlp,
+        tuple(SIDES),
+        (
+            (0.0125, 64),
+            (0.025, 64),
+            (0.05, 64),
+            (0.0125, 32),
+            (0.025, 32),
+            (0.0125, 16),
+        ),
+    ),
+    "conv16-32": Task(conv, TUNED, ((0.0125, 64), (0.025, 64), (0.0125, 32))),
 }
+
+
+def base_of(side):
+    """One node with as many workers."""
+    return side if side.startswith("one") else f"one node, {side[0]} workers"
 
 
 def tuned_as(side):
@@ -112,9 +127,8 @@ def tuned(task, data):
     train = data.data[:-HELD_OUT], data.target[:-HELD_OUT]
     test = data.data[-HELD_OUT:], data.target[-HELD_OUT:]
     tried = [
-        fit(task.make, side, (rate, batch), TUNING_SEED, train, test)
-        for batch in task.batches
-        for rate in RATES
+        fit(task.make, side, choice, TUNING_SEED, train, test)
+        for choice in task.choices
         for side in TUNED
     ]
     best = {}
@@ -137,7 +151,7 @@ def measured(name, data):
     figures = {}
     for side in task.sides:
         mine = [f for f in fits if f["side"] == side]
-        base = [f for f in fits if f["side"] == BASE[side]]
+        base = [f for f in fits if f["side"] == base_of(side)]
         points = [
             100 * (a["accuracy"] - b["accuracy"])
             for a, b in zip(mine, base, strict=True)
@@ -178,12 +192,14 @@ def main():
     options = parser.parse_args()
     data = load_fashion_mnist()
     figures, rows = {}, {}
-    with machines(4):
+    with machines(4), session(Ray(nodes=4), 1, True) as kept:
+        engine.session = lambda options, *_: nullcontext(
+            Session(*(each[: options.n_nodes] for each in kept))
+        )  # the same nodes for all fits
         for name in TASKS:
             figures[name], rows[name] = measured(name, data)
     settings = {
-        "rates": RATES,
-        "minibatches": {name: task.batches for name, task in TASKS.items()},
+        "rates and minibatches": {name: task.choices for name, task in TASKS.items()},
         "seeds": len(SEEDS),
         "held out": HELD_OUT,
     }

@@ -99,8 +99,8 @@ class Averager:
     @property
     def steps(self) -> int:
         """Minibatches done by all workers."""
-        live = self._live
-        return self._steps if live is None else live.steps
+        with self._state:
+            return self._steps if self._live is None else self._live.steps
 
     @property
     def seconds(self) -> float:

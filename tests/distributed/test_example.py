@@ -12,6 +12,7 @@ from hogblock import MLPClassifier
 from hogblock.datasets import DATA_VARIABLE
 
 FOLDER = Path(__file__).parents[2] / "examples" / "distributed"
+pytestmark = pytest.mark.ray
 CLUSTER = (FOLDER / "cluster.yaml").read_text()
 
 

@@ -24,7 +24,7 @@ from support.nodes import (
     until,
 )
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(150)]
 
 X, Y = load_digits(return_X_y=True)
 ROWS, EPOCHS = 1400, 400

@@ -10,6 +10,7 @@ from hogblock.distributed import Averaging, Ray
 from hogblock.methods import Hogwild
 
 pytestmark = [
+    pytest.mark.ray,
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore:max_iter"),
     pytest.mark.usefixtures("nodes"),

@@ -10,6 +10,7 @@ from hogblock import MLPClassifier, MLPRegressor
 from hogblock.distributed import Parts, Ray
 
 pytestmark = [
+    pytest.mark.ray,
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore:max_iter"),
 ]

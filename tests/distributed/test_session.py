@@ -15,7 +15,7 @@ from hogblock.distributed import Ray
 from hogblock.errors import DeviceUnavailableError
 from support.nodes import pids_of_nodes
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(90)]
 
 X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
