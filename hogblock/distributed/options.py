@@ -16,7 +16,7 @@ class Ray(DeviceOptions):
     """Several machines of a Ray cluster: a ``device`` of all estimators.
 
     Every node trains a model of its own with ``n_jobs`` workers, and exchanges it with
-    the others beside them, see `Averaging`.
+    the others beside them, see `Averaging`. -1 counts the cores of this machine.
 
     Parameters
     ----------

@@ -92,10 +92,8 @@ def _connect(ray, address: str, cores: int) -> bool:
 
 def _check_same(ray, address: str) -> None:
     """Refuse another cluster than that to which this process is connected."""
-    if address in ("auto", "local"):
-        return
     here = ray.get_runtime_context().gcs_address
-    if address.removeprefix("ray://") != here and not address.startswith("ray://"):
+    if address != "auto" and address.removeprefix("ray://") != here:
         raise DeviceUnavailableError(
             f"address={address!r} of Ray, and this process is connected to {here}: "
             "call ray.shutdown() first, or pass address='auto'"

@@ -75,6 +75,8 @@ def test_nodes_without_the_package_are_named(tmp_path):
 def test_another_cluster_than_the_one_of_this_process_is_refused():
     with pytest.raises(DeviceUnavailableError, match=r"10\.9\.8\.7:6379.*connected to"):
         fit(address="10.9.8.7:6379")
+    with pytest.raises(DeviceUnavailableError, match=r"address='local'.*connected to"):
+        fit(address="local")
 
 
 @pytest.mark.usefixtures("cluster")
