@@ -27,26 +27,11 @@ from hogblock.distributed.session import Session, session
 SEEDS = range(5)
 TUNING_SEED = 100
 HELD_OUT = 10_000
-OFTEN = 50
-"""Minibatches of a node between exchanges, where they are not by their cost."""
 
 
 def nodes(number, **averaging):
     """Options of a side on nodes of one worker each."""
     return dict(device=Ray(nodes=number, averaging=Averaging(**averaging)), n_jobs=1)
-
-
-SIDES = {
-    "one node, 2 workers": dict(n_jobs=2),
-    "2 nodes": nodes(2, every=OFTEN),
-    "2 nodes, auto": nodes(2),
-    "2 nodes, int8": nodes(2, every=OFTEN, compression="int8"),
-    "2 nodes, ring": nodes(2, every=OFTEN, topology="ring"),
-    "one node, 4 workers": dict(n_jobs=4),
-    "4 nodes": nodes(4, every=OFTEN),
-    "4 nodes, auto": nodes(4),
-}
-TUNED = ("one node, 2 workers", "2 nodes", "one node, 4 workers", "4 nodes")
 
 
 def mlp(**options):
@@ -55,33 +40,64 @@ def mlp(**options):
 
 def conv(**options):
     return CNNClassifier(
-        ((16, 3), (32, 3)), image_shape=(28, 28, 1), max_iter=5,
+        ((16, 3), (32, 3)), image_shape=(28, 28, 1), max_iter=10,
         learning_rate="cosine", **options,
     )  # fmt: skip
 
 
-class Task(NamedTuple):
-    """A network, the sides that train it, and what (rate, minibatch) is tried."""
+class Side(NamedTuple):
+    """Who trains a network.
 
-    make: Callable
-    sides: tuple[str, ...]
+    Attributes
+    ----------
+    options : dict
+    choices : tuple of (rate, minibatch)
+        That are tried.
+    """
+
+    options: dict
     choices: tuple[tuple[float, int], ...]
 
 
+class Task(NamedTuple):
+    """A network, and the sides that train it."""
+
+    make: Callable
+    sides: dict[str, Side]
+
+
+MANY = ((0.0125, 64), (0.025, 64), (0.05, 64), (0.0125, 32), (0.025, 32), (0.0125, 16))
+FEW = ((0.025, 64), (0.0125, 32))
+FAST = ((0.05, 64), (0.1, 64), (0.05, 32))
 TASKS = {
     "mlp": Task(
         mlp,
-        tuple(SIDES),
-        (
-            (0.0125, 64),
-            (0.025, 64),
-            (0.05, 64),
-            (0.0125, 32),
-            (0.025, 32),
-            (0.0125, 16),
-        ),
+        {
+            "one node, 2 workers": Side(dict(n_jobs=2), MANY),
+            "2 nodes": Side(nodes(2, every=50), MANY),
+            "2 nodes, auto": Side(nodes(2), MANY),
+            "2 nodes, int8": Side(nodes(2, every=50, compression="int8"), MANY),
+            "2 nodes, ring": Side(nodes(2, every=50, topology="ring"), MANY),
+            "one node, 4 workers": Side(dict(n_jobs=4), MANY),
+            "4 nodes": Side(nodes(4, every=50), MANY),
+            "4 nodes, auto": Side(nodes(4), MANY),
+        },
     ),
-    "conv16-32": Task(conv, TUNED, ((0.0125, 64), (0.025, 64), (0.0125, 32))),
+    "conv16-32": Task(
+        conv,
+        {
+            "one node, 2 workers": Side(dict(n_jobs=2), FEW),
+            "2 nodes": Side(nodes(2, every=10), FAST),
+            "2 nodes, outer momentum": Side(
+                nodes(2, every=10, outer_momentum=0.5), ((0.025, 64),)
+            ),
+            "one node, 4 workers": Side(dict(n_jobs=4), FEW),
+            "4 nodes": Side(nodes(4, every=10), FAST),
+            "4 nodes, outer momentum": Side(
+                nodes(4, every=10, outer_momentum=0.6), ((0.05, 64), (0.025, 64))
+            ),
+        },
+    ),
 }
 
 
@@ -90,17 +106,19 @@ def base_of(side):
     return side if side.startswith("one") else f"one node, {side[0]} workers"
 
 
-def tuned_as(side):
+def tuned_as(task, side):
     """The side whose rate and minibatch a side has."""
-    return side if side in TUNED else side.partition(",")[0]
+    first = side.partition(",")[0]
+    same = first in task.sides and task.sides[first].choices == task.sides[side].choices
+    return first if same else side
 
 
-def fit(make, side, choice, seed, train, test):
+def fit(task, side, choice, seed, train, test):
     """A model's accuracy, and what its nodes tell."""
     rate, batch = choice
-    model = make(
+    model = task.make(
         learning_rate_init=rate, batch_size=batch, random_state=seed,
-        on_divergence="restore", **SIDES[side],
+        on_divergence="restore", **task.sides[side].options,
     )  # fmt: skip
     start = time.perf_counter()
     model.fit(*train)
@@ -127,13 +145,15 @@ def tuned(task, data):
     train = data.data[:-HELD_OUT], data.target[:-HELD_OUT]
     test = data.data[-HELD_OUT:], data.target[-HELD_OUT:]
     tried = [
-        fit(task.make, side, choice, TUNING_SEED, train, test)
-        for choice in task.choices
-        for side in TUNED
+        fit(task, side, choice, TUNING_SEED, train, test)
+        for side in task.sides
+        if tuned_as(task, side) == side
+        for choice in task.sides[side].choices
     ]
     best = {}
-    for side in TUNED:
-        top = max((t for t in tried if t["side"] == side), key=lambda t: t["accuracy"])
+    for side in task.sides:
+        mine = [t for t in tried if t["side"] == tuned_as(task, side)]
+        top = max(mine, key=lambda t: t["accuracy"])
         best[side] = top["rate"], top["batch"]
     return best, tried
 
@@ -144,7 +164,7 @@ def measured(name, data):
     best, tried = tuned(task, data)
     train, test = (data.data, data.target), (data.data_test, data.target_test)
     fits = [
-        fit(task.make, side, best[tuned_as(side)], seed, train, test)
+        fit(task, side, best[side], seed, train, test)
         for seed in SEEDS
         for side in task.sides
     ]
@@ -188,47 +208,41 @@ def show(name, figures):
 def main():
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", choices=TASKS, action="append")
     parser.add_argument("--out", type=Path, default=record.RESULTS)
     options = parser.parse_args()
     data = load_fashion_mnist()
-    figures, rows = {}, {}
     with machines(4), session(Ray(nodes=4), 1, True) as kept:
         engine.session = lambda options, *_: nullcontext(
             Session(*(each[: options.n_nodes] for each in kept))
         )  # the same nodes for all fits
-        for name in TASKS:
-            figures[name], rows[name] = measured(name, data)
-    settings = {
-        "rates and minibatches": {name: task.choices for name, task in TASKS.items()},
-        "seeds": len(SEEDS),
-        "held out": HELD_OUT,
-    }
-    path = record.write(
-        options.out, "nodes-accuracy", settings, figures,
-        (*record.PACKAGES, "ray"), rows=rows,
-    )  # fmt: skip
-    draw(path.with_suffix(".png"), rows)
+        for name in options.task or TASKS:
+            figures, rows = measured(name, data)
+            sides = {side: repr(of) for side, of in TASKS[name].sides.items()}
+            path = record.write(
+                options.out, f"nodes-accuracy-{name}",
+                {"sides": sides, "seeds": len(SEEDS), "held out": HELD_OUT},
+                figures, (*record.PACKAGES, "ray"), rows=rows,
+            )  # fmt: skip
+            draw(path.with_suffix(".png"), name, rows)
 
 
-def draw(path, rows):
+def draw(path, name, found):
     """Accuracy of each fit, a row a side."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(
-        1, len(rows), figsize=(6 * len(rows), 4), layout="constrained", squeeze=False
-    )
-    for axes, (name, found) in zip(panels[0], rows.items(), strict=True):
-        sides = list(dict.fromkeys(f["side"] for f in found["fits"]))
-        for place, side in enumerate(reversed(sides)):
-            values = [f["accuracy"] for f in found["fits"] if f["side"] == side]
-            axes.plot(values, [place] * len(values), "o", alpha=0.6, color="#1f5fa8")
-            axes.plot(np.mean(values), place, "|", markersize=18, color="#c2571a")
-        axes.set_yticks(range(len(sides)), list(reversed(sides)))
-        axes.set(xlabel="test accuracy", title=name)
-        axes.grid(alpha=0.25)
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    sides = list(dict.fromkeys(f["side"] for f in found["fits"]))
+    for place, side in enumerate(reversed(sides)):
+        values = [f["accuracy"] for f in found["fits"] if f["side"] == side]
+        axes.plot(values, [place] * len(values), "o", alpha=0.6, color="#1f5fa8")
+        axes.plot(np.mean(values), place, "|", markersize=18, color="#c2571a")
+    axes.set_yticks(range(len(sides)), list(reversed(sides)))
+    axes.set(xlabel="test accuracy", title=name)
+    axes.grid(alpha=0.25)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
