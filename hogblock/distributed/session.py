@@ -15,6 +15,7 @@ import hogblock
 from hogblock.distributed.node import Node
 from hogblock.distributed.options import Ray
 from hogblock.distributed.probe import installed
+from hogblock.distributed.task import About
 from hogblock.errors import DeviceUnavailableError
 
 ANSWER_SECONDS = 10.0
@@ -228,13 +229,24 @@ def hosts_of(handles: list[Any], options: Ray, group, images: bool) -> list[str]
     """
     ray = ray_module()
     try:
-        found = ray.get([handle.ready.remote(images) for handle in handles])
+        refs = [handle.ready.remote(images) for handle in handles]
+        found = [_told(*each, images) for each in zip(handles, refs, strict=True)]
     except ray.exceptions.RayError as error:
         _check_installed(options, group)
         raise DeviceUnavailableError(f"a node does not start: {error}") from None
     if any(about.version != hogblock.__version__ for about in found):
         _check_installed(options, group)
     return [about.host for about in found]
+
+
+def _told(handle, ref, images: bool) -> About:
+    """Where a node is; asked again while Ray starts it again."""
+    ray = ray_module()
+    while True:
+        try:
+            return ray.get(ref)
+        except ray.exceptions.ActorUnavailableError:
+            ref = handle.ready.remote(images)
 
 
 def _check_installed(options: Ray, group) -> None:
