@@ -23,9 +23,9 @@ from hogblock.distributed import Averaging, Ray
 from hogblock.distributed.pace import MESSAGE_SECONDS
 
 NODES = (2, 3, 4)
-CALIBRATED, CHECKED = 40, (20, 40, 160)
+CALIBRATED, CHECKED = 40, (20, 160)
 ROWS, BATCH, EPOCHS, RATE = 24_000, 64, 6, 0.02
-REPEATS = 3
+REPEATS = 2
 UNITS = (256, 128)
 
 
@@ -52,7 +52,7 @@ def simulated(problem, model, compute, link, every, start):
     return simulate_nodes(
         problem, nodes=len(nodes), steps=max(n.steps for n in nodes),
         averaging=Averaging(every=every), compute=compute, link=link, x0=start,
-        rate=RATE, momentum=0.9, samples="parts", records=20, random_state=0,
+        rate=RATE, momentum=0.9, samples="parts", records=2, random_state=0,
     )  # fmt: skip
 
 
@@ -72,11 +72,10 @@ def compared(x, y, nodes):
     link = Link.from_report(report, every=CALIBRATED)
     network = fits[CALIBRATED][0]._network
     problem = NetworkProblem(network, x, y, batch=BATCH)
-    rows = []
+    rows, start = [], np.float64(network.initialise(np.random.RandomState(0)))
     for every in CHECKED:
+        found = simulated(problem, fits[every][0], compute, link, every, start)
         for seed, model in enumerate(fits[every]):
-            start = network.initialise(np.random.RandomState(seed))
-            found = simulated(problem, model, compute, link, every, np.float64(start))
             rows.append(
                 {
                     "nodes": nodes,

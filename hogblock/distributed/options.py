@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from hogblock.distributed.averaging import Averaging
-from hogblock.engines.devices import Cuda, DeviceOptions
+from hogblock.engines.devices import DeviceOptions, cuda_devices
 
 STRATEGIES = ("STRICT_SPREAD", "SPREAD", "PACK", "STRICT_PACK")
 SAMPLING = ("auto", "all", "own")
@@ -30,8 +30,8 @@ class Ray(DeviceOptions):
         How Ray places the nodes: "STRICT_SPREAD" (no two on a machine), "SPREAD",
         "PACK", "STRICT_PACK". None: the first on a cluster, "PACK" on a local one that
         was started for the fit.
-    device : str, Cuda or list of these, default="cpu"
-        Of each node: its processes, or a CUDA device; as ``device`` of an estimator.
+    device : str or Cuda, default="cpu"
+        Of each node: its processes, or one CUDA device; as ``device`` of an estimator.
         Nodes on CUDA devices ask for one GPU each.
     sampling : {"auto", "all", "own"}, default="auto"
         "all": each node draws its minibatches from all samples, of which every node
@@ -93,7 +93,7 @@ class Ray(DeviceOptions):
         self._check(
             "device",
             _is_local(self.device),
-            "'cpu', 'cuda', 'cuda:N', hogblock.Cuda(...), or a list of the last three",
+            "'cpu', 'cuda', 'cuda:N' or hogblock.Cuda(...)",
         )
         self._check(
             "sampling",
@@ -139,10 +139,5 @@ def _is_whole(value, least: int) -> bool:
 
 
 def _is_local(device) -> bool:
-    """Whether this can be the device of a node."""
-    several = device if isinstance(device, (list, tuple)) else [device]
-    names = all(
-        isinstance(each, Cuda) or (isinstance(each, str) and each.startswith("cuda"))
-        for each in several
-    )
-    return device == "cpu" or bool(several and names)
+    """Whether this can be the device of a node: servers on several cards cannot."""
+    return device == "cpu" or len(cuda_devices(device)) == 1

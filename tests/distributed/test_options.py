@@ -35,6 +35,7 @@ def test_nobody_has_the_mean_on_a_ring(option):
     [
         {"nodes": 0}, {"nodes": 1.5}, {"nodes": "two"}, {"address": None},
         {"strategy": "NEAR"}, {"device": "tpu"}, {"device": []}, {"device": "ray"},
+        {"device": ["cuda:0", "cuda:1"]},
         {"sampling": "none"}, {"averaging": "mean"}, {"min_nodes": 0},
         {"min_nodes": 3}, {"max_node_restarts": -1}, {"runtime_env": "x"},
     ],
@@ -52,6 +53,6 @@ def test_a_device_by_name_has_the_default_options():
     assert clone(MLPClassifier(device=Ray(nodes=3))).device == Ray(nodes=3)
 
 
-@pytest.mark.parametrize("device", ["cuda", ["cuda:0", "cuda:1"], Cuda(1), "cpu"])
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", Cuda(1), "cpu"])
 def test_devices_of_nodes(device):
     assert Ray(device=device).uses_cuda == (device != "cpu")
