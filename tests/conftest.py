@@ -69,11 +69,25 @@ WITHOUT_KERNELS = ("models", "datasets", "cuda")
 """Rooms of tests that need the kernels of the host late, or never."""
 
 
-def pytest_collection_modifyitems(items):
-    """Nobody waits for what runs behind: compiling at first, and the scripts.
+ALL = 1000
+"""Tests from which the whole suite runs."""
 
-    Tests that need no kernels of the host come first, those that wait last.
+
+def pytest_collection_modifyitems(config, items):
+    """Nobody waits for what runs behind: compiling at first, the scripts, clusters.
+
+    Tests that need no kernels of the host come first, those that wait last. Those of
+    clusters run in a process of their own, if the whole suite runs.
     """
+    whole = len(items) > ALL
+
+    def runs_elsewhere(item):
+        if item.path.name == "test_behind.py":
+            return not whole
+        return whole and item.get_closest_marker("ray") is not None
+
+    config.hook.pytest_deselected(items=list(filter(runs_elsewhere, items)))
+    items[:] = [item for item in items if not runs_elsewhere(item)]
     waits = ("script", "behind")
     items.sort(
         key=lambda item: (
@@ -104,7 +118,7 @@ def work_of(items, folder):
     Scripts write into the folder; a function gets one of its own below it.
     """
     work = {}
-    if len(items) > 1000:  # some tests compile what they need
+    if len(items) > ALL:  # some tests compile what they need
         work[fill_kernel_cache] = fill_kernel_cache
     for mark in (m for item in items for m in item.iter_markers()):
         if mark.name == "script":

@@ -24,7 +24,7 @@ CHECKS = {
 }  # fmt: skip
 """Of numpydoc: those by which a docstring is true and whole, not the ones of taste."""
 ELSEWHERE = ('device="cuda"', "device=Ray(")
-"""In blocks of the README that need a GPU, or that `tests/distributed` runs."""
+"""In blocks of the README that need a GPU, or that `tests/nodes` runs."""
 KINDS = (property, classmethod, staticmethod)
 
 

@@ -21,7 +21,7 @@ ROOMS = {  # of the tests, and what they test
     "cli": ("hogblock/cli",),
     "cuda": ("kernels/cuda", "hogblock/engines/cuda"),
     "datasets": ("hogblock/datasets",),
-    "distributed": ("hogblock/distributed",),
+    "nodes": ("hogblock/distributed",),
     "engines": ("hogblock/engines",),
     "estimators": ("hogblock/estimators",),
     "kernels": ("kernels",),

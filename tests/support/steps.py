@@ -57,7 +57,10 @@ def take_steps(network, problem, loss, method=None, *, key=None, weights=NONE,
     drawn = run_plan._keys
     try:
         if key is not None:
-            run_plan._keys = lambda seed, workers: (0, np.array([key], np.uint32))
+            run_plan._keys = lambda seed, workers, *part: (
+                0,
+                np.array([key], np.uint32),
+            )
         return training.train(network, data, settings, params)
     finally:
         run_plan._keys = drawn
