@@ -382,7 +382,7 @@ class Driver:
         if not self._star and all(n.model is not None for n in self._living):
             models = [n.model for n in self._living if n.model is not None]
             self._hub.average = mean_of(models)
-        sums = np.sum([node.record[epoch] for node in self._nodes], axis=0)
+        sums = np.sum([node.sums_of(epoch) for node in self._nodes], axis=0)
         self._log.epoch(time.perf_counter() - self._waited, self.bytes)
         before = time.perf_counter()
         if self._judge.judge(sums, self._hub.average, lambda: self.seconds):

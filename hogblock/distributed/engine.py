@@ -8,11 +8,11 @@ from uuid import uuid4
 import numpy as np
 
 from hogblock.distributed.driver import Driver
-from hogblock.distributed.holding import Reading
 from hogblock.distributed.options import Ray
 from hogblock.distributed.parts import Parts
 from hogblock.distributed.remote import RemoteRows, answers, check_options
 from hogblock.distributed.session import Session, ray_module, session
+from hogblock.distributed.task import Reading
 from hogblock.distributed.tasks import Tasks
 from hogblock.engines.base import Engine
 from hogblock.engines.cpu.engine import CpuEngine

@@ -1,40 +1,18 @@
 """What a node holds of `Parts`: checked, summed up, and ready to train on."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hogblock.distributed.parts import read
+from hogblock.distributed.task import Reading
 from hogblock.estimators.class_weight import ClassWeights
-from hogblock.estimators.continued import Standing
 from hogblock.estimators.problem import Given, checked_samples
 from hogblock.estimators.validation import training_weights
 from hogblock.estimators.validation_set import NO_VALIDATION
 from hogblock.saving.fingerprint import fingerprint_of
 from hogblock.training.settings import TrainingData
 from hogblock.training.statistics import Statistics
-
-
-class Reading(NamedTuple):
-    """What a node reads, and how.
-
-    Attributes
-    ----------
-    estimator : NetworkEstimator
-        With its parameters, and fitted if training goes on.
-    sources : list
-        See ``parts.read``.
-    target : str or None
-    standing : Standing
-    name : str
-        Of this reading alone.
-    """
-
-    estimator: Any
-    sources: list[Any]
-    target: str | None
-    standing: Standing
-    name: str
 
 
 class Summary(NamedTuple):

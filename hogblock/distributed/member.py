@@ -125,6 +125,10 @@ class NodeState:
         """Samples, sum of losses, sum of weights of each epoch of the fit."""
         return self._past + self._present
 
+    def sums_of(self, epoch: int) -> np.ndarray:
+        """The row of an epoch in `record`."""
+        return self._past[epoch] + self._present[epoch]
+
     @property
     def steps(self) -> int:
         """Minibatches of all lives."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from hogblock import __version__
 from hogblock.distributed.beside import Averager
 from hogblock.distributed.compression import Packed
 from hogblock.distributed.exchange import Edge, Member, Message, apart_from
-from hogblock.distributed.holding import Holding, Reading, Summary
-from hogblock.distributed.task import About, Call, Outcome, Report, Task
+from hogblock.distributed.task import About, Call, Outcome, Reading, Report, Task
 from hogblock.engines.registry import engine_for
 from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import TrainingData
 from hogblock.training.statistics import Statistics
+
+if TYPE_CHECKING:
+    from hogblock.distributed.holding import Holding, Summary
 
 MEET_SECONDS = 30.0
 """That a neighbour on a ring may take to answer."""
@@ -47,7 +50,7 @@ class Node:
         warm_up(images)
         return About(socket.gethostname(), __version__)
 
-    def summary(self, reading: Reading, n_some: int) -> Summary:
+    def summary(self, reading: Reading, n_some: int) -> "Summary":
         """Read samples; what the driver has to know of them, and some of them."""
         return self._held(reading).summary(n_some)
 
@@ -55,7 +58,10 @@ class Node:
         """Of the columns of the samples."""
         return self._held(reading).statistics(channels)
 
-    def _held(self, reading: Reading) -> Holding:
+    def _held(self, reading: Reading) -> "Holding":
+        # What checks samples brings in scikit-learn, which takes a second.
+        from hogblock.distributed.holding import Holding
+
         if self._holding is None or self._holding[0] != reading.name:
             self._holding = reading.name, Holding(reading)
         return self._holding[1]
@@ -194,13 +200,15 @@ class Node:
         finished, epochs = averager.finished, averager.epochs
         record = averager.record()
         first = max(0, call.judged - averager.task.first_epoch)
+        begun = np.flatnonzero(record[:, 0])  # of thousands to come nobody is told
+        end = begun[-1] + 1 if begun.size else 0
         at_an_end = finished or epochs > self._told
         self._told = epochs
         return Report(
             offer=offer,
             model=averager.snapshot() if at_an_end and call.peer else None,
             first=averager.task.first_epoch + first,
-            record=record[first:],
+            record=record[first:end],
             epochs=epochs,
             waits_at=averager.waits_at,
             steps=averager.steps,

@@ -162,3 +162,25 @@ class About(NamedTuple):
 
     host: str
     version: str
+
+
+class Reading(NamedTuple):
+    """What a node reads, and how.
+
+    Attributes
+    ----------
+    estimator : NetworkEstimator
+        With its parameters, and fitted if training goes on.
+    sources : list
+        See ``parts.read``.
+    target : str or None
+    standing : Standing
+    name : str
+        Of this reading alone.
+    """
+
+    estimator: Any
+    sources: list[Any]
+    target: str | None
+    standing: Any
+    name: str

@@ -19,8 +19,8 @@ CLUSTER = (FOLDER / "cluster.yaml").read_text()
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
     "words",
-    [[], ["--averaging", "ring", "--compression", "int8"]],
-    ids=["star", "ring"],
+    [["--averaging", "ring", "--compression", "int8"]],
+    ids=["ring"],
 )
 def test_the_example_trains_tells_and_draws(words, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
