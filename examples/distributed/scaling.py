@@ -36,7 +36,8 @@ STYLES = {"star": "-", "ring": ":"}
 AHEAD = 4
 """Rates that are tried, from the best one of fewer nodes on."""
 RATES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
-STEP_SECONDS, EXCHANGE_SECONDS, LATENCY = 1e-3, 2e-3, 2e-4
+STEP_SECONDS, EXCHANGE_SECONDS, LATENCY = 0.9e-3, 4.5e-3, 12e-3
+"""Measured on two nodes of one machine, see benchmarks/distributed/calibration.py."""
 STEPS, MOST_STEPS = 24_000, 1_500_000
 """Steps of all nodes together: where each has FEWEST, and at most."""
 FEWEST = 5_000

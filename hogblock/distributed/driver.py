@@ -87,7 +87,8 @@ class Driver:
         error = None
         while not self._closed:
             try:
-                self._go_on()
+                while not self._closed:  # Ctrl-C may come between two rounds
+                    self._go_on()
             except KeyboardInterrupt:
                 if self._interrupted:
                     raise
