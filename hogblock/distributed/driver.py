@@ -81,7 +81,7 @@ class Driver:
         """
         self._started = time.perf_counter()
         self._clock = RoundClock(self._options.averaging)
-        self._log = RoundLog(self._started - self._before)
+        self._log = RoundLog()
         for node in self._nodes:
             self._begin(node, self._judge.over)
         error = None
@@ -128,7 +128,7 @@ class Driver:
             return
         now = time.perf_counter()
         if self._star and now >= self._clock.closes_at(self._living, self._hub):
-            self._close_round(now)
+            self._close_round()
         elif not self._star:
             self._close_ring()
         self._judge_what_is_over()
@@ -281,15 +281,14 @@ class Driver:
             return
         before = node.counts.exchanges
         node.told(report)
-        now = time.perf_counter()
         if self._star:
-            node.offered_at = now
+            node.offered_at = time.perf_counter()
             if report.offer is not None:
                 node.answers = report.offer.number
                 self._hub.offered(node.rank, report.offer)
             return
         if report.apart or node.counts.exchanges > before:
-            self._log.round(now, 2, self.bytes, report.apart)
+            self._log.round(self.seconds, 2, self.bytes, report.apart)
         if not (report.finished or report.waits_at is not None):
             self._call(node)
 
@@ -300,7 +299,7 @@ class Driver:
             self._diverged = True
             self._stop_all()
 
-    def _close_round(self, now: float) -> None:
+    def _close_round(self) -> None:
         """Form the mean of what was offered, and send it to those who offered."""
         inside = [node for node in self._living if node.rank in self._hub.ready]
         answers = self._hub.close()
@@ -310,7 +309,7 @@ class Driver:
             if id(packed) not in shared:
                 shared[id(packed)] = self._ray.put(packed)
             node.answer = shared[id(packed)]
-        self._log.round(now, len(inside), self.bytes, self._hub.apart)
+        self._log.round(self.seconds, len(inside), self.bytes, self._hub.apart)
         if self._all_stand:
             self._stand_together()
             return
@@ -384,7 +383,7 @@ class Driver:
             models = [n.model for n in self._living if n.model is not None]
             self._hub.average = mean_of(models)
         sums = np.sum([node.sums_of(epoch) for node in self._nodes], axis=0)
-        self._log.epoch(time.perf_counter() - self._waited, self.bytes)
+        self._log.epoch(self.seconds, self.bytes)
         before = time.perf_counter()
         if self._judge.judge(sums, self._hub.average, lambda: self.seconds):
             self._stop_all()

@@ -36,18 +36,17 @@ class RoundClock:
 class RoundLog:
     """What `Rounds` tells."""
 
-    def __init__(self, start: float):
-        self._start = start
+    def __init__(self) -> None:
         self._rows: list[tuple[float, int, int, float]] = []
         self._epochs: list[tuple[float, int]] = []
 
-    def round(self, now: float, nodes: int, nbytes: int, apart: float) -> None:
+    def round(self, seconds: float, nodes: int, nbytes: int, apart: float) -> None:
         """A round is over; `nbytes` have travelled since the start of the fit."""
-        self._rows.append((now - self._start, nodes, nbytes, apart))
+        self._rows.append((seconds, nodes, nbytes, apart))
 
-    def epoch(self, now: float, nbytes: int) -> None:
-        """An epoch has been judged."""
-        self._epochs.append((now - self._start, nbytes))
+    def epoch(self, seconds: float, nbytes: int) -> None:
+        """An epoch is about to be judged."""
+        self._epochs.append((seconds, nbytes))
 
     def rounds(self) -> Rounds:
         """All of them."""

@@ -60,7 +60,8 @@ class Rounds:
     Parameters
     ----------
     seconds : ndarray of shape (n_rounds,), float64
-        Since the fit's first step.
+        Training time until then: since the fit's first step, without what was waited
+        for verdicts.
     nodes : ndarray of shape (n_rounds,), int64
         How many were in the mean.
     bytes : ndarray of shape (n_rounds,), int64
