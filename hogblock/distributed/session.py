@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ ANSWER_SECONDS = 10.0
 """That an address, and what it places, may take."""
 
 START_SECONDS = 60.0
-"""That a node may take to tell what is installed there."""
+"""That a node may take to tell what is installed there, or to be started again."""
 
 SLOTS = 8
 """Calls that a node serves at a time: one trains, one exchanges, the rest is short."""
@@ -240,12 +241,15 @@ def hosts_of(handles: list[Any], options: Ray, group, images: bool) -> list[str]
 
 
 def _told(handle, ref, images: bool) -> About:
-    """Where a node is; asked again while Ray starts it again."""
+    """Where a node is; asked again while Ray starts it again, for `START_SECONDS`."""
     ray = ray_module()
+    end = time.monotonic() + START_SECONDS
     while True:
         try:
             return ray.get(ref)
         except ray.exceptions.ActorUnavailableError:
+            if time.monotonic() > end:
+                raise
             ref = handle.ready.remote(images)
 
 
@@ -325,7 +329,7 @@ def actors(options: Ray, group) -> Iterator[list[Any]]:
                 max_restarts=options.max_node_restarts,
                 max_task_retries=0,
             )
-            made.append(actor.remote(rank))
+            made.append(actor.remote())
         yield made
     finally:
         for handle in made:
