@@ -46,7 +46,6 @@ class Averager:
         self._verdicts: dict[int, Verdict] = {}
         self._stops = False
         self._due = 0
-        self._told = False
 
     # Of the thread that trains -----------------------------------------------------
 

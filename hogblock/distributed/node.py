@@ -28,15 +28,9 @@ MEET_SECONDS = 30.0
 
 
 class Node:
-    """Called by the driver, from several threads: one trains, others exchange.
+    """Called by the driver, from several threads: one trains, others exchange."""
 
-    Parameters
-    ----------
-    rank : int
-    """
-
-    def __init__(self, rank: int):
-        self.rank = rank
+    def __init__(self) -> None:
         self._changed = threading.Condition()
         self._averager: Averager | None = None
         self._member: Member | None = None
@@ -129,8 +123,7 @@ class Node:
         def superseded() -> bool:
             return self._number != call.number
 
-        if not call.now:
-            averager.wait(superseded)
+        averager.wait(superseded)
         if call.peer is not None:
             return None if superseded() else self._met(call, spent)
         with self._changed:  # of two calls, the later one offers

@@ -64,8 +64,6 @@ class Call(NamedTuple):
     verdicts : tuple of Verdict
     judged : int
         Epochs whose records the driver needs no more.
-    now : bool
-        Exchange at once.
     peer : tuple or None
         Of a ring: (edge, handle of the neighbour) to be met.
     """
@@ -75,7 +73,6 @@ class Call(NamedTuple):
     answers: int = 0
     verdicts: tuple[Verdict, ...] = ()
     judged: int = 0
-    now: bool = False
     peer: tuple | None = None
 
 
@@ -119,7 +116,7 @@ class Report(NamedTuple):
     counts : Counts
     seconds_waited : float
     apart : float
-        Of a ring: how far the two models were, as in `Round.apart`.
+        Of a ring: how far the two models were, as in `Rounds.apart`.
     """
 
     offer: Message | None

@@ -43,7 +43,7 @@ def training():
     pool, nodes = ThreadPoolExecutor(8), []
 
     def begin(of):
-        node, data = Node(0), make_data()
+        node, data = Node(), make_data()
         arrays = data.x, data.targets, NONE, NONE, NONE
         nodes.append((node, of.run))
         return node, pool.submit(node.train, of, *arrays), pool
@@ -85,9 +85,11 @@ def test_an_answer_counts_once_and_the_model_ends_at_the_mean(training):
 def test_a_later_call_takes_the_place_of_one_that_waits(training):
     node, _, pool = training(task(epochs=10**6, averaging=Averaging(every=10**9)))
     waiting = pool.submit(node.exchange, Call(1, 1))
-    report = node.exchange(Call(1, 2, now=True))
-    assert report.offer is not None
+    later = pool.submit(node.exchange, Call(1, 2))
     assert waiting.result(20) is None
+    assert not later.done()
+    node.stop(1)
+    assert later.result(20).finished
 
 
 def test_a_node_waits_where_there_will_be_a_verdict(training):
@@ -103,7 +105,7 @@ def test_a_node_waits_where_there_will_be_a_verdict(training):
         assert report.epochs == epoch + 1 and report.steps == (epoch + 1) * BATCHES
         assert not report.finished and not outcome.done()
         verdicts = (Verdict(epoch, stop=epoch == 1, rate_factor=0.0),)
-    report = node.exchange(Call(1, number + 1, verdicts=verdicts, now=True))
+    report = node.exchange(Call(1, number + 1, verdicts=verdicts))
     found = outcome.result(20)
     assert len(found.result.losses) == 2
     samples, losses, weights = found.record[:2].T
@@ -116,11 +118,11 @@ def test_neighbours_meet_in_the_middle(training):
     of = task(epochs=1, averaging=Averaging(every=5, topology="ring"))
     node, outcome, _ = training(of)
     outcome.result(20)
-    mine = node.exchange(Call(1, 1, now=True)).offer.packed.values
+    mine = node.exchange(Call(1, 1)).offer.packed.values
     edge, theirs = Edge(of.averaging, START), mine + np.float32(2)
     answer = node.meet(1, (0, 1), edge.offer(theirs))
     np.testing.assert_allclose(theirs + edge.answered(answer), mine + 1, rtol=1e-6)
-    after = node.exchange(Call(1, 2, now=True)).offer.packed.values
+    after = node.exchange(Call(1, 2)).offer.packed.values
     np.testing.assert_allclose(after, mine + 1, rtol=1e-6)
     # A meeting that this end has had already is none.
     late = Edge(of.averaging, START)
