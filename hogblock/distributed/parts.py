@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hogblock.engines.locations import Elsewhere
+
 TABLES = (".parquet", ".csv", ".tsv", ".txt", ".gz")
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Parts(Elsewhere):
     """Samples that never come to this machine: the X of ``fit``, whose y is left out.
 
     Every node reads its part by itself, where it runs: a path has to be there on the

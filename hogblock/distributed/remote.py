@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hogblock.distributed.holding import Summary
+from hogblock.distributed.parts import Parts
 from hogblock.distributed.session import Session, ray_module
+from hogblock.engines.locations import Elsewhere
 from hogblock.errors import WorkerError
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.problem import Given, Problem, checked_validation, scorable
@@ -17,7 +19,7 @@ from hogblock.training.statistics import Statistics
 
 
 @dataclass(frozen=True, eq=False)
-class RemoteRows:
+class RemoteRows(Elsewhere):
     """X whose rows lie on nodes.
 
     Attributes
@@ -38,6 +40,7 @@ class RemoteRows:
     shared: bool
     targets: ClassTargets | RealTargets | None = None
     ndim: ClassVar[int] = 2
+    where: ClassVar[str] = Parts.where
 
     @property
     def _counted(self) -> list[Summary]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hogblock.engines.cpu.predict import outputs_of
 from hogblock.engines.live import Beside
-from hogblock.engines.locations import HOST, is_device_array
+from hogblock.engines.locations import HOST, Elsewhere, is_device_array
 from hogblock.methods import METHODS, Method
 from hogblock.models.network import Network
 from hogblock.training.run_state import RunState
@@ -74,7 +74,7 @@ class Engine(ABC):
 
     def refusal_of(self, X) -> str | None:
         """What to do instead, if X does not lie where this engine can read it."""
-        if hasattr(X, "dealt"):
+        if isinstance(X, Elsewhere):
             return "pass device=hogblock.distributed.Ray(...)"
         if is_device_array(X):
             return "pass device='cuda' or 'auto', or a copy of X on the host"

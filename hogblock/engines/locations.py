@@ -4,6 +4,7 @@ No CUDA package is imported before an array lies on a device.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,25 @@ from hogblock.engines.devices import Cuda, simulated
 HOST = "the host"
 DLPACK_CUDA = 2
 """Code of CUDA memory in ``__dlpack_device__``."""
+
+
+class Elsewhere:
+    """Base of what stands for samples that lie neither on the host nor on a device.
+
+    A class of its own, and not attributes to be looked for: the columns of a frame are
+    attributes too.
+
+    Attributes
+    ----------
+    where : str
+        They lie, in words.
+    """
+
+    where: ClassVar[str]
+
+    def problem(self, estimator, given, standing):
+        """The ``Problem`` that they make, once an engine has opened them."""
+        raise NotImplementedError
 
 
 def is_device_array(x) -> bool:
@@ -50,9 +70,9 @@ def device_of(x) -> Cuda:
 
 
 def location_of(x) -> str:
-    """Where x lies, in words: "cuda:0", or `HOST`, or what x says."""
+    """Where x lies, in words: "cuda:0", or `HOST`, or what `Elsewhere` says."""
     if not is_device_array(x):
-        return getattr(x, "where", HOST)
+        return x.where if isinstance(x, Elsewhere) else HOST
     try:
         return f"cuda:{index_of(x)}"
     except ImportError:  # only CuPy could tell

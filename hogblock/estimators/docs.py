@@ -15,14 +15,15 @@ PARAMETERS = """method : str or Method, default="auto"
         and a fit is bit-reproducible by `random_state`; with more it is not. On a CUDA
         device: asynchronous teams of thread blocks (of each device, if there are
         several); None and -1 let the engine choose.
-    device : str, Cuda or list of these, default="cpu"
+    device : str, Cuda, Ray or list of Cuda, default="cpu"
         Where to train: "cpu", "cuda" (the first CUDA device), "cuda:N", a
         ``hogblock.Cuda`` for its options, or a list of several, which "passm" and
-        "passm+" can use. "auto" is the device of X if X lies on one, else "cuda" if it
-        can be used ("assm" cannot) and is real (Numba's simulator is for tests), else
-        "cpu". A device that cannot be used is a ``DeviceUnavailableError``: there is
-        no silent fallback but in "auto". Devices need the extra ``hogblock[cuda13]``
-        or ``hogblock[cuda12]``.
+        "passm+" can use; a ``hogblock.distributed.Ray`` is the nodes of a cluster.
+        "auto" is the device of X if X lies on one, else "cuda" if it can be used
+        ("assm" cannot) and is real (Numba's simulator is for tests), else "cpu". A
+        device that cannot be used is a ``DeviceUnavailableError``: there is no silent
+        fallback but in "auto". Devices need the extra ``hogblock[cuda13]`` or
+        ``hogblock[cuda12]``, clusters ``hogblock[ray]``.
 
         X may be an array on the CUDA device (of CuPy, PyTorch or any library with
         ``__cuda_array_interface__`` or DLPack), of float32 or uint8 in C order: it is
@@ -171,8 +172,8 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
     n_features_in_, feature_names_in_, n_outputs_, n_layers_, out_activation_
         As in scikit-learn.
     n_workers_, method_, device_ : int, str, str or list of str
-        What the fit used: the method's name; "cpu", "cuda:0", or a name for each
-        device.
+        What the fit used: the method's name; "cpu", "cuda:0", "ray", or a name for
+        each device.
     n_worker_restarts_ : int
         Worker processes that died in the last call and were replaced.
     staleness_ : ndarray of shape (n_blocks, 64)
@@ -187,6 +188,8 @@ ATTRIBUTES = """loss_, best_loss_, loss_curve_ : float, float, list of float
     events_ : EventLog or None
         The steps of the last call in the order in which they ended, if `schedule` asks
         for it.
+    nodes_, rounds_ : tuple of NodeReport, Rounds; or None
+        What each node did, and the exchanges, if `device` is nodes of a cluster.
     n_backpropagated_ : int or None
         Samples, of those seen, whose gradient went below the output layer: fewer where
         the method has ``thinning``. None after training on a CUDA device.

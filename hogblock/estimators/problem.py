@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hogblock.engines.locations import is_device_array
+from hogblock.engines.locations import Elsewhere, is_device_array
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.repeats import merge_repeats
 from hogblock.estimators.targets import ClassTargets, RealTargets
@@ -92,7 +92,7 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
     ValueError
         For bad input, or targets that are not those of the model that trains on.
     """
-    if hasattr(given.X, "problem"):  # whose rows lie elsewhere
+    if isinstance(given.X, Elsewhere):
         return given.X.problem(estimator, given, standing)
     X, y, weights, shape = checked_samples(estimator, given, standing)
     validation = checked_validation(estimator, given.validation, X, shape)

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from hogblock import MLPClassifier, MLPRegressor
 from hogblock.distributed import Parts, Ray
+from hogblock.engines.locations import HOST, location_of
 
 pytestmark = [
     pytest.mark.ray,
@@ -148,6 +149,15 @@ def test_classes_that_the_model_does_not_know_are_named():
 def test_what_comes_with_the_parts_is_not_passed(arguments, message):
     with pytest.raises(ValueError, match=message):
         model().fit(Parts([(X[:90], Y[:90])] * 2), **arguments)
+
+
+def test_columns_of_a_frame_are_no_parts():
+    """Whatever they are called: a column is an attribute of its frame."""
+    names = ["problem", "dealt", "where", "digest"]
+    frame = pd.DataFrame(X[:90, 20:24], columns=names)
+    fitted = MLPClassifier((4,), max_iter=2, learning_rate="cosine")
+    assert fitted.fit(frame, Y[:90]).feature_names_in_.tolist() == names
+    assert location_of(frame) == HOST
 
 
 def test_parts_need_nodes():
