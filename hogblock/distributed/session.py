@@ -111,6 +111,7 @@ def check_answers(address: str) -> None:
         Names the address, and what happened.
     """
     refusal = f"address={address!r} of Ray does not answer"
+    end = time.monotonic() + ANSWER_SECONDS
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):
         raise DeviceUnavailableError(
@@ -128,7 +129,7 @@ def check_answers(address: str) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )) as check:  # fmt: skip
         try:
-            code = check.wait(ANSWER_SECONDS)
+            code = check.wait(max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             code = None
     if code != 0:
