@@ -31,10 +31,6 @@ class Elsewhere:
 
     where: ClassVar[str]
 
-    def problem(self, estimator, given, standing):
-        """The ``Problem`` that they make, once an engine has opened them."""
-        raise NotImplementedError
-
 
 def is_device_array(x) -> bool:
     """Whether x lies in the memory of a CUDA device."""

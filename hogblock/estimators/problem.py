@@ -92,7 +92,8 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
     ValueError
         For bad input, or targets that are not those of the model that trains on.
     """
-    if isinstance(given.X, Elsewhere):
+    rows_elsewhere = isinstance(given.X, Elsewhere)
+    if rows_elsewhere:  # as an engine has opened them
         return given.X.problem(estimator, given, standing)
     X, y, weights, shape = checked_samples(estimator, given, standing)
     validation = checked_validation(estimator, given.validation, X, shape)
