@@ -93,7 +93,7 @@ SUMS = _column("sums")  # of DY, of each channel of a sample
 NORMED_SUMS = _column("normed_sums")  # of DY times the normalised X
 OP_WIDTH = len(COLUMNS)
 
-SLOPE = _real("slope")  # of a LINEAR activation left of zero
+SLOPE = _real("slope")  # of an activation left of zero
 RATE = _real("rate")  # of dropout
 EPSILON = _real("epsilon")  # added to a variance
 LOSS_PARAMETER = _real("loss_parameter")  # of a loss that has one
@@ -361,16 +361,20 @@ LOGISTIC = 2
 FROM_INPUT = 16  # from here on the derivative is a function of the input alone
 GELU = 16  # v * logistic(2 u), u = sqrt(2 / pi) (v + 0.044715 v**3)
 SILU = 17  # v * logistic(v)
+ELU = 18  # v > 0 ? v : SLOPE * (e**v - 1)
+SOFTPLUS = 19  # log(1 + e**v)
 
 GELU_LINEAR = 1.5957691216057308  # 2 sqrt(2 / pi)
 GELU_CUBIC = 0.044715 * GELU_LINEAR
 
 # Losses ------------------------------------------------------------------------------
-SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index
-LOGISTIC_CROSS_ENTROPY = 1  # targets: float32 0 or 1, one column an output
+SOFTMAX_CROSS_ENTROPY = 0  # targets: int32 class index; LOSS_PARAMETER smooths them
+LOGISTIC_CROSS_ENTROPY = 1  # likewise: float32 0 or 1, one column an output
 SQUARED_ERROR = 2  # targets: float32, one column an output
 HUBER = 3  # likewise; LOSS_PARAMETER is where it becomes linear
 ABSOLUTE_ERROR = 4  # likewise, without one
+QUANTILE = 5  # likewise; LOSS_PARAMETER is the quantile
+POISSON = 6  # likewise, without one; targets are not negative
 
 # Storage of the rows of X ------------------------------------------------------------
 FLOAT32_ROWS = 0

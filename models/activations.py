@@ -18,7 +18,8 @@ class Activation(NamedTuple):
     code : int
         In the op table.
     slope : float
-        The real parameter of those that have one: a ``LINEAR``'s slope left of zero.
+        The real parameter of those that have one: a ``LINEAR``'s slope left of zero, a
+        factor there of an ``ELU``.
     gain : float
         Of the initial weights. It is scikit-learn's: 2 for logistic, 6 for all others.
     rises : bool, default=True
@@ -50,6 +51,11 @@ def leaky(slope: float) -> Activation:
     return Activation(op.LINEAR, slope)
 
 
+def exponential(alpha: float) -> Activation:
+    """v > 0 ? v : alpha * (e**v - 1)."""
+    return Activation(op.ELU, alpha)
+
+
 IDENTITY = leaky(1.0)
 
 ACTIVATIONS = {
@@ -60,6 +66,8 @@ ACTIVATIONS = {
     "leaky_relu": leaky(0.01),
     "gelu": Activation(op.GELU, rises=False),
     "silu": Activation(op.SILU, rises=False),
+    "elu": exponential(1.0),
+    "softplus": Activation(op.SOFTPLUS),
 }
 
 NAMES = "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}"

@@ -24,7 +24,7 @@ class Loss:
     code: ClassVar[int]
     """In the op table."""
     link: ClassVar[str]
-    """What makes predictions of outputs: "identity", "logistic" or "softmax"."""
+    """What makes predictions of outputs: "identity", "exp", "logistic" or "softmax"."""
     targets: ClassVar[str] = "columns"
     """"classes": int32, an index a sample; "columns": float32, a column an output."""
 
@@ -34,7 +34,25 @@ class Loss:
         return 0.0
 
 
-class SoftmaxCrossEntropy(Loss):
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """A loss of classes.
+
+    Attributes
+    ----------
+    smoothing : float in [0, 1), default=0
+        Share of a target that all classes get alike: Szegedy et al., "Rethinking the
+        Inception architecture for computer vision" (2016), section 7.
+    """
+
+    smoothing: float = 0.0
+
+    @property
+    def parameter(self):
+        return float(self.smoothing)
+
+
+class SoftmaxCrossEntropy(CrossEntropy):
     """-log softmax(z)[t], for one of several classes."""
 
     name = "softmax"
@@ -43,7 +61,7 @@ class SoftmaxCrossEntropy(Loss):
     targets = "classes"
 
 
-class LogisticCrossEntropy(Loss):
+class LogisticCrossEntropy(CrossEntropy):
     """Cross-entropy of logistic(z), for two classes and for several labels."""
 
     name = "logistic"
@@ -102,6 +120,46 @@ class Huber(RegressionLoss):
         return float(self.delta)
 
 
+@dataclass(frozen=True)
+class Quantile(RegressionLoss):
+    """quantile * r for a residual r = t - z > 0, (quantile - 1) * r elsewhere.
+
+    Outputs tend to that quantile of the targets; the subgradient at 0 is 0. Koenker and
+    Bassett, "Regression quantiles" (1978); also known as pinball loss.
+
+    Parameters
+    ----------
+    quantile : float in (0, 1), default=0.5
+        0.5 is half of "absolute_error".
+    """
+
+    quantile: float = 0.5
+
+    name = "quantile"
+    code = op.QUANTILE
+
+    def __post_init__(self):
+        if not isinstance(self.quantile, Real) or not 0 < self.quantile < 1:
+            raise ValueError(
+                f"quantile={self.quantile!r} of Quantile must be a number in (0, 1)"
+            )
+
+    @property
+    def parameter(self):
+        return float(self.quantile)
+
+
+class Poisson(RegressionLoss):
+    """e**z - t * z, for counts and rates t >= 0; predictions are e**z.
+
+    Up to a term of t alone it is half of scikit-learn's ``mean_poisson_deviance``.
+    """
+
+    name = "poisson"
+    code = op.POISSON
+    link = "exp"
+
+
 LOSSES: dict[str, Loss] = {
     kind.name: kind()
     for kind in (
@@ -110,6 +168,8 @@ LOSSES: dict[str, Loss] = {
         SquaredError,
         AbsoluteError,
         Huber,
+        Quantile,
+        Poisson,
     )
 }
 

@@ -150,12 +150,15 @@ class RemoteRows(Elsewhere):
 
     def _real_targets(self, estimator) -> RealTargets:
         first, standard = self.summaries[0], None
+        link = estimator._loss_of(None).link
         outputs = [s.outputs for s in self._counted if s.outputs is not None]
         if estimator.standardize:
             joined = reduce(Statistics.joined, outputs)
             types = frozenset({np.float64})
-            standard = Standardiser.of_statistics(joined, len(self), types, name="y")
-        return RealTargets(outputs[0].mean.size, first.flat, standard)
+            standard = Standardiser.of_statistics(
+                joined, len(self), types, name="y", centred=link == "identity"
+            )
+        return RealTargets(outputs[0].mean.size, first.flat, standard, link)
 
 
 def _outputs(summary: Summary) -> tuple:

@@ -1,9 +1,12 @@
 """The face of a classifier over any network."""
 
+from dataclasses import replace
+from numbers import Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from hogblock.engines.locations import on_host, put_like
 from hogblock.estimators.class_weight import ClassWeights, refuse_balanced_chunks
@@ -19,6 +22,7 @@ class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
 
     _classifier_constraints: dict = {
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __sklearn_tags__(self):
@@ -43,7 +47,7 @@ class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
         return ClassTargets.of(y, classes)
 
     def _loss_of(self, targets):
-        return targets.loss
+        return replace(targets.loss, smoothing=self.label_smoothing)
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
         predicted = targets.predictions(outputs)

@@ -144,6 +144,13 @@ def check_unchanged(estimator, network: Network) -> None:
     network : Network
         By its present options.
     """
+    link = estimator._loss_of(estimator._targets).link
+    if link != estimator._targets.link:
+        raise ValueError(
+            f"loss={estimator.loss!r} is for models with out_activation_={link!r}, and "
+            f"the one that trains on has {estimator._targets.link!r}. Set it back, or "
+            "fit anew with warm_start=False"
+        )
     fitted, before, now = estimator._network, estimator._values, values_of(estimator)
     changed = [name for name in now if now[name] != before[name]]
     same = network.input_shape == fitted.input_shape and (

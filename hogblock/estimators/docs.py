@@ -79,6 +79,11 @@ PARAMETERS = """method : str or Method, default="auto"
         ``partial_fit``; all other parameters may.
     momentum : float in [0, 1), default=0.9
     nesterovs_momentum : bool, default=True
+    max_grad_norm : float or None, default=None
+        A gradient whose norm is larger is scaled down to it: that of each step of a
+        worker, over what the step updates, before the L2 penalty and momentum; of
+        "sync", the mean gradient of all workers. It is then written in a pass of its
+        own, which costs time. On the host only.
     early_stopping : bool, default=False
         Watch a validation score, stop when it stalls, keep the best parameters. Not for
         ``partial_fit``.
@@ -121,12 +126,21 @@ CLASS_WEIGHT = """class_weight : dict, list of dict, "balanced" or None, default
         set too; classes that a dict does not name have 1. "balanced" gives all classes
         of the training set the same sum of sample weights, and is not for
         ``partial_fit``. Multi-label y takes "balanced" or a list with a dict of the
-        weights of 0 and 1 for each label; a sample's are multiplied."""
+        weights of 0 and 1 for each label; a sample's are multiplied.
+    label_smoothing : float in [0, 1), default=0
+        Share of each target that is spread over all classes alike (of two classes or a
+        label, over 0 and 1): probabilities become less extreme. `loss_` contains it,
+        scores do not."""
 
 LOSS = f"""loss : {{{", ".join(f'"{n}"' for n in REGRESSION_LOSSES)}}} or \
 RegressionLoss, default="squared_error"
-        What is minimised, the mean over the outputs; an object of
-        ``hogblock.models.losses`` for its options. R^2 is the score all the same."""
+        What is minimised, the mean over the outputs; a ``hogblock.models.Huber`` or
+        ``Quantile`` for its options. "poisson" is for counts and rates y >= 0:
+        predictions are exp of the network's outputs, and `standardize` divides y by its
+        root mean square. At kinks subgradients are 0. R^2 is the score all the same.
+    quantile : float in (0, 1), default=0.5
+        Of ``loss="quantile"``, which alone reads it: predictions tend to that quantile
+        of y."""
 
 NETWORK = """network : Network or callable
         What to train: a ``hogblock.models.Network``, or a function of the shape of a

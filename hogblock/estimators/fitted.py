@@ -57,7 +57,7 @@ def derived_attributes(estimator, network, params, inputs, targets) -> dict[str,
         "intercepts_": intercepts,
         "n_layers_": sum(t.role == "weight" for t in network.tensors) + 1,
         "n_outputs_": targets.n_outputs,
-        "out_activation_": estimator._loss_of(targets).link,
+        "out_activation_": targets.link,
     }
 
 

@@ -50,6 +50,7 @@ class _MLP(NetworkEstimator):
             [t.view(params)[0] for t in network.tensors if t.role == "bias"],
             inputs,
             getattr(targets, "scaling", Scaling.none()),
+            getattr(targets, "link", "identity"),
         )
 
 
@@ -128,6 +129,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
         warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
+        max_grad_norm=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -140,6 +142,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
         memmap_dir=None,
         dropout=0.0,
         class_weight=None,
+        label_smoothing=0.0,
         standardize=True,
     ):
         self._store(locals())
@@ -185,6 +188,7 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
         activation="relu",
         *,
         loss="squared_error",
+        quantile=0.5,
         method="auto",
         n_jobs=None,
         device="cpu",
@@ -202,6 +206,7 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
         warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
+        max_grad_norm=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

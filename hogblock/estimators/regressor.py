@@ -1,9 +1,12 @@
 """The face of a regressor over any network."""
 
+from dataclasses import replace
+from numbers import Real
+
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array
 
 from hogblock.engines.locations import put_like
@@ -12,7 +15,7 @@ from hogblock.estimators.problem import Given
 from hogblock.estimators.targets import RealTargets
 from hogblock.estimators.validation import flattened
 from hogblock.estimators.validation_set import NO_VALIDATION
-from hogblock.models.losses import REGRESSION_LOSSES, RegressionLoss, loss_of
+from hogblock.models.losses import REGRESSION_LOSSES, Quantile, RegressionLoss, loss_of
 
 
 class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
@@ -20,6 +23,7 @@ class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
 
     _regressor_constraints: dict = {
         "loss": [StrOptions(set(REGRESSION_LOSSES)), RegressionLoss],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
     def __sklearn_tags__(self):
@@ -31,15 +35,19 @@ class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
         return flattened(y).astype(np.float64)
 
     def _make_targets(self, y, weights, classes):
-        return RealTargets.of(y, weights, self.standardize)
+        link = self._loss_of(None).link
+        return RealTargets.of(y, weights, self.standardize, link)
 
     def _loss_of(self, targets):
-        return loss_of(self.loss)
+        loss = loss_of(self.loss)
+        by_name = isinstance(loss, Quantile) and isinstance(self.loss, str)
+        return replace(loss, quantile=self.quantile) if by_name else loss
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
         # R^2 is the same in the network's units, where no digit is lost or overflows.
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        return float(r2_score(targets.scaled(y), outputs, sample_weight=sample_weight))
+        found = targets.linked(outputs)
+        return float(r2_score(targets.scaled(y), found, sample_weight=sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):

@@ -11,6 +11,9 @@ from sklearn.utils.validation import column_or_1d
 from hogblock.models.losses import LOSSES, Loss
 from hogblock.training.scaling import Scaling, Standardiser
 
+LARGEST_EXPONENT = 700.0
+"""Of what is still a float64."""
+
 
 @dataclass
 class ClassTargets:
@@ -57,6 +60,10 @@ class ClassTargets:
     @property
     def loss(self) -> Loss:
         return LOSSES["softmax" if self.kind == "multiclass" else "logistic"]
+
+    @property
+    def link(self) -> str:
+        return self.loss.link
 
     def encode(self, y, name: str = "y") -> np.ndarray:
         """int32 class indices, or float32 zeros and ones of shape (n, n_outputs).
@@ -115,7 +122,7 @@ class ClassTargets:
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities of shape (n_samples, n_classes)."""
-        if self.loss.link == "softmax":
+        if self.link == "softmax":
             return softmax(outputs, axis=1)
         positive = expit(outputs)
         if self.kind == "multilabel":
@@ -124,7 +131,7 @@ class ClassTargets:
 
     def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Logarithm of `probabilities`, exact where those round to 0."""
-        if self.loss.link == "softmax":
+        if self.link == "softmax":
             top = outputs - outputs.max(axis=1, keepdims=True)
             return top - np.log(np.exp(top).sum(axis=1, keepdims=True))
         positive = -np.logaddexp(np.float32(0), -outputs)
@@ -134,7 +141,7 @@ class ClassTargets:
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Class labels, or zeros and ones for multi-label targets."""
-        if self.loss.link == "softmax":
+        if self.link == "softmax":
             return self.classes[outputs.argmax(axis=1)]
         positive = (outputs > 0).astype(int)
         return positive if self.kind == "multilabel" else self.classes[positive[:, 0]]
@@ -151,19 +158,33 @@ class RealTargets:
         y had one dimension, and predictions have.
     standard : Standardiser or None
         The network is trained on targets that it scales.
+    link : {"identity", "exp"}, default="identity"
+        What makes predictions of outputs. Those of "exp" are positive, and are scaled
+        but not moved.
     """
 
     n_outputs: int
     flat: bool
     standard: Standardiser | None
+    link: str = "identity"
 
     @classmethod
-    def of(cls, y, weights, standardize: bool) -> "RealTargets":
+    def of(cls, y, weights, standardize: bool, link: str = "identity") -> "RealTargets":
+        """Learn the scaling from y.
+
+        Raises
+        ------
+        ValueError
+            If it is negative somewhere, and predictions are not.
+        """
         columns = np.ascontiguousarray(y.reshape(len(y), -1))
         standard = None
         if standardize:
-            standard = Standardiser.of(columns, weights, name="y")
-        return cls(columns.shape[1], y.ndim == 1, standard)
+            centred = link == "identity"
+            standard = Standardiser.of(columns, weights, name="y", centred=centred)
+        targets = cls(columns.shape[1], y.ndim == 1, standard, link)
+        targets._check_sign(columns, "y")
+        return targets
 
     def refined(self, y, weights) -> "RealTargets":
         """With the scaling that further targets ask for."""
@@ -197,8 +218,22 @@ class RealTargets:
         return self.scaling.scaled(self._columns(y, name))
 
     def encode(self, y, name: str = "y") -> np.ndarray:
-        """`scaled`, as float32."""
+        """`scaled`, as float32.
+
+        Raises
+        ------
+        ValueError
+            As `scaled`; if y is negative somewhere, and predictions are not.
+        """
+        self._check_sign(y, name)
         return np.ascontiguousarray(self.scaled(y, name), np.float32)
+
+    def _check_sign(self, y, name: str) -> None:
+        if self.link == "exp" and y.min() < 0:
+            raise ValueError(
+                f"{name} has the negative value {y.min():.5g}; loss='poisson' takes "
+                "counts and rates, which are >= 0"
+            )
 
     def _columns(self, y, name: str = "y") -> np.ndarray:
         columns = np.ascontiguousarray(y.reshape(len(y), -1))
@@ -212,10 +247,17 @@ class RealTargets:
         """Whether both have as many outputs."""
         return self.n_outputs == other.n_outputs
 
+    def linked(self, outputs: np.ndarray) -> np.ndarray:
+        """Scaled predictions of shape (n, n_outputs)."""
+        if self.link == "identity":
+            return outputs
+        return np.exp(np.minimum(outputs.astype(np.float64), LARGEST_EXPONENT))
+
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Values of shape (n_samples,) or (n_samples, n_outputs).
 
-        float64 where they were scaled: they may have more digits than a float32.
+        float64 where they were scaled, or are exponentials: they may have more digits
+        than a float32, or be beyond it.
         """
-        values = self.scaling.undo(outputs)
+        values = self.scaling.undo(self.linked(outputs))
         return values[:, 0] if self.flat else values

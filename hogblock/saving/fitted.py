@@ -158,6 +158,7 @@ def _real_targets(targets: RealTargets) -> bool:
         _is_whole(n, 1)
         and isinstance(targets.flat, bool)
         and (n == 1 or not targets.flat)
+        and targets.link in ("identity", "exp")
         and (targets.standard is None or _is_standardiser(targets.standard, n))
     )
 
@@ -182,6 +183,7 @@ def _is_standardiser(value, columns: int) -> bool:
         and isinstance(value.types, frozenset)
         and (channels is None or (_is_whole(channels, 1) and columns % channels == 0))
         and isinstance(value.name, str)
+        and isinstance(value.centred, bool)
     )
 
 

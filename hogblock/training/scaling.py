@@ -106,6 +106,9 @@ class Standardiser:
         See ``Statistics.of``.
     name : str
         Of the rows, in errors.
+    centred : bool, default=True
+        False leaves zero where it is: columns have a mean square of one, as far as
+        `LARGEST` allows.
     """
 
     scaling: Scaling
@@ -114,9 +117,12 @@ class Standardiser:
     types: frozenset
     channels: int | None
     name: str
+    centred: bool = True
 
     @classmethod
-    def of(cls, x, weights, channels=None, name: str = "X") -> "Standardiser":
+    def of(
+        cls, x, weights, channels=None, name: str = "X", centred: bool = True
+    ) -> "Standardiser":
         """From the first rows.
 
         Parameters
@@ -124,6 +130,7 @@ class Standardiser:
         x, weights, channels
             See ``Statistics.of``; rows of weight zero do not count.
         name : str, default="X"
+        centred : bool, default=True
 
         Raises
         ------
@@ -132,7 +139,7 @@ class Standardiser:
         """
         statistics = Statistics.of(x, weights, channels)
         types = frozenset({x.dtype.type})
-        return cls.of_statistics(statistics, len(x), types, channels, name)
+        return cls.of_statistics(statistics, len(x), types, channels, name, centred)
 
     @classmethod
     def of_statistics(
@@ -142,6 +149,7 @@ class Standardiser:
         types: frozenset,
         channels: int | None = None,
         name: str = "X",
+        centred: bool = True,
     ) -> "Standardiser":
         """From the statistics of the first rows.
 
@@ -151,11 +159,11 @@ class Standardiser:
         rows : int
         types : frozenset of type
             Of the rows.
-        channels, name
+        channels, name, centred
             See `of`.
         """
-        scaling, varies = _scaling_of(statistics, types, name)
-        return cls(scaling, statistics, varies * rows, types, channels, name)
+        scaling, varies = _scaling_of(statistics, types, name, centred)
+        return cls(scaling, statistics, varies * rows, types, channels, name, centred)
 
     def refined(self, x, weights) -> "Standardiser":
         """With further rows: see `of`."""
@@ -179,7 +187,7 @@ class Standardiser:
             return self
         statistics = self.statistics.joined(statistics_of(self.channels))
         types = self.types | {kind}
-        scaling, varies = _scaling_of(statistics, types, self.name)
+        scaling, varies = _scaling_of(statistics, types, self.name, self.centred)
         mixed = [
             np.where(known, a, b) for a, b in zip(self.scaling, scaling, strict=True)
         ]
@@ -193,9 +201,13 @@ class Standardiser:
         return replace(self, rows=np.where(self.rows > 0, ENOUGH, 0))
 
 
-def _scaling_of(statistics: Statistics, types, name: str) -> tuple[Scaling, np.ndarray]:
+def _scaling_of(
+    statistics: Statistics, types, name: str, centred: bool
+) -> tuple[Scaling, np.ndarray]:
     """The scaling that rows so far ask for, and which columns vary in them."""
     _, mean, deviation, low, high = statistics
+    if not centred:
+        mean, deviation = np.zeros_like(mean), np.hypot(mean, deviation)
     with np.errstate(over="ignore"):
         beyond = np.flatnonzero(~np.isfinite(high - low))
     if beyond.size:
@@ -221,14 +233,18 @@ def unscaled_weights(
     intercepts: list[np.ndarray],
     inputs: Scaling,
     outputs: Scaling,
+    link: str = "identity",
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights of the same function from raw inputs to raw outputs.
+    """Weights of the same function from raw inputs to raw predictions.
 
     Parameters
     ----------
     coefs, intercepts : list of ndarray
         Of the network between scaled inputs and scaled outputs.
     inputs, outputs : Scaling
+    link : str, default="identity"
+        What follows the outputs before their scaling is undone: of "exp" a factor on
+        predictions is a term of the outputs.
 
     Returns
     -------
@@ -243,7 +259,9 @@ def unscaled_weights(
     if inputs.shift.size:
         coefs[0] *= inputs.scale[:, None]
         intercepts[0] -= inputs.shift @ coefs[0]
-    if outputs.shift.size:
+    if outputs.shift.size and link == "exp":
+        intercepts[-1] = intercepts[-1] - np.log(outputs.scale)
+    elif outputs.shift.size:
         coefs[-1] /= outputs.scale
         intercepts[-1] = intercepts[-1] / outputs.scale + outputs.shift
     return coefs, intercepts

@@ -97,12 +97,34 @@ def _silu_backward(vb, x, d, slope):
     return b.fmul(d, vb.fma(value, tail, value))
 
 
+def _elu(vb, x, slope):
+    b = vb.builder
+    below = b.fmul(slope, vb.expm1(x))
+    return b.select(b.fcmp_ordered(">", x, vb.constant(0.0)), x, below)
+
+
+def _elu_backward(vb, x, d, slope):
+    b = vb.builder
+    below = b.fmul(b.fmul(d, slope), vb.exp(x))
+    return b.select(b.fcmp_ordered(">", x, vb.constant(0.0)), d, below)
+
+
+def _softplus(vb, x, slope):
+    return vb.softplus(x)
+
+
+def _softplus_backward(vb, x, d, slope):
+    return vb.builder.fmul(d, vb.logistic(x))
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_backward),
     op.TANH: Formula(_tanh, _tanh_backward),
     op.LOGISTIC: Formula(_logistic, _logistic_backward),
     op.GELU: Formula(_gelu, _gelu_backward),
     op.SILU: Formula(_silu, _silu_backward),
+    op.ELU: Formula(_elu, _elu_backward),
+    op.SOFTPLUS: Formula(_softplus, _softplus_backward),
 }
 
 FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

@@ -111,6 +111,11 @@ class VectorBuilder:
 
         2**n * e**r with |r| <= ln(2)/2, Cephes' polynomial for e**r.
         """
+        rest, power = self._exp_parts(x)
+        return self.builder.fmul(self.builder.fadd(rest, self.constant(1.0)), power)
+
+    def _exp_parts(self, x):
+        """e**r - 1, and 2**n."""
         b = self.builder
         for bound, predicate in ((-87.3, "<"), (88.37, ">")):
             limit = self.constant(bound)
@@ -121,11 +126,29 @@ class VectorBuilder:
         r = self.fma(n, self.constant(-0.693359375), x)  # ln(2) in two parts
         r = self.fma(n, self.constant(2.12194440e-4), r)
         tail = self.polynomial(r, _EXP_COEFFICIENTS)
-        value = b.fadd(self.fma(b.fmul(r, r), tail, r), self.constant(1.0))
+        rest = self.fma(b.fmul(r, r), tail, r)
         ints = ir.VectorType(I32, self.lanes)
         exponent = b.add(b.fptosi(n, ints), ir.Constant(ints, [127] * self.lanes))
         power = b.shl(exponent, ir.Constant(ints, [23] * self.lanes))
-        return b.fmul(value, b.bitcast(power, self.type))
+        return rest, b.bitcast(power, self.type)
+
+    def expm1(self, x):
+        """e**x - 1, to some units in the last place, also near 0."""
+        rest, power = self._exp_parts(x)
+        return self.fma(rest, power, self.builder.fsub(power, self.constant(1.0)))
+
+    def softplus(self, x):
+        """log(1 + e**x) = max(x, 0) + 2 artanh(e / (2 + e)), e = e**-|x|.
+
+        The series of artanh ends where its argument, 1/3 at most, adds 1e-8 of it.
+        """
+        b, zero = self.builder, self.constant(0.0)
+        e = self.exp(b.fneg(self._intrinsic("fabs", x)))
+        s = b.fdiv(e, b.fadd(e, self.constant(2.0)))
+        square = b.fmul(s, s)
+        series = self.polynomial(square, [2.0 / k for k in (13, 11, 9, 7, 5, 3, 1)])
+        larger = b.select(b.fcmp_ordered("<", x, zero), zero, x)
+        return self.fma(s, series, larger)
 
     def clamp(self, x, low, high):
         """x within [low, high]; NaN stays NaN."""

@@ -28,10 +28,14 @@ HALF = np.float32(0.5)
 
 @kernel
 def softmax_cross_entropy(
-    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, smoothing
 ):  # fmt: skip
-    """loss_i = -log softmax(z_i)[target_i]; targets: address of int32 class indices."""
+    """loss_i = -sum_j q_ij log softmax(z_i)[j]; targets: address of int32 classes.
+
+    q_ij is smoothing / n_out, and for j = target_i 1 - smoothing more.
+    """
     total = 0.0
+    spread = smoothing / np.float32(n_out)
     for i in range(rows):
         logits = floats(z + 4 * i * z_row, z_row)
         out = floats(dz + 4 * i * z_row, z_row)
@@ -47,12 +51,22 @@ def softmax_cross_entropy(
         norm = ZERO
         for j in range(n_out):
             norm += out[j]
-        total += np.float64(weight * (math.log(norm) + top - logits[label]))
+        wanted = logits[label]
+        if smoothing > ZERO:
+            mean = ZERO
+            for j in range(n_out):
+                mean += logits[j]
+            wanted += spread * mean - smoothing * wanted
+        total += np.float64(weight * (math.log(norm) + top - wanted))
         factor = weight * scale
         over = factor / norm
         for j in range(n_out):
             out[j] *= over
         out[label] -= factor
+        if smoothing > ZERO:
+            for j in range(n_out):
+                out[j] -= spread * factor
+            out[label] += smoothing * factor
         for j in range(n_out, z_row):
             out[j] = ZERO
     return total
@@ -60,13 +74,15 @@ def softmax_cross_entropy(
 
 @kernel
 def logistic_cross_entropy(
-    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, smoothing
 ):  # fmt: skip
     """loss_i = sum_j of the cross-entropy of logistic(z_ij).
 
-    Binary (n_out = 1) and multi-label classification; targets float32 [n, n_out].
+    Binary (n_out = 1) and multi-label classification; targets float32 [n, n_out], which
+    are moved to 1/2 by `smoothing`.
     """
     total = 0.0
+    keep, spread = ONE - smoothing, HALF * smoothing
     for i in range(rows):
         logits = floats(z + 4 * i * z_row, z_row)
         out = floats(dz + 4 * i * z_row, z_row)
@@ -79,8 +95,9 @@ def logistic_cross_entropy(
             v = logits[j]
             e = math.exp(-abs(v))
             probability = ONE / (ONE + e) if v > ZERO else e / (ONE + e)
-            loss += max(v, ZERO) - v * wanted[j] + math.log(ONE + e)
-            out[j] = (probability - wanted[j]) * factor
+            target = keep * wanted[j] + spread
+            loss += max(v, ZERO) - v * target + math.log(ONE + e)
+            out[j] = (probability - target) * factor
         for j in range(n_out, z_row):
             out[j] = ZERO
         total += np.float64(weight * loss)
@@ -178,12 +195,76 @@ def absolute_error(
     return total
 
 
+@kernel
+def quantile(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, share
+):  # fmt: skip
+    """loss_i = mean_j of share * r where r > 0, (share - 1) * r elsewhere.
+
+    r = t_ij - z_ij; targets float32 [n, n_out]. Gradient as in `squared_error`; where z
+    is t the subgradient is 0.
+    """
+    total = 0.0
+    for i in range(rows):
+        outputs = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            difference = outputs[j] - wanted[j]
+            if difference > ZERO:
+                loss += (ONE - share) * difference
+                difference = ONE - share
+            elif difference < ZERO:
+                loss -= share * difference
+                difference = -share
+            else:  # a NaN too
+                loss += difference
+            out[j] = difference * factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss) / n_out
+    return total
+
+
+@kernel
+def poisson(
+    z, dz, z_row, n_out, targets, indices, rows, weights, scale, parameter
+):  # fmt: skip
+    """loss_i = mean_j e^z_ij - t_ij z_ij; targets float32 [n, n_out], not negative.
+
+    Gradient as in `squared_error`.
+    """
+    total = 0.0
+    for i in range(rows):
+        outputs = floats(z + 4 * i * z_row, z_row)
+        out = floats(dz + 4 * i * z_row, z_row)
+        index = indices[i]
+        wanted = floats(targets + 4 * index * n_out, n_out)
+        weight = ONE if weights.size == 0 else weights[index]
+        factor = weight * scale
+        loss = ZERO
+        for j in range(n_out):
+            mean = math.exp(outputs[j])
+            loss += mean - wanted[j] * outputs[j]
+            out[j] = (mean - wanted[j]) * factor
+        for j in range(n_out, z_row):
+            out[j] = ZERO
+        total += np.float64(weight * loss) / n_out
+    return total
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: softmax_cross_entropy,
     op.LOGISTIC_CROSS_ENTROPY: logistic_cross_entropy,
     op.SQUARED_ERROR: squared_error,
     op.HUBER: huber,
     op.ABSOLUTE_ERROR: absolute_error,
+    op.QUANTILE: quantile,
+    op.POISSON: poisson,
 }
 
 

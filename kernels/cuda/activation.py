@@ -98,12 +98,36 @@ def _silu_derivative(x, slope):
     return float32(_logistic(x, slope) * (float32(1) + rest))
 
 
+@part
+def _elu(x, slope):
+    return x if x > float32(0) else float32(slope * float32(math.expm1(x)))
+
+
+@part
+def _elu_derivative(x, slope):
+    return float32(1) if x > float32(0) else float32(slope * float32(math.exp(x)))
+
+
+@part
+def _softplus(x, slope):
+    larger = x if x > float32(0) else float32(0)
+    rest = float32(math.log1p(float32(math.exp(-abs(x)))))
+    return float32(larger + rest)
+
+
+@part
+def _softplus_derivative(x, slope):
+    return _logistic(x, slope)
+
+
 FORMULAS = {
     op.LINEAR: Formula(_leaky, _leaky_derivative),
     op.TANH: Formula(_tanh, _tanh_derivative),
     op.LOGISTIC: Formula(_logistic, _logistic_derivative),
     op.GELU: Formula(_gelu, _gelu_derivative),
     op.SILU: Formula(_silu, _silu_derivative),
+    op.ELU: Formula(_elu, _elu_derivative),
+    op.SOFTPLUS: Formula(_softplus, _softplus_derivative),
 }
 
 _FUSED = {code: f for code, f in FORMULAS.items() if code < op.FROM_INPUT}

@@ -18,8 +18,8 @@ from hogblock.kernels.cuda.team import first_tile, sum_over_threads
 
 
 @part
-def _softmax(run, team, z, dz, n_out, index, factor, parameter):
-    work = team.work
+def _softmax(run, team, z, dz, n_out, index, factor, smoothing):
+    work, spread = team.work, float32(smoothing / float32(n_out))
     label = run.targets[index]
     top = work[z]
     for j in range(1, n_out):
@@ -34,16 +34,25 @@ def _softmax(run, team, z, dz, n_out, index, factor, parameter):
     for j in range(n_out):
         work[dz + j] = work[dz + j] * over
     work[dz + label] = work[dz + label] - factor
-    return float32(float32(math.log(norm)) + top - work[z + label])
+    wanted = work[z + label]
+    if smoothing > float32(0):
+        mean = float32(0)
+        for j in range(n_out):
+            mean = float32(mean + work[z + j])
+            work[dz + j] = float32(work[dz + j] - spread * factor)
+        work[dz + label] = float32(work[dz + label] + smoothing * factor)
+        wanted = float32(wanted + spread * mean - smoothing * wanted)
+    return float32(float32(math.log(norm)) + top - wanted)
 
 
 @part
-def _logistic(run, team, z, dz, n_out, index, factor, parameter):
+def _logistic(run, team, z, dz, n_out, index, factor, smoothing):
     work, target = team.work, index * n_out
-    loss = float32(0)
+    loss, half = float32(0), float32(float32(0.5) * smoothing)
     for j in range(n_out):
         v = work[z + j]
         wanted = float_of(run.targets[target + j])
+        wanted = float32((float32(1) - smoothing) * wanted + half)
         e = float32(math.exp(-abs(v)))
         positive = float32(float32(1) / (float32(1) + e))
         chance = positive if v > float32(0) else float32(e * positive)
@@ -95,12 +104,44 @@ def _absolute(run, team, z, dz, n_out, index, factor, parameter):
     return float32(loss / float32(n_out))
 
 
+@part
+def _quantile(run, team, z, dz, n_out, index, factor, share):
+    work, target = team.work, index * n_out
+    loss, rest = float32(0), float32(float32(1) - share)
+    for j in range(n_out):
+        difference = float32(work[z + j] - float_of(run.targets[target + j]))
+        if difference > float32(0):
+            loss = float32(loss + rest * difference)
+            difference = rest
+        elif difference < float32(0):
+            loss = float32(loss - share * difference)
+            difference = float32(-share)
+        else:  # a NaN too
+            loss = float32(loss + difference)
+        work[dz + j] = float32(difference * factor)
+    return float32(loss / float32(n_out))
+
+
+@part
+def _poisson(run, team, z, dz, n_out, index, factor, parameter):
+    work, target = team.work, index * n_out
+    loss = float32(0)
+    for j in range(n_out):
+        v, wanted = work[z + j], float_of(run.targets[target + j])
+        mean = float32(math.exp(v))
+        loss = float32(loss + mean - wanted * v)
+        work[dz + j] = float32((mean - wanted) * factor)
+    return float32(loss / float32(n_out))
+
+
 KERNELS = {
     op.SOFTMAX_CROSS_ENTROPY: _softmax,
     op.LOGISTIC_CROSS_ENTROPY: _logistic,
     op.SQUARED_ERROR: _squared,
     op.HUBER: _huber,
     op.ABSOLUTE_ERROR: _absolute,
+    op.QUANTILE: _quantile,
+    op.POISSON: _poisson,
 }
 _loss_of = make_choice(KERNELS)
 

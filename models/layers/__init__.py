@@ -8,18 +8,21 @@ from hogblock.models.layers.dense import Dense
 from hogblock.models.layers.joining import Add, Flatten, Residual
 from hogblock.models.layers.norm import GroupNorm
 from hogblock.models.layers.pointwise import (
+    ELU,
     GELU,
     Dropout,
     LeakyReLU,
     ReLU,
     Sigmoid,
     SiLU,
+    Softplus,
     SpatialDropout2D,
     Tanh,
 )
 from hogblock.models.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 
 __all__ = [
+    "ELU",
     "GELU",
     "Add",
     "AvgPool2D",
@@ -36,6 +39,7 @@ __all__ = [
     "Residual",
     "SiLU",
     "Sigmoid",
+    "Softplus",
     "SpatialDropout2D",
     "Tanh",
 ]

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hogblock.kernels import ops as op
-from hogblock.models.activations import IDENTITY, Activation, activation_of, leaky
+from hogblock.models.activations import (
+    IDENTITY,
+    Activation,
+    activation_of,
+    exponential,
+    leaky,
+)
 from hogblock.models.layers.base import Layer, image_shape
 
 
@@ -137,6 +143,40 @@ class SiLU(Pointwise):
     """
 
     _name = "silu"
+
+
+@dataclass(frozen=True)
+class ELU(Pointwise):
+    """v where v > 0, alpha * (e**v - 1) elsewhere; its subgradient at 0 is alpha.
+
+    Clevert et al., "Fast and accurate deep network learning by exponential linear
+    units" (2016).
+
+    Parameters
+    ----------
+    alpha : float in [0, 100], default=1.0
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        if not 0 <= self.alpha <= 100:
+            raise ValueError(f"alpha={self.alpha!r} of ELU must be in [0, 100]")
+
+    @property
+    def act(self):
+        return exponential(self.alpha)
+
+
+@dataclass(frozen=True)
+class Softplus(Pointwise):
+    """log(1 + e**v), a smooth form of `ReLU`.
+
+    Dugas et al., "Incorporating second-order functional knowledge for better option
+    pricing" (2001).
+    """
+
+    _name = "softplus"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cuda import phases as ph
 from hogblock.kernels.cuda.lowering import ELEMENTS
 from hogblock.models import (
+    ELU,
     GELU,
     Conv2D,
     Dense,
@@ -17,6 +18,7 @@ from hogblock.models import (
     ReLU,
     Sigmoid,
     SiLU,
+    Softplus,
     SpatialDropout2D,
     Tanh,
 )
@@ -28,7 +30,9 @@ from support.passes import KEY, Pass
 pytestmark = CUDA
 
 F32 = np.float32
-ALONE = [ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), GELU(), SiLU()]
+ALONE = [
+    ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), GELU(), SiLU(), ELU(0.3), Softplus()
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", ALONE, ids=str)

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import PoissonRegressor
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 
-from hogblock import CNNRegressor, MLPRegressor, NetworkRegressor
+from hogblock import CNNRegressor, MLPClassifier, MLPRegressor, NetworkRegressor
 from hogblock.models import Dense, Network
-from hogblock.models.losses import REGRESSION_LOSSES, Huber, LogisticCrossEntropy
+from hogblock.models.losses import (
+    REGRESSION_LOSSES,
+    Huber,
+    LogisticCrossEntropy,
+    Quantile,
+)
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}."
                                         f"{ConvergenceWarning.__name__}")  # fmt: skip
@@ -45,6 +52,72 @@ def test_squared_error_tends_to_the_mean_and_absolute_error_to_the_median(
     )
 
 
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_quantile_tends_to_it(skewed, quantile):
+    X, y = skewed
+    found = constant_of("quantile", X, y, quantile=quantile)
+    assert np.mean(y < found) == pytest.approx(quantile, abs=0.03)
+    same = constant_of(Quantile(quantile), X, y, quantile=0.3)
+    assert same == found
+
+
+@pytest.fixture(scope="module")
+def counts():
+    """Counts whose logarithm of the mean is linear in the features."""
+    random = np.random.default_rng(3)
+    X = random.normal(3, 2, (600, 2))
+    return X, random.poisson(np.exp(0.3 * X[:, 0] - 0.2 * X[:, 1] + 1.5))
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_poisson_is_the_generalised_linear_model(counts, standardize):
+    """Without hidden layers, as in scikit-learn; `coefs_` take raw X."""
+    X, y = counts
+    linear = PoissonRegressor(alpha=0, tol=1e-8, max_iter=1000).fit(X, y)
+    plan = PLAN | dict(max_iter=150, standardize=standardize, learning_rate_init=2e-3)
+    model = MLPRegressor((), loss="poisson", **plan).fit(X, y)
+    np.testing.assert_allclose(model.coefs_[0][:, 0], linear.coef_, atol=4e-3)
+    assert model.intercepts_[0][0] == pytest.approx(linear.intercept_, abs=0.02)
+    np.testing.assert_allclose(model.predict(X), linear.predict(X), rtol=0.03)
+    by_hand = np.exp(X @ model.coefs_[0] + model.intercepts_[0])[:, 0]
+    np.testing.assert_allclose(model.predict(X), by_hand, rtol=1e-4)
+    assert model.score(X, y) == pytest.approx(r2_score(y, model.predict(X)))
+
+
+def test_poisson_refuses_negative_targets(counts):
+    X, y = counts
+    with pytest.raises(ValueError, match=r"y has the negative value -3; loss='poisson"):
+        MLPRegressor(loss="poisson").fit(X, y - 3.0 - y.min())
+    model = MLPRegressor(loss="poisson")
+    with pytest.raises(ValueError, match=r"y_val has the negative value -1; loss"):
+        model.fit(X, y, X_val=X[:5], y_val=[1, 2, 3, 4, -1.0])
+
+
+def test_a_model_that_trains_on_keeps_its_link(counts):
+    model = MLPRegressor((3,), **PLAN).partial_fit(*counts)
+    model.set_params(loss="poisson")
+    with pytest.raises(ValueError, match=r"loss='poisson'.*out_activation_='exp'.*'id"):
+        model.partial_fit(*counts)
+    np.testing.assert_array_equal(model.predict(counts[0]).shape, 600)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_smoothed_labels_hold_probabilities_back(classes):
+    """Where classes are apart, the probability tends to that of the smoothed target."""
+    y = np.arange(60) % classes
+    X = np.eye(classes)[y]
+    plan = PLAN | dict(max_iter=100, learning_rate_init=0.1)
+    model = MLPClassifier((8,), label_smoothing=0.2, **plan).fit(X, y)
+    found = model.predict_proba(X)[np.arange(60), y]
+    np.testing.assert_allclose(found, 0.8 + 0.2 / classes, atol=0.01)
+    assert model.score(X, y) == 1
+    chances = model.predict_proba(X)
+    target = 0.8 * np.eye(classes)[y] + 0.2 / classes
+    loss = -(target * np.log(chances)).sum(axis=1).mean()
+    assert model.loss_ == pytest.approx(loss, abs=1e-3)
+    assert MLPClassifier((8,), **plan).fit(X, y).predict_proba(X).max() > 0.99
+
+
 def test_huber_lies_between_and_its_delta_counts(skewed):
     X, y = skewed
     deviation = max(y.std(), (y.max() - y.mean()) / 5)
@@ -61,14 +134,17 @@ def test_loss_curve_is_of_the_loss(skewed, loss):
     """The loss of the outputs that the model ends with, in the network's units."""
     X, y = skewed
     model = MLPRegressor((5,), loss=loss, standardize=False, **PLAN).fit(X, y)
-    size = np.abs(model.predict(X) - y)
+    found = model.predict(X)
+    size = np.abs(found - y)
     values = {
         "squared_error": size**2 / 2,
         "absolute_error": size,
         "huber": np.where(size > 1.35, 1.35 * (size - 1.35 / 2), size**2 / 2),
+        "quantile": size / 2,
+        "poisson": found - y * np.log(np.maximum(found, 1e-300)),
     }
     assert model.loss_ == pytest.approx(values[loss].mean(), rel=0.02)
-    assert model.out_activation_ == "identity"
+    assert model.out_activation_ == ("exp" if loss == "poisson" else "identity")
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", Huber(0.3)])
@@ -116,6 +192,21 @@ def test_a_model_that_trains_on_takes_up_another_loss(skewed):
 def test_other_losses_are_refused(skewed, loss):
     with pytest.raises(ValueError, match=r"'loss' parameter.*absolute_error"):
         MLPRegressor(loss=loss).fit(*skewed)
+
+
+@pytest.mark.parametrize("quantile", [0, 1, -0.5, np.nan, "0.5"])
+def test_quantile_is_between_zero_and_one(skewed, quantile):
+    with pytest.raises(ValueError, match=r"'quantile' parameter.*\(0.0, 1.0\)"):
+        MLPRegressor(loss="quantile", quantile=quantile).fit(*skewed)
+    with pytest.raises(ValueError, match=r"quantile=.* of Quantile must be a number"):
+        Quantile(quantile)
+
+
+@pytest.mark.parametrize("smoothing", [1.0, -0.1, "0.1"])
+def test_smoothing_is_a_share(skewed, smoothing):
+    X, y = skewed
+    with pytest.raises(ValueError, match=r"'label_smoothing' parameter.*\[0.0, 1.0\)"):
+        MLPClassifier(label_smoothing=smoothing).fit(X, y > 1)
 
 
 @pytest.mark.parametrize("delta", [0, -1.0, np.nan, np.inf, "1", None])

@@ -23,6 +23,9 @@ ACTIVATIONS = [
     (op.LOGISTIC, 0.0),
     (op.GELU, 0.0),
     (op.SILU, 0.0),
+    (op.ELU, 1.0),
+    (op.ELU, 0.3),
+    (op.SOFTPLUS, 0.0),
 ]
 SIZES = [1, 2, 7, 13, 16, 17, 31, 33, 65, 100]
 
@@ -115,32 +118,33 @@ def test_logistic_over_float32(aligned, everywhere):
     np.testing.assert_allclose(y[inner], expected[inner], rtol=1e-6)
 
 
-FROM_INPUT = [kind for kind, _ in ACTIVATIONS if kind >= op.FROM_INPUT]
+FROM_INPUT = [act for act in ACTIVATIONS if act[0] >= op.FROM_INPUT]
 
 
-@pytest.mark.parametrize("kind", FROM_INPUT)
-def test_activations_from_inputs_over_float32(aligned, everywhere, kind):
+@pytest.mark.parametrize("kind, slope", FROM_INPUT)
+def test_activations_from_inputs_over_float32(aligned, everywhere, kind, slope):
     """Small values keep their relative accuracy; the largest overflow nowhere."""
     x = everywhere[np.abs(everywhere) < 1e30]
     with np.errstate(over="ignore"):
-        expected = naive.activation(x, kind, 0)
-        slopes = naive.activation_derivative(np.clip(x, -1e3, 1e3), kind, 0)
-    y = act(aligned, x, kind)[0]
+        expected = naive.activation(x, kind, slope)
+        slopes = naive.activation_derivative(np.clip(x, -1e3, 1e3), kind, slope)
+    y = act(aligned, x, kind, slope)[0]
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-14)
     source, ones = aligned(x), aligned(np.ones(len(x), F32))
     activation_backward(
         source.ctypes.data, ones.ctypes.data, len(source), ones.ctypes.data,
-        len(source), 1, len(source), kind, F32(0),
+        len(source), 1, len(source), kind, F32(slope),
     )  # fmt: skip
     np.testing.assert_allclose(ones[: len(x)], slopes, rtol=3e-6, atol=4e-7)
 
 
-@pytest.mark.parametrize("kind", FROM_INPUT)
-def test_the_ends_of_activations_from_inputs(aligned, kind):
+@pytest.mark.parametrize("kind, slope", FROM_INPUT)
+def test_the_ends_of_activations_from_inputs(aligned, kind, slope):
     huge = F32([3.4e38, -3.4e38, np.inf, -np.inf, 0])
-    y = act(aligned, huge, kind)[0]
-    assert y[0] == huge[0] and y[2] == np.inf and y[4] == 0
-    np.testing.assert_allclose(y[[1, 3]], 0, atol=1e-30)
+    y = act(aligned, huge, kind, slope)[0]
+    assert y[0] == huge[0] and y[2] == np.inf
+    assert y[4] == pytest.approx(naive.activation(0, kind, slope), rel=1e-6)
+    np.testing.assert_allclose(y[[1, 3]], -slope, atol=1e-30)
 
 
 def test_zero_and_infinities(aligned):

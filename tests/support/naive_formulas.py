@@ -1,5 +1,7 @@
 """Activations and losses in float64, see ``support.naive``."""
 
+from functools import partial
+
 import numpy as np
 
 from hogblock.kernels import ops as op
@@ -50,6 +52,11 @@ ACTIVATIONS = {  # value and derivative in terms of x; `slope` at a kink
         lambda x, _: x * logistic(x),
         lambda x, _: logistic(x) * (1 + x * logistic(-x)),
     ),
+    op.ELU: (
+        lambda x, slope: np.where(x > 0, x, slope * np.expm1(np.minimum(x, 0))),
+        lambda x, slope: np.where(x > 0, 1.0, slope * np.exp(np.minimum(x, 0))),
+    ),
+    op.SOFTPLUS: (lambda x, _: np.logaddexp(0, x), lambda x, _: logistic(x)),
 }
 
 
@@ -66,20 +73,20 @@ def activation_derivative(x, kind, slope):
 # Losses: each returns sum_i w_i loss_i, and the gradient times w_i * scale ------------
 
 
-def softmax_cross_entropy(z, labels, weights, scale):
-    """loss_i = -log softmax(z_i)[label_i]."""
+def softmax_cross_entropy(z, labels, weights, scale, smoothing=0.0):
+    """loss_i = -sum_j q_ij log softmax(z_i)[j], q the smoothed targets."""
     z = f64(z)
-    rows = np.arange(len(z))
     shifted = z - z.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    dz = np.exp(log_p)
-    dz[rows, labels] -= 1
-    return -(weights * log_p[rows, labels]).sum(), dz * (weights * scale)[:, None]
+    wanted = (1 - smoothing) * np.eye(z.shape[1])[labels] + smoothing / z.shape[1]
+    losses = -(wanted * log_p).sum(axis=1)
+    gradient = np.exp(log_p) - wanted
+    return (weights * losses).sum(), gradient * (weights * scale)[:, None]
 
 
-def logistic_cross_entropy(z, targets, weights, scale):
-    """loss_i = sum_j log(1 + e**z_ij) - t_ij z_ij."""
-    z, targets = f64(z), f64(targets)
+def logistic_cross_entropy(z, targets, weights, scale, smoothing=0.0):
+    """loss_i = sum_j log(1 + e**z_ij) - t_ij z_ij, t the smoothed targets."""
+    z, targets = f64(z), (1 - smoothing) * f64(targets) + smoothing / 2
     losses = (np.logaddexp(0, z) - targets * z).sum(axis=1)
     return (weights * losses).sum(), (logistic(z) - targets) * (weights * scale)[
         :, None
@@ -109,13 +116,47 @@ def huber(z, targets, weights, scale, delta=1.35):
     return (weights * losses).sum(), gradient * (weights * scale)[:, None]
 
 
+def quantile(z, targets, weights, scale, share=0.5):
+    """loss_i = mean_j max(share r, (share - 1) r), r = t_ij - z_ij."""
+    r = f64(targets) - f64(z)
+    losses = np.maximum(share * r, (share - 1) * r).mean(axis=1)
+    gradient = np.where(r == 0, 0.0, np.where(r > 0, -share, 1 - share))
+    return (weights * losses).sum(), gradient * (weights * scale)[:, None]
+
+
+def poisson(z, targets, weights, scale):
+    """loss_i = mean_j e**z_ij - t_ij z_ij."""
+    z, targets = f64(z), f64(targets)
+    losses = (np.exp(z) - targets * z).mean(axis=1)
+    return (weights * losses).sum(), (np.exp(z) - targets) * (weights * scale)[:, None]
+
+
 LOSSES = {
     "softmax": softmax_cross_entropy,
     "logistic": logistic_cross_entropy,
     "squared_error": squared_error,
     "huber": huber,
     "absolute_error": absolute_error,
+    "quantile": quantile,
+    "poisson": poisson,
 }
+
+
+PARAMETER = {
+    "softmax": "smoothing",
+    "logistic": "smoothing",
+    "huber": "delta",
+    "quantile": "share",
+}
+"""Names of the parameters of those that have one."""
+
+
+def twin_of(loss):
+    """The twin of a ``Loss``, with its parameter."""
+    twin = LOSSES[loss.name]
+    if loss.name not in PARAMETER:
+        return twin
+    return partial(twin, **{PARAMETER[loss.name]: loss.parameter})
 
 
 def gradient_factor(loss, n_out):

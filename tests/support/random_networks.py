@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from hogblock.models import (
+    ELU,
     GELU,
     Add,
     AvgPool2D,
@@ -20,6 +21,7 @@ from hogblock.models import (
     Residual,
     Sigmoid,
     SiLU,
+    Softplus,
     SpatialDropout2D,
     Tanh,
 )
@@ -34,6 +36,8 @@ STANDALONE = [
     LeakyReLU(),
     GELU(),
     SiLU(),
+    ELU(0.5),
+    Softplus(),
     Dropout(0.0),
 ]
 
