@@ -88,6 +88,11 @@ class Network:
         return len(self.input_shape) == 3
 
     @property
+    def needs_image_kernels(self) -> bool:
+        """Whether some of its operations are compiled with those on images."""
+        return self.takes_images or any(s.layer.image_kernels for s in self.stages)
+
+    @property
     def n_parameters(self) -> int:
         """Trainable values, padding not counted."""
         return sum(t.rows * t.columns for t in self.tensors)

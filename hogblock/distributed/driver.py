@@ -230,7 +230,7 @@ class Driver:
 
     def _ask_again(self, node: NodeState):
         """Whether a lost node is there again: a reference."""
-        return node.handle.ready.remote(self._tasks.network.takes_images)
+        return node.handle.ready.remote(self._tasks.network.needs_image_kernels)
 
     def _revived(self, node: NodeState, about: About) -> None:
         """A node's process is there again: it begins with the others' next epoch."""

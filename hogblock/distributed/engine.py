@@ -55,6 +55,10 @@ class RayEngine(Engine):
         return self._of_a_node.default_method
 
     @property
+    def clips(self):
+        return self._of_a_node.clips
+
+    @property
     def _of_a_node(self) -> Engine:
         """Which says what a node can do; CUDA is asked for on the nodes alone."""
         if not self.options.uses_cuda:
@@ -91,7 +95,9 @@ class RayEngine(Engine):
             held = [(each, rows.targets, *data.scaling) for each in rows.readings]
             return run(rows.session, held, rows.shared)
         shared = self.options.sampling != "own"
-        with session(self.options, settings.workers, network.takes_images) as nodes:
+        with session(
+            self.options, settings.workers, network.needs_image_kernels
+        ) as nodes:
             samples = _dealt(self.options, data, settings.seed, shared)
             return run(nodes, samples, shared)
 

@@ -68,6 +68,11 @@ class Engine(ABC):
         return False
 
     @property
+    def clips(self) -> bool:
+        """Whether it scales gradients down to ``Settings.max_grad_norm``."""
+        return False
+
+    @property
     def location(self) -> str:
         """Where it reads arrays that do not lie on the host, see ``locations``."""
         return HOST

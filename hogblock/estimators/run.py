@@ -148,6 +148,11 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         seen=standing.samples,
     )
     patience = _patience(estimator)
+    if estimator.max_grad_norm is not None and not engine.clips:
+        raise ValueError(
+            f"max_grad_norm={estimator.max_grad_norm} is for the host only, and "
+            f"device={estimator.device!r}: set device='cpu', or max_grad_norm=None"
+        )
     settings = Settings(
         method=method,
         workers=workers,
@@ -159,6 +164,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         momentum=estimator.momentum,
         nesterov=estimator.nesterovs_momentum and estimator.momentum > 0,
         shuffle=estimator.shuffle,
+        max_grad_norm=estimator.max_grad_norm,
         alpha=estimator.alpha,
         seed=start.seed,
         gate=gate_of(method, schedule, patience, problem.validation is not None),

@@ -82,6 +82,9 @@ class Settings:
     rate, rate_points : ndarray of float32, int
         See ``schedules.rate_table``.
     momentum : float
+    max_grad_norm : float, default=None
+        Norm that a worker's gradient is scaled down to; that of all, if they work
+        together.
     nesterov, shuffle : bool
     alpha : float
         The objective of a minibatch is (sum_i w_i loss_i + alpha/2 |W|^2) / sum_i w_i.
@@ -138,6 +141,7 @@ class Settings:
     max_worker_restarts: int = 10
     memmap_dir: str | None = None
     part: tuple[int, int] = (0, 1)
+    max_grad_norm: float | None = None
 
     def stretches(self, batches: int) -> list[Stretch]:
         """Stretches of the method in a run of `batches` minibatches an epoch."""

@@ -111,11 +111,12 @@ class VectorBuilder:
 
         2**n * e**r with |r| <= ln(2)/2, Cephes' polynomial for e**r.
         """
-        rest, power = self._exp_parts(x)
-        return self.builder.fmul(self.builder.fadd(rest, self.constant(1.0)), power)
+        rest, n = self._exp_rest(x)
+        value = self.builder.fadd(rest, self.constant(1.0))
+        return self.builder.fmul(value, self._power_of_two(n))
 
-    def _exp_parts(self, x):
-        """e**r - 1, and 2**n."""
+    def _exp_rest(self, x):
+        """e**r - 1, and n."""
         b = self.builder
         for bound, predicate in ((-87.3, "<"), (88.37, ">")):
             limit = self.constant(bound)
@@ -126,15 +127,18 @@ class VectorBuilder:
         r = self.fma(n, self.constant(-0.693359375), x)  # ln(2) in two parts
         r = self.fma(n, self.constant(2.12194440e-4), r)
         tail = self.polynomial(r, _EXP_COEFFICIENTS)
-        rest = self.fma(b.fmul(r, r), tail, r)
-        ints = ir.VectorType(I32, self.lanes)
+        return self.fma(b.fmul(r, r), tail, r), n
+
+    def _power_of_two(self, n):
+        b, ints = self.builder, ir.VectorType(I32, self.lanes)
         exponent = b.add(b.fptosi(n, ints), ir.Constant(ints, [127] * self.lanes))
         power = b.shl(exponent, ir.Constant(ints, [23] * self.lanes))
-        return rest, b.bitcast(power, self.type)
+        return b.bitcast(power, self.type)
 
     def expm1(self, x):
         """e**x - 1, to some units in the last place, also near 0."""
-        rest, power = self._exp_parts(x)
+        rest, n = self._exp_rest(x)
+        power = self._power_of_two(n)
         return self.fma(rest, power, self.builder.fsub(power, self.constant(1.0)))
 
     def softplus(self, x):

@@ -115,6 +115,8 @@ class UpdateRule(NamedTuple):
     rate_factor : float32 [1]
         Shared factor on the rate that the parent may change.
     m, nesterov, decay : float32, int, float32
+    largest : float32
+        Norm that gradients are scaled down to; 0 leaves them as they are.
     """
 
     write: int
@@ -126,6 +128,7 @@ class UpdateRule(NamedTuple):
     m: float
     nesterov: int
     decay: float
+    largest: float
 
 
 class Worker(NamedTuple):

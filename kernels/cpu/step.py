@@ -38,11 +38,16 @@ from hogblock.kernels.cpu.memory import atomic_add, atomic_load
 from hogblock.kernels.cpu.thin import keep_rows, thin, uniform_of
 from hogblock.kernels.cpu.update import (
     acquire,
+    clipping,
     momentum_step,
     release,
     subtract,
     subtract_atomic,
+    sum_of_squares,
 )
+
+ZERO = np.float32(0)
+ONE = np.float32(1)
 
 
 @kernel
@@ -71,15 +76,30 @@ def _set_step(worker, rule, samples, ticket, weight):
 
 
 @kernel
-def _write_gradient(worker, plans, plan, write):
+def _span(tensors, k):
+    """Where a tensor that a plan updates lies in the flat vector."""
+    return slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+
+
+@kernel
+def _write_gradient(worker, plans, plan, write, largest):
     """Momentum and the shared write of a gradient that lies in ``worker.gradient``.
+
+    It is clipped first, see ``job.UpdateRule``.
 
     False if the run was aborted while this worker waited for the lock.
     """
     tensors = plans.tensors[plan]
     params, gradient = worker.params, worker.gradient
+    if largest > ZERO:
+        squares = 0.0
+        for k in range(tensors.shape[0]):
+            squares += sum_of_squares(gradient[_span(tensors, k)])
+        factor = clipping(squares, largest)
+        for k in range(tensors.shape[0]):
+            gradient[_span(tensors, k)] *= factor
     for k in range(tensors.shape[0]):
-        span = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        span = _span(tensors, k)
         momentum_step(
             gradient[span],
             params[span],
@@ -93,7 +113,7 @@ def _write_gradient(worker, plans, plan, write):
     ):
         return False
     for k in range(tensors.shape[0]):
-        span = slice(tensors[k, 0], tensors[k, 0] + tensors[k, 1])
+        span = _span(tensors, k)
         if write == WRITE_ATOMIC:
             subtract_atomic(params[span], gradient[span])
         else:
@@ -104,8 +124,24 @@ def _write_gradient(worker, plans, plan, write):
 
 
 @kernel
-def _write_mean(worker, plans):
+def _mean_clipping(worker, largest):
+    """The factor that clips the sum of all workers' gradients: each computes it alike,
+    instead of meeting once more."""
+    squares, size = 0.0, worker.params.size
+    for at in range(0, size, MEAN_CHUNK):
+        span = slice(at, min(size, at + MEAN_CHUNK))
+        mean = worker.gradient[span]
+        mean[:] = worker.gradients[0, span]
+        for other in range(1, worker.workers):
+            mean += worker.gradients[other, span]
+        squares += sum_of_squares(mean)
+    return clipping(squares, largest)
+
+
+@kernel
+def _write_mean(worker, plans, largest):
     """Every worker adds up its own slice of all gradients and updates that slice."""
+    factor = _mean_clipping(worker, largest) if largest > ZERO else ONE
     size = worker.params.size
     share = (size + worker.workers - 1) // worker.workers
     low = min(size, worker.rank * share)
@@ -119,6 +155,8 @@ def _write_mean(worker, plans):
             mean[:] = worker.gradients[0, span]
             for other in range(1, worker.workers):
                 mean += worker.gradients[other, span]
+            if factor < ONE:
+                mean *= factor
             momentum_step(
                 mean,
                 worker.params[span],
@@ -236,7 +274,7 @@ def train_step(worker, plans, samples, rule, ticket):
         ops[n_forward], reals[n_forward], work, samples.targets, indices, rows,
         samples.weights, scale,
     )  # fmt: skip
-    fused = rule.write == WRITE_PLAIN
+    fused = rule.write == WRITE_PLAIN and rule.largest == ZERO
     gradient = worker.gradient
     if rule.write == WRITE_MEAN:
         gradient = worker.gradients[worker.rank]
@@ -264,10 +302,10 @@ def train_step(worker, plans, samples, rule, ticket):
     if rule.write == WRITE_MEAN:
         going = barrier(worker)
         if going and learns:
-            _write_mean(worker, plans)
+            _write_mean(worker, plans, rule.largest)
         going = going and barrier(worker)
     elif not fused and learns:
-        going = _write_gradient(worker, plans, plan, rule.write)
+        going = _write_gradient(worker, plans, plan, rule.write, rule.largest)
     _count_update(worker, plans, plan, rule.write, ticket)
     weight = _weight_of(samples.weights, indices, 0, rows)
     return loss, weight, rows, left, going

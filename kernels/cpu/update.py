@@ -42,6 +42,26 @@ def momentum_step(g, w, u, coefficients, decays):
 
 
 @kernel
+def sum_of_squares(g):
+    """As float64, which holds the square of every float32."""
+    total = 0.0
+    for i in range(g.size):
+        total += np.float64(g[i]) * np.float64(g[i])
+    return total
+
+
+@kernel
+def clipping(squares, largest):
+    """Factor on a gradient by its sum of squares: its norm becomes `largest` at most.
+
+    Pascanu et al., "On the difficulty of training recurrent neural networks" (2013). A
+    gradient that is not finite stays so.
+    """
+    norm = np.sqrt(squares)
+    return np.float32(largest / norm) if norm > largest else np.float32(1)
+
+
+@kernel
 def subtract(w, step):
     """w -= step with plain stores: a racing writer of the same word may be lost."""
     for i in range(w.size):

@@ -64,7 +64,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
     scaling = floats(0), floats(0), np.zeros(0), np.zeros(0)
     samples = job.Samples(0, 0, 0, *scaling, 0, floats(0), 0, 1, 0, 1, 0, 0, none)
     zero = np.float32(0)
-    rule = job.UpdateRule(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero)
+    rule = job.UpdateRule(0, 0, 0, floats(1), 1, floats(1), zero, 0, zero, zero)
     worker = job.Worker(
         params=floats(0),
         counters=words((c.BLOCKS + 1) * c.STRIDE),

@@ -6,7 +6,7 @@ from hogblock.models.layers.base import Parameter as Parameter
 from hogblock.models.layers.conv import Conv2D, DepthwiseConv2D
 from hogblock.models.layers.dense import Dense
 from hogblock.models.layers.joining import Add, Flatten, Residual
-from hogblock.models.layers.norm import GroupNorm
+from hogblock.models.layers.norm import GroupNorm, LayerNorm
 from hogblock.models.layers.pointwise import (
     ELU,
     GELU,
@@ -33,6 +33,7 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "GroupNorm",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2D",
     "ReLU",

@@ -57,6 +57,9 @@ class Layer:
     reads_raw_images = False
     """Whether it takes images whose channels do not fill whole cache lines."""
 
+    image_kernels = False
+    """Whether its operations are compiled with those on images, also for rows."""
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the output.
 

@@ -15,6 +15,7 @@ from hogblock.models import (
     DepthwiseConv2D,
     GlobalAvgPool2D,
     GroupNorm,
+    LayerNorm,
     MaxPool2D,
     Network,
     ReLU,
@@ -110,6 +111,12 @@ def test_group_norm(random, channels, groups):
     for shape, size in (((8, 1), (3, 2)), ((4, 3), (1, 1)), ((1, 1), (2, 1))):
         layers = [Conv2D(channels, 1), norm, ReLU()]
         check_network(flattened(layers, (*size, 2)), random, shape, rows=2, batch=3)
+
+
+@pytest.mark.parametrize("shape, width", [((8, 1), 3), ((4, 3), 17)])
+def test_layer_norm_of_rows(random, shape, width):
+    layers = [Dense(width), LayerNorm(0.1), ReLU(), Dense(2), LayerNorm(0.1)]
+    check_network(Network(layers, (3,)), random, shape, rows=3, batch=3)
 
 
 @pytest.mark.parametrize("shape", TURNS)

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from hogblock.models import (
     AvgPool2D,
     Conv2D,
+    Dense,
     DepthwiseConv2D,
     Dropout,
     Flatten,
     GroupNorm,
+    LayerNorm,
     MaxPool2D,
     Network,
+    ReLU,
     Residual,
     SpatialDropout2D,
 )
@@ -141,6 +144,13 @@ def test_group_norm(random, channels, groups):
         check_images(flattened([norm], (*size, channels)), random)
         before = Conv2D(channels, 1, bias=False)
         check_images(flattened([before, norm], (*size, 3)), random, rows=1)
+
+
+@pytest.mark.parametrize("width", [1, 5, 16, 33, 100])
+def test_layer_norm_of_rows_and_images(random, width):
+    rows = Network([LayerNorm(0.01), Dense(width), LayerNorm(), ReLU()], (width + 2,))
+    check_images(rows, random)
+    check_images(flattened([LayerNorm(0.01)], (2, 3, width)), random, rows=2)
 
 
 def test_group_norm_of_one_value_is_its_bias(aligned, random):

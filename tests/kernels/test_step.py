@@ -35,16 +35,16 @@ LOSSES = list(naive.LOSSES)
 
 def run(network, params, x, targets, loss, *, weights=NONE, batch=None, epochs=1,
         rate=0.5, momentum=0.0, nesterov=False, alpha=0.0, shuffle=False,
-        start=None):  # fmt: skip
+        largest=None, method=None, start=None):  # fmt: skip
     batch = len(x) if batch is None else batch
     batches = -(-len(x) // batch)
     table, points = schedules.rate_table(
         schedules.Schedule(), rate, 0.5, epochs=epochs, batches=batches, samples=len(x)
     )
     settings = Settings(
-        method=methods.SGD(), workers=1, batch=batch, epochs=epochs, loss=loss,
-        rate=table, rate_points=points, momentum=momentum, nesterov=nesterov,
-        shuffle=shuffle, alpha=alpha, seed=5,
+        method=method or methods.SGD(), workers=1, batch=batch, epochs=epochs,
+        loss=loss, rate=table, rate_points=points, momentum=momentum, nesterov=nesterov,
+        shuffle=shuffle, alpha=alpha, seed=5, max_grad_norm=largest,
     )  # fmt: skip
     data = TrainingData(x, targets, weights, NONE, NONE)
     return training.train(network, data, settings, params, velocity=start)
@@ -114,6 +114,7 @@ HOW = {
     "momentum": dict(momentum=0.9, nesterov=False, alpha=0.0),
     "nesterov": dict(momentum=0.9, nesterov=True, alpha=0.0),
     "all": dict(momentum=0.9, nesterov=True, alpha=0.5),
+    "clipped": dict(momentum=0.9, nesterov=True, alpha=0.5, largest=0.4),
 }
 
 
@@ -134,6 +135,26 @@ def test_some_steps_with_a_short_last_minibatch(random, network, how, n, batch):
     assert_padding_is_zero(network, result.params)
     assert_padding_is_zero(network, result.velocity[0])
     assert result.steps == 2 * -(-n // batch)
+
+
+@pytest.mark.parametrize("method", ["hogwild", "atomic", "assm", "sync"])
+def test_every_way_of_writing_clips_alike(random, method):
+    named = {"atomic": methods.Hogwild(atomic=True), "sync": methods.Sync()}
+    method = named.get(method) or methods.resolve(method)
+    params, x, targets = make_problem(random, MLP, "softmax", 30)
+    how = dict(batch=8, epochs=2, rate=0.1, **HOW["clipped"])
+    clipped = run(MLP, params, x, targets, "softmax", method=method, **how)
+    alone = run(MLP, params, x, targets, "softmax", **how)
+    np.testing.assert_allclose(clipped.params, alone.params, rtol=1e-5, atol=1e-6)
+    free = run(MLP, params, x, targets, "softmax", **how | {"largest": 1e6})
+    assert np.abs(free.params - alone.params).max() > 1e-3
+
+
+def test_a_gradient_that_is_not_finite_is_not_clipped_away(random):
+    params, x, targets = make_problem(random, MLP, "squared_error", 4)
+    x[0, 0] = np.inf
+    result = run(MLP, params, x, targets, "squared_error", largest=0.1)
+    assert result.diverged
 
 
 @pytest.mark.parametrize("seed", range(12))

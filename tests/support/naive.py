@@ -14,10 +14,10 @@ from hogblock.models import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
-    GroupNorm,
     MaxPool2D,
     SpatialDropout2D,
 )
+from hogblock.models.layers.norm import Norm
 from support import naive_images as images
 from support.naive_formulas import (
     LOSSES,
@@ -144,8 +144,10 @@ def _before_activation(layer, weights, x, mask):
         return images.max_pool_forward(x, *pooling)[0]
     if isinstance(layer, GlobalAvgPool2D):
         return x.mean(axis=(1, 2))
-    if isinstance(layer, GroupNorm):
-        return images.norm_forward(x, *weights, layer.groups, layer.epsilon)
+    if isinstance(layer, Norm):
+        pixels = images.as_pixels(x)
+        y = images.norm_forward(pixels, *weights, layer.groups, layer.epsilon)
+        return y.reshape(x.shape)
     if isinstance(layer, Flatten):
         return x.reshape(len(x), -1)
     if isinstance(layer, SpatialDropout2D):
@@ -169,9 +171,10 @@ def _gradients(layer, weights, x, mask, d):
     if isinstance(layer, GlobalAvgPool2D):
         share = d[:, None, None, :] / (x.shape[1] * x.shape[2])
         return np.broadcast_to(share, x.shape), []
-    if isinstance(layer, GroupNorm):
-        dx, scale = images.norm_backward(x, d, weights[0], layer.groups, layer.epsilon)
-        return dx, [scale, d.sum(axis=(0, 1, 2))]
+    if isinstance(layer, Norm):
+        how = weights[0], layer.groups, layer.epsilon
+        dx, scale = images.norm_backward(*map(images.as_pixels, (x, d)), *how)
+        return dx.reshape(x.shape), [scale, d.sum(axis=tuple(range(x.ndim - 1)))]
     if isinstance(layer, Flatten):
         return d.reshape(x.shape), []
     if isinstance(layer, SpatialDropout2D):
@@ -293,8 +296,17 @@ def network_objective(
     return value / weights.sum()
 
 
+def decaying(network, params):
+    """The parameters that the L2 penalty is of; zero elsewhere."""
+    vector = np.zeros(network.size)
+    for tensor in network.tensors:
+        if tensor.decays:
+            tensor.view(vector)[:] = tensor.view(params)
+    return vector
+
+
 def train_network(network, params, x, targets, loss, *, batch, epochs, rate, momentum,
-                  nesterov, alpha, weights=None):  # fmt: skip
+                  nesterov, alpha, weights=None, largest=np.inf):  # fmt: skip
     """Parameters, momentum and losses after minibatches in order."""
     w, u = f64(params), np.zeros(network.size)
     weights = np.ones(len(x)) if weights is None else weights
@@ -306,10 +318,10 @@ def train_network(network, params, x, targets, loss, *, batch, epochs, rate, mom
             total = weights[part].sum()
             if total == 0:
                 continue
-            value, g = network_gradient(
-                network, w, x[part], targets[part], loss,
-                weights=weights[part], alpha=alpha,
-            )  # fmt: skip
+            problem = network, w, x[part], targets[part], loss
+            value, g = network_gradient(*problem, weights=weights[part])
+            g *= min(1, largest / np.linalg.norm(g))
+            g += alpha / total * decaying(network, w)
             summed += value * total
             w, u = method_step(w, u, g, rate=rate, m=momentum, nesterov=nesterov)
         losses.append(summed / weights.sum())

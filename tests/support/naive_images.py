@@ -150,6 +150,11 @@ def _mean(x, groups):
     return np.broadcast_to(means, parts.shape).reshape(x.shape)
 
 
+def as_pixels(x):
+    """Rows as images of one pixel."""
+    return x.reshape(len(x), *(1, 1, *x.shape[1:])[-3:])
+
+
 def normalised(x, groups, epsilon):
     """Zero mean and unit variance; and 1 / deviation."""
     centred = x - _mean(x, groups)

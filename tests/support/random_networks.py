@@ -14,6 +14,7 @@ from hogblock.models import (
     Flatten,
     GlobalAvgPool2D,
     GroupNorm,
+    LayerNorm,
     LeakyReLU,
     MaxPool2D,
     Network,
@@ -38,6 +39,7 @@ STANDALONE = [
     SiLU(),
     ELU(0.5),
     Softplus(),
+    LayerNorm(0.1),
     Dropout(0.0),
 ]
 
@@ -71,6 +73,7 @@ def random_image_layer(random, channels, position):
             MaxPool2D(kernel, pick([None, 1, 2]), padding),
             AvgPool2D(kernel, pick([None, 1, 2]), padding),
             GroupNorm(int(pick([1, channels])), epsilon=0.1),
+            LayerNorm(0.1),
             SpatialDropout2D(0.0),
             Residual([conv, DepthwiseConv2D(3)], pick([(), [GroupNorm(1, 0.1)]])),
             Residual([Conv2D(5, 2, stride)], [Conv2D(5, 1, stride, bias=False)]),

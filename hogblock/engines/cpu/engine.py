@@ -21,6 +21,7 @@ class CpuEngine(Engine):
     follows_schedules = True
     keeps_states = True
     shows_runs = True
+    clips = True
 
     @classmethod
     def named(cls, device):

@@ -62,6 +62,7 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
         "m": np.float32(run_plan.momentum),
         "nesterov": int(settings.nesterov),
         "decay": np.float32(settings.alpha),
+        "largest": np.float32(settings.max_grad_norm or 0),
     }
     samples = {
         **run_plan.scaling,

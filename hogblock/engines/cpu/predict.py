@@ -42,7 +42,7 @@ def outputs_of(
     -------
     ndarray of shape (n_samples, n_outputs), float32
     """
-    warm_up(network.takes_images)
+    warm_up(network.needs_image_kernels)
     x = inputs.storable(x)
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)

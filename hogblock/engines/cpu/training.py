@@ -83,7 +83,7 @@ def train(
         At the second Ctrl-C.
     """
     check_folder(settings.memmap_dir)
-    warm_up(network.takes_images)
+    warm_up(network.needs_image_kernels)
     start = on_epoch, params, velocity, state  # of `prepared`
     alone = settings.workers == 1 or isinstance(settings.schedule, Scheduler)
     train_it = _train_in_this_process if alone else _train_with_others
@@ -145,7 +145,7 @@ def _train_with_others(
                 if file is None:
                     data.copied(arrays["x"])
                 run = prepared(run_plan, arrays, *start)
-                crew = Crew(lease, tasks, segment, run, network.takes_images)
+                crew = Crew(lease, tasks, segment, run, network.needs_image_kernels)
                 with shown(LiveRun(run), beside):
                     return _watch(run, crew, progress)
             finally:
