@@ -1,6 +1,5 @@
 """The face of a regressor over any network."""
 
-from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -41,7 +40,7 @@ class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
     def _loss_of(self, targets):
         loss = loss_of(self.loss)
         by_name = isinstance(loss, Quantile) and isinstance(self.loss, str)
-        return replace(loss, quantile=self.quantile) if by_name else loss
+        return Quantile(self.quantile) if by_name else loss
 
     def _score_outputs(self, outputs, y, sample_weight, targets):
         # R^2 is the same in the network's units, where no digit is lost or overflows.
