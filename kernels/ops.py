@@ -256,6 +256,12 @@ COPY_CHANNELS = operation(
     columns="in_height in_width in_channels in_pixel out_pixel",
 )  # fmt: skip
 
+# Y = act(X W + B) for sparse rows, of which X holds descriptions
+SPARSE_FORWARD = operation(
+    "SPARSE_FORWARD", FORWARD, reads="x w b", writes="y",
+    columns=f"x_width y_width {ACTIVATION}",
+)  # fmt: skip
+
 # DY from the outputs X and the targets
 LOSS = operation(
     "LOSS", COMPARE, reads="x", writes="dy", columns="x_width kind loss_parameter"
@@ -314,6 +320,10 @@ BIAS_UPDATE = operation("BIAS_UPDATE", UPDATE, reads="dy", writes="w")
 # W of [kernel, kernel, channels] rows
 CONV_UPDATE = operation(
     "CONV_UPDATE", UPDATE, reads="x dy", writes="w", columns=f"y {GEOMETRY} depthwise"
+)
+# W from X^T DY for sparse rows
+SPARSE_UPDATE = operation(
+    "SPARSE_UPDATE", UPDATE, reads="x dy", writes="w", columns="x_width y_width"
 )
 
 FIRST_UPDATE = MOST * UPDATE
@@ -380,3 +390,4 @@ POISSON = 6  # likewise, without one; targets are not negative
 FLOAT32_ROWS = 0
 FLOAT64_ROWS = 1
 UINT8_ROWS = 2
+CSR_ROWS = 3  # float32 that are not zero, and their columns

@@ -52,7 +52,7 @@ def step_cost(network: Network, block: Block) -> int:
     return total
 
 
-def partition(network: Network, parts: int) -> list[Block]:
+def partition(network: Network, parts: int, sparse: bool = False) -> list[Block]:
     """Cut the parameters into `parts` blocks whose costliest step is cheapest.
 
     Blocks are contiguous, non-empty, disjoint and cover the vector. A layer stays whole
@@ -63,22 +63,26 @@ def partition(network: Network, parts: int) -> list[Block]:
     ----------
     network : Network
     parts : int
+    sparse : bool, default=False
+        Samples are sparse rows, and the weights that they meet stay whole.
 
     Raises
     ------
     ValueError
         If there are more parts than rows of parameters.
     """
-    rows = sum(t.rows for t in network.tensors)
-    if not 1 <= parts <= rows:
+    row_starts = [
+        t.offset + r * t.stride
+        for t in network.tensors
+        for r in range(1 if sparse and t.offset == 0 else t.rows)
+    ]
+    if not 1 <= parts <= len(row_starts):
         raise ValueError(
-            f"parts={parts} must be between 1 and the {rows} rows of parameters"
+            f"parts={parts} must be between 1 and the {len(row_starts)} rows of "
+            "parameters at which blocks can be cut"
         )
     starts = sorted({network.tensors_of(t.layer)[0].offset for t in network.tensors})
     blocks = _by_layers(network, starts, min(parts, len(starts)))
-    row_starts = [
-        t.offset + r * t.stride for t in network.tensors for r in range(t.rows)
-    ]
     while len(blocks) < parts:
         by_length = sorted(blocks, key=lambda b: b.start - b.stop)
         block, cut = next(

@@ -85,8 +85,9 @@ class Plan:
 
 
 class _Builder:
-    def __init__(self, network: Network, batch: int, block: Block):
+    def __init__(self, network: Network, batch: int, block: Block, sparse: bool):
         self.network = network
+        self.sparse = sparse
         self.block = block
         self.batch_rows = padded(batch)
         self.rows: list[tuple[np.ndarray, np.ndarray]] = []
@@ -96,6 +97,8 @@ class _Builder:
         self._named: dict = {}
         readers = Counter(s for stage in network.stages for s in stage.sources)
         raw = self._buffer(network.input_shape, raw=True)
+        if sparse:  # descriptions of rows, see ``kernels.cpu.sparse``
+            raw = Buffer(self._reserve(LINE * self.batch_rows), LINE, raw.width, LINE)
         self.activations = [raw]
         self.is_view: list[bool] = []
         self.gradients = [self._reserve(raw.row * self.batch_rows)]
@@ -233,6 +236,7 @@ def make_plan(
     loss: str | Loss,
     block: Block | None = None,
     thinning: float = 0.0,
+    sparse: bool = False,
 ) -> Plan:
     """Plan of a training step, and of a forward pass.
 
@@ -248,12 +252,15 @@ def make_plan(
     thinning : float, default=0.0
         Below the output layer the backward pass goes on with the samples that THIN
         keeps; 0 keeps all.
+    sparse : bool, default=False
+        Samples are sparse rows.
 
     Raises
     ------
     ValueError
-        If the outputs are images, for an unknown loss or activation, or if a layer
-        emits what its operation does not declare; the message names the layer.
+        If the outputs are images, for an unknown loss or activation, if a layer emits
+        what its operation does not declare, or cannot read sparse rows; the message
+        names the layer.
     """
     loss = loss_of(loss)
     if len(network.output_shape) != 1:
@@ -261,12 +268,14 @@ def make_plan(
             f"the network's output has shape {network.output_shape}: put Flatten() or "
             "GlobalAvgPool2D() at its end"
         )
-    builder = every = _Builder(network, batch, whole(network))
+    if sparse:
+        _check_takes_sparse(network)
+    builder = every = _Builder(network, batch, whole(network), sparse)
     n_forward = _emit(every, loss, thinning)
     if block is not None and block != whole(network):
         # A worker's plans take turns in one work space: what one of them leaves must
         # not lie where another one expects zeros.
-        builder = _Builder(network, batch, block)
+        builder = _Builder(network, batch, block, sparse)
         builder.lie_as(every)
         n_forward = _emit(builder, loss, thinning)
     return Plan(
@@ -277,6 +286,17 @@ def make_plan(
         batch=batch,
         work_size=builder.work_size,
     )
+
+
+def _check_takes_sparse(network: Network) -> None:
+    """Raise ValueError if something but a layer that can do so reads sparse rows."""
+    for stage in network.stages:
+        if 0 in stage.sources and not stage.layer.takes_sparse:
+            layer = name_of(network, stage)
+            raise ValueError(
+                f"X is sparse, and layer {stage.name} ({layer}) reads all values of a "
+                "sample: begin the network with Dense, or pass X.toarray()"
+            )
 
 
 def _emit(builder: _Builder, loss: Loss, thinning: float) -> int:

@@ -42,6 +42,8 @@ class Slot:
         Samples that a buffer holds.
     needs_dx : bool
         Whether this step needs the gradient of the input.
+    sparse : bool
+        Whether the input is sparse rows: X holds their descriptions.
     x2, dx2, needs_dx2
         The same of a second input, of a layer that joins branches.
     adds_dx2 : bool
@@ -61,6 +63,7 @@ class Slot:
         self.tensors: list[Tensor] = builder.network.tensors_of(position)
         self.batch_rows: int = builder.batch_rows
         self.needs_dx: bool = builder.needed[first]
+        self.sparse: bool = builder.sparse and first == 0
         if others:
             self.x2: Buffer = builder.inputs[others[0]]
             self.dx2: int = builder.gradients[others[0]]

@@ -73,6 +73,11 @@ class Engine(ABC):
         return False
 
     @property
+    def takes_sparse(self) -> bool:
+        """Whether it trains on ``SparseRows``."""
+        return False
+
+    @property
     def location(self) -> str:
         """Where it reads arrays that do not lie on the host, see ``locations``."""
         return HOST

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -82,6 +83,11 @@ class NetworkEstimator(BaseEstimator):
         wanted = AUTO_BATCH if self.batch_size == "auto" else self.batch_size
         return min(wanted, n_samples)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._form.takes_sparse
+        return tags
+
     # Fitting ---------------------------------------------------------------------
 
     def _fit(self, given: Given, *, incremental: bool):
@@ -100,11 +106,28 @@ class NetworkEstimator(BaseEstimator):
             y_val=validation.y,
             sample_weight_val=validation.weights,
         )
+        if issparse(X):
+            self._check_sparse(engine)
         with current(X, validation.X):
             here = validation._replace(X=wrapped(validation.X))
             return self._fit_by(
                 engine, replace(given, X=wrapped(X), validation=here), incremental
             )
+
+    def _check_sparse(self, engine: Engine) -> None:
+        """Refuse to train on sparse X where that is not possible."""
+        name = engine.default_method if self.method == "auto" else self.method
+        method = methods.resolve(name)
+        if not engine.takes_sparse:
+            trouble, way = f"device={self.device!r} does not", "set device='cpu'"
+        elif self.schedule is not None:
+            trouble, way = f"schedule={self.schedule!r} does not", "set schedule=None"
+        elif method.together or method.locks or method.reads == "copy":
+            trouble = f"method={self.method!r} does not"
+            way = "set method='hogwild' or 'thinned'"
+        else:
+            return
+        raise ValueError(f"X is sparse, which {trouble} take: {way}, or X.toarray()")
 
     def _fit_by(self, engine: Engine, given: Given, incremental: bool):
         """Train; the fitted attributes are set if there is anything of a model."""

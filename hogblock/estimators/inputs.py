@@ -5,9 +5,11 @@ from math import isqrt, prod
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 
 from hogblock.engines.locations import is_device_array
 from hogblock.models import Network
+from hogblock.training.sparse_rows import SparseRows
 
 
 class Rows:
@@ -15,6 +17,9 @@ class Rows:
 
     "Again" is asked of an estimator that is fitted, and knows what X has to look like.
     """
+
+    takes_sparse = True
+    """Whether X may be sparse."""
 
     def rows(self, X):
         """X as rows of features."""
@@ -50,7 +55,14 @@ class Rows:
 class Images(Rows):
     """X is images (n, height, width[, channels]), or flat rows."""
 
+    takes_sparse = False
+
     def rows(self, X):
+        if issparse(X):
+            raise ValueError(
+                "X is sparse, and images are not: pass X.toarray(), or sparse rows to "
+                "an MLP"
+            )
         shape = shape_of(X)
         if len(shape) < 3:
             return X
@@ -86,6 +98,11 @@ class Images(Rows):
         return shape[2] if len(shape) == 3 else None
 
     def scale(self, rows):
+        if isinstance(rows, SparseRows):
+            return ""
+        return self._brightness(rows)
+
+    def _brightness(self, rows) -> str:
         """What the pixels may be: "bytes", "fractions" of 1 (scaled bytes), or ""."""
         bright = rows.max() > 1
         if rows.dtype == np.uint8:
@@ -148,6 +165,10 @@ class NetworkImages(Images):
     """
 
     network: Network
+
+    def rows(self, X):
+        takes_rows = len(self.network.input_shape) == 1
+        return X if issparse(X) and takes_rows else super().rows(X)
 
     def sample_shape(self, X, n_features):
         self._check_size(n_features)

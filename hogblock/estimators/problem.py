@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hogblock.engines.locations import Elsewhere, is_device_array
+from hogblock.engines.locations import Elsewhere
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.repeats import merge_repeats
 from hogblock.estimators.targets import ClassTargets, RealTargets
@@ -40,7 +40,7 @@ class Problem:
 
     Attributes
     ----------
-    X : array of shape (n_rows, n_features), float32, float64 or uint8
+    X : array of shape (n_rows, n_features), float32, float64 or uint8; or SparseRows
         Equal samples are one row where all are one minibatch. Or what stands for rows
         that lie elsewhere.
     y : ndarray or None
@@ -112,7 +112,8 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
             estimator.validation_fraction, random_state,
         )  # fmt: skip
     n_samples = len(X)
-    if n_samples <= estimator._batch_size(n_samples) and not is_device_array(X):
+    mergeable = isinstance(X, np.ndarray)
+    if n_samples <= estimator._batch_size(n_samples) and mergeable:
         X, y, weights = merge_repeats(X, y, weights)
     targets = _training_targets(estimator, targets, y, weights, standing)
     return Problem(X, y, weights, targets, validation, shape, n_samples)

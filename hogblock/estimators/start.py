@@ -8,6 +8,7 @@ from hogblock.estimators.continued import Standing, check_unchanged, random_of
 from hogblock.estimators.problem import Problem
 from hogblock.models import Network
 from hogblock.training.scaling import Scaling, Standardiser
+from hogblock.training.sparse_rows import SparseRows
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def start_of(estimator, problem: Problem, standing: Standing, random_state) -> S
                 len(problem.X),
                 frozenset({problem.X.dtype.type}),
                 channels,
+                centred=not isinstance(problem.X, SparseRows),
             )
         params = network.initialise(random)
     seed = int(random.randint(np.iinfo(np.int32).max))

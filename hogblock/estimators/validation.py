@@ -10,9 +10,13 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from hogblock.engines.cuda.validation import check_device_array
 from hogblock.engines.locations import is_device_array, on_host
 from hogblock.kernels.warn import warn
+from hogblock.training.sparse_rows import SparseRows
 
 STORED_TYPES = (np.float64, np.float32, np.uint8)
 """X of these types is trained on as it is; all others become the first."""
+
+SPARSE_TYPES = (np.float32, np.float64)
+"""Likewise for the values of sparse X."""
 
 SAFE_WEIGHTS = 1e-20, 1e20
 """Sums of weights of this size, and of their products with losses, are float32."""
@@ -37,12 +41,13 @@ def features_restored_on_failure(estimator):
 
 
 def check_X(estimator, X):
-    """X as a fitted estimator takes it, where it lies."""
+    """X as a fitted estimator takes it, where it lies; sparse X as ``SparseRows``."""
     return _check(estimator, X, reset=False)
 
 
 def check_X_y(estimator, X, y, *, reset: bool):
-    """X where it lies, and y on the host, where its classes are found; not sparse."""
+    """X where it lies, sparse X as ``SparseRows``; y on the host, where its classes are
+    found, and not sparse."""
     X, y = _check(estimator, X, on_host(y), reset=reset, multi_output=True)
     return X, y.toarray() if issparse(y) else y
 
@@ -50,7 +55,13 @@ def check_X_y(estimator, X, y, *, reset: bool):
 def _check(estimator, X, *y, **options):
     if is_device_array(X):
         return check_device_array(estimator, X, *y, **options)
-    return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
+    if not issparse(X):
+        return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
+    options |= {"dtype": SPARSE_TYPES, "accept_sparse": "csr"}
+    checked = validate_data(estimator, X, *y, **options)
+    if not y:
+        return SparseRows.of(checked)
+    return SparseRows.of(checked[0]), checked[1]
 
 
 def flattened(y: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hogblock.kernels import ops as op
 from hogblock.kernels.counters import log_width
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.models.blocks import Block
@@ -18,6 +19,7 @@ from hogblock.scheduling.log import Recording
 from hogblock.training.scaling import Scaling
 from hogblock.training.scopes import Bag, scopes_of
 from hogblock.training.settings import Settings, TrainingData
+from hogblock.training.sparse_rows import SparseRows
 from hogblock.training.storage import STORAGE
 
 
@@ -49,6 +51,8 @@ class RunPlan:
         Every worker takes all steps of an epoch: its own, or together with the others.
     storage : int
         Code of the rows of X as the workers read them.
+    batch_values : int
+        Values of a minibatch at most, where X is sparse rows.
     weighted : bool
         There are sample weights.
     scaling : dict of str to ndarray
@@ -82,6 +86,7 @@ class RunPlan:
     workers: int
     owners: int
     storage: int
+    batch_values: int
     weighted: bool
     scaling: dict[str, np.ndarray]
     augment: np.ndarray
@@ -106,6 +111,13 @@ class RunPlan:
         batch = self.settings.batch
         end = min(self.n_samples, (self.first + self.batches) * batch)
         return end - self.first * batch
+
+    @property
+    def sparse_layer(self) -> tuple[int, int] | None:
+        """Where the weights of a layer on sparse rows begin, and float32 of a row."""
+        rows = self.plans[0].ops
+        found = rows[rows[:, op.CODE] == op.SPARSE_UPDATE]
+        return (int(found[0, op.W]), int(found[0, op.W_ROW])) if len(found) else None
 
     @property
     def own_epochs(self) -> bool:
@@ -163,10 +175,11 @@ def make_run_plan(
     first, end = (k * whole // parts for k in (part, part + 1))
     batches = end - first
     workers, owners = settings.workers * (devices or 1), devices or settings.workers
-    scopes = scopes_of(network, settings, batches, owners)
+    sparse = isinstance(data.x, SparseRows)
+    scopes = scopes_of(network, settings, batches, owners, sparse)
     order_key, worker_keys = _keys(settings.seed, workers, *settings.part)
     momentum, factor = method.coefficients(settings.momentum, workers)
-    scaled = copied and data.scaled_in_copies
+    scaled = (copied or sparse) and data.scaled_in_copies
     scaling = Scaling.none() if scaled else data.scaling
     return RunPlan(
         settings=settings,
@@ -177,7 +190,10 @@ def make_run_plan(
         batches=batches,
         workers=workers,
         owners=owners,
-        storage=STORAGE[data.copy_type if copied else np.dtype(data.x.dtype)],
+        storage=_storage(data, copied),
+        batch_values=data.x.most_values(settings.batch)
+        if isinstance(data.x, SparseRows)
+        else 0,
         weighted=data.weights.size > 0,
         scaling=scaling.for_kernels(),
         augment=settings.augmentation.words(network.input_shape)
@@ -190,13 +206,22 @@ def make_run_plan(
         blocks=scopes.blocks,
         owned=scopes.owned,
         plans=[
-            make_plan(network, settings.batch, settings.loss, span, method.thinning)
+            make_plan(
+                network, settings.batch, settings.loss, span, method.thinning, sparse
+            )
             for span in scopes.spans
         ],
         numbers=scopes.numbers,
         writes=scopes.writes,
         bags=scopes.bags,
     )
+
+
+def _storage(data: TrainingData, copied: bool) -> int:
+    """Code of the rows of X as workers read them."""
+    if data.sparse:
+        return op.CSR_ROWS
+    return STORAGE[data.copy_type if copied else np.dtype(data.x.dtype)]
 
 
 def _keys(seed: int, workers: int, part: int, parts: int) -> tuple[int, np.ndarray]:

@@ -54,7 +54,11 @@ class Scopes(NamedTuple):
 
 
 def scopes_of(
-    network: Network, settings: Settings, batches: int, owners: int
+    network: Network,
+    settings: Settings,
+    batches: int,
+    owners: int,
+    sparse: bool = False,
 ) -> Scopes:
     """Scopes of a run.
 
@@ -66,6 +70,8 @@ def scopes_of(
         Shared steps of an epoch.
     owners : int
         How many share the blocks.
+    sparse : bool, default=False
+        Samples are sparse rows, see ``blocks.partition``.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def scopes_of(
         no turn of the whole training updates some tensor, which is named.
     """
     each = settings.method.blocks_per_worker
-    shares = partition(network, owners * each)
+    shares = partition(network, owners * each, sparse)
     own = [shares[owner * each : (owner + 1) * each] for owner in range(owners)]
     every = _scopes_of_training(settings, batches)
     _check_updates(network, settings, every, own)

@@ -13,6 +13,7 @@ from hogblock.scheduling.log import EventLog, Recording
 from hogblock.training.nodes import NodeReport, Rounds
 from hogblock.training.run_state import RunState
 from hogblock.training.scaling import Scaling
+from hogblock.training.sparse_rows import SparseRows
 
 ROWS_AT_ONCE = 4096
 """Of X, when they are scaled in float64 on their way into a copy."""
@@ -25,7 +26,8 @@ class TrainingData:
     Attributes
     ----------
     x : array of shape (n_samples, n_features), float32, float64 or uint8, C order
-        Of NumPy, or for a CUDA device also of CuPy, and not float64.
+        Of NumPy, or for a CUDA device also of CuPy, and not float64; for the host also
+        ``SparseRows``.
     targets : ndarray, int32 of shape (n_samples,) or float32 (n_samples, n_outputs)
     weights : ndarray of shape (n_samples,) or (0,), float32
         Sample weights; empty means all 1.
@@ -45,18 +47,45 @@ class TrainingData:
         return Scaling(self.shift, self.scale)
 
     @property
+    def sparse(self) -> bool:
+        """Whether X is sparse rows."""
+        return isinstance(self.x, SparseRows)
+
+    @property
     def scaled_in_copies(self) -> bool:
         """Whether copies of X for the workers hold what the network sees.
 
         Those of float64 do: they are float32, and a float32 would lose what is small
-        beside its mean.
+        beside its mean. Those of sparse rows do, too.
         """
+        if self.sparse:
+            return True
         return self.x.dtype == np.float64 and self.shift.size > 0
 
     @property
     def copy_type(self) -> np.dtype:
         """Type of copies of X for the workers: bytes stay bytes."""
         return np.dtype(np.uint8 if self.x.dtype == np.uint8 else np.float32)
+
+    @property
+    def copy_specification(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shapes and types of the arrays of a copy of X, by name."""
+        if isinstance(self.x, SparseRows):
+            return self.x.specification
+        return {"x": (self.x.shape, self.copy_type.str[1:])}
+
+    def copy_into(self, arrays: dict[str, np.ndarray]) -> None:
+        """Fill the arrays of a copy of X."""
+        if isinstance(self.x, SparseRows):
+            self.x.copy_into(arrays, self.scale)
+        else:
+            self.copied(arrays["x"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """X as kernels of this process read it, by name."""
+        if isinstance(self.x, SparseRows):
+            return self.x.arrays(self.scale)
+        return {"x": self.x}
 
     def copied(self, rows: np.ndarray) -> "TrainingData":
         """These samples with their X in `rows`, of `copy_type`, which are filled."""

@@ -7,6 +7,7 @@ import numpy as np
 from hogblock.engines.cuda.moments import device_moments
 from hogblock.engines.locations import is_device_array, on_host
 from hogblock.kernels.cpu.moments import column_moments
+from hogblock.training.sparse_rows import SparseRows
 from hogblock.training.storage import STORAGE
 
 SQUARES = 1e140
@@ -37,12 +38,14 @@ class Statistics(NamedTuple):
         Parameters
         ----------
         x : array of shape (n_samples, n_columns), float32, float64 or uint8, C order
-            On the host, or CuPy's on a device.
+            On the host, or CuPy's on a device; or ``SparseRows``.
         weights : ndarray of shape (n_samples,) or (0,), float32
         channels : int, default=None
             Columns are pixels of so many channels, channels last, and get the
             statistics of all pixels of their channel.
         """
+        if isinstance(x, SparseRows):
+            return cls._of_sparse(x, weights)
         found = cls._about_first_row(x, weights, channels)
         largest = np.maximum(np.abs(found.low), np.abs(found.high))
         unsafe = (largest > SQUARES) | ((largest > 0) & (largest < 1 / SQUARES))
@@ -72,6 +75,26 @@ class Statistics(NamedTuple):
                 total, origin + mean, np.sqrt(variance), origin + sums[2],
                 origin + sums[3],
             )  # fmt: skip
+
+    @classmethod
+    def _of_sparse(cls, x: SparseRows, weights: np.ndarray) -> "Statistics":
+        """About zero, from which sparse columns are not moved."""
+        rows, columns = x.shape
+        if weights.size:
+            of_values = np.repeat(weights, np.diff(x.starts)).astype(np.float64)
+            counted, total = of_values > 0, float(weights.sum(dtype=np.float64))
+        else:
+            of_values, counted, total = None, slice(None), float(rows)
+        extremes = np.zeros((2, columns))  # zeros are among the values, nearly always
+        np.minimum.at(extremes[0], x.columns[counted], x.values[counted])
+        np.maximum.at(extremes[1], x.columns[counted], x.values[counted])
+        unit = np.maximum(np.abs(extremes).max(axis=0), np.finfo(np.float64).tiny)
+        scaled = x.values / unit[x.columns]
+        weighted = scaled if of_values is None else scaled * of_values
+        mean = np.bincount(x.columns, weighted, columns) / total
+        square = np.bincount(x.columns, weighted * scaled, columns) / total
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        return cls(total, unit * mean, unit * deviation, *extremes)
 
     def joined(self, more: "Statistics") -> "Statistics":
         """Statistics of the rows of both."""

@@ -7,7 +7,7 @@
 import numpy as np
 
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu import dense, elementwise
+from hogblock.kernels.cpu import dense, elementwise, sparse
 from hogblock.kernels.cpu.call import Call
 from hogblock.kernels.cpu.dense import dense_weight_gradient, dense_weight_update
 from hogblock.kernels.cpu.image_ops import IMAGE_OPERATIONS
@@ -33,12 +33,12 @@ def compute_loss(row, reals, work, targets, indices, rows, weights, scale):
     )  # fmt: skip
 
 
-ROW_OPERATIONS = dense.OPERATIONS | elementwise.OPERATIONS
+ROW_OPERATIONS = dense.OPERATIONS | elementwise.OPERATIONS | sparse.OPERATIONS
 """Kernels by the codes of their operations; all take a ``Call``."""
 
 CODES = {
-    op.LOSS, op.THIN, op.DENSE_UPDATE, op.BIAS_UPDATE, *ROW_OPERATIONS,
-    *IMAGE_OPERATIONS,
+    op.LOSS, op.THIN, op.DENSE_UPDATE, op.BIAS_UPDATE, op.SPARSE_UPDATE,
+    *ROW_OPERATIONS, *IMAGE_OPERATIONS,
 }  # fmt: skip
 """Operations that it can run."""
 

@@ -23,6 +23,7 @@ DROPOUT_COUNTER = 2
 OVER = 3  # 1 once the worker has to leave the run for good
 AUGMENT_COUNTER = 4  # samples this worker has augmented
 BEGUN = 5  # ticket of the step under way, or -1
+NOW = 6  # steps on the sparse first layer since all its rows were up to date
 STATE_WIDTH = 8  # a cache line
 
 
@@ -36,6 +37,8 @@ class Plans(NamedTuple):
         Rows of the forward pass (the loss not included), and of all.
     tensors : int64 [plans, tensors, 3]
         Offset, length and decay (0 or 1) of what a plan updates; length 0 fills up.
+    sparse : int64 [plans]
+        Row of the update of a layer on sparse rows; -1: there is none.
     kept : int64 [plans, buffers, 2]
         Offset and float32 a sample of the buffers that operations behind a THIN read
         and earlier ones wrote; 0 a sample fills up.
@@ -53,6 +56,7 @@ class Plans(NamedTuple):
     n_forward: np.ndarray
     n_ops: np.ndarray
     tensors: np.ndarray
+    sparse: np.ndarray
     kept: np.ndarray
     writes: np.ndarray
     stretch_start: np.ndarray
@@ -68,6 +72,9 @@ class Samples(NamedTuple):
     ----------
     x, storage, n_features : int
         Address of the rows, how they are stored, their length.
+    columns, starts : int
+        Addresses, of sparse rows: int32 columns of the values in x, int64 first value
+        of each row; else 0.
     shift, scale : float32 [n_features] or [0]
     shift64, scale64 : float64 [n_features] or [0]
         The same for rows stored as float64.
@@ -87,6 +94,8 @@ class Samples(NamedTuple):
     x: int
     storage: int
     n_features: int
+    columns: int
+    starts: int
     shift: np.ndarray
     scale: np.ndarray
     shift64: np.ndarray
@@ -131,6 +140,28 @@ class UpdateRule(NamedTuple):
     largest: float
 
 
+class Links(NamedTuple):
+    """Work space for the values of a minibatch by column, see ``sparse.link_rows``.
+
+    Empty for dense rows.
+
+    Attributes
+    ----------
+    heads : int32 [n_features]
+    touched, before, samples : int32 [values]
+    values : float32 [values]
+    line : float32
+        A row of the weights' gradient.
+    """
+
+    heads: np.ndarray
+    touched: np.ndarray
+    before: np.ndarray
+    samples: np.ndarray
+    values: np.ndarray
+    line: np.ndarray
+
+
 class Worker(NamedTuple):
     """A worker's memory: what is shared (first four) and what is its own.
 
@@ -152,6 +183,9 @@ class Worker(NamedTuple):
     seen : int64 [blocks]
     coefficients : float32 [4]
         Of an update, see ``update``.
+    stamps, moves : int32 [n_features], float64 [MOVES, 4]
+        See ``sparse``; empty for dense rows.
+    links : Links
     state : int64 [STATE_WIDTH]
         Words that only this worker writes while it lives.
     rank, workers, key : int
@@ -175,6 +209,9 @@ class Worker(NamedTuple):
     norms: np.ndarray
     seen: np.ndarray
     coefficients: np.ndarray
+    stamps: np.ndarray
+    moves: np.ndarray
+    links: Links
     state: np.ndarray
     rank: int
     workers: int

@@ -8,11 +8,10 @@ import numpy as np
 from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.draw import address_of, draw_ticket, end_step
-from hogblock.kernels.cpu.gather import gather_rows
 from hogblock.kernels.cpu.interpreter import run_op
 from hogblock.kernels.cpu.jit import kernel
 from hogblock.kernels.cpu.memory import atomic_add
-from hogblock.kernels.cpu.step import train_step
+from hogblock.kernels.cpu.step import gather, train_step
 
 
 @kernel
@@ -59,11 +58,7 @@ def run_forward(
         rows = min(samples.batch, end - start)
         for i in range(rows):
             indices[i] = start + i
-        gather_rows(
-            samples.x, samples.storage, samples.n_features, indices, rows,
-            samples.shift, samples.scale, samples.shift64, samples.scale64,
-            work_at + 4 * ops[0, op.X], ops[0, op.X_ROW],
-        )  # fmt: skip
+        gather(samples, indices, rows, work_at + 4 * ops[0, op.X], ops[0, op.X_ROW])
         for k in range(n_forward):
             run_op(
                 ops[k], reals[k], address_of(params), work_at, address_of(zeros), rows,

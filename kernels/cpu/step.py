@@ -35,6 +35,13 @@ from hogblock.kernels.cpu.job import (
     WRITE_PLAIN,
 )
 from hogblock.kernels.cpu.memory import atomic_add, atomic_load
+from hogblock.kernels.cpu.sparse import describe_rows
+from hogblock.kernels.cpu.sparse_step import (
+    bring_minibatch_up,
+    link_minibatch,
+    squares_of,
+    update_layer,
+)
 from hogblock.kernels.cpu.thin import keep_rows, thin, uniform_of
 from hogblock.kernels.cpu.update import (
     acquire,
@@ -48,6 +55,21 @@ from hogblock.kernels.cpu.update import (
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
+
+
+@kernel
+def gather(samples, indices, rows, out, out_row):
+    """Chosen rows of X at an address, or descriptions of sparse ones."""
+    if samples.storage == op.CSR_ROWS:
+        describe_rows(
+            samples.x, samples.columns, samples.starts, indices, rows, out, out_row
+        )
+    else:
+        gather_rows(
+            samples.x, samples.storage, samples.n_features, indices, rows,
+            samples.shift, samples.scale, samples.shift64, samples.scale64, out,
+            out_row,
+        )  # fmt: skip
 
 
 @kernel
@@ -82,22 +104,28 @@ def _span(tensors, k):
 
 
 @kernel
-def _write_gradient(worker, plans, plan, write, largest):
-    """Momentum and the shared write of a gradient that lies in ``worker.gradient``.
+def _clip(worker, plans, plan, squares, largest):
+    """Scale the gradient in ``worker.gradient`` down; returns the factor.
 
-    It is clipped first, see ``job.UpdateRule``.
+    squares : sum of squares of what of the gradient lies elsewhere.
+    """
+    tensors, gradient = plans.tensors[plan], worker.gradient
+    for k in range(tensors.shape[0]):
+        squares += sum_of_squares(gradient[_span(tensors, k)])
+    factor = clipping(squares, largest)
+    for k in range(tensors.shape[0]):
+        gradient[_span(tensors, k)] *= factor
+    return factor
+
+
+@kernel
+def _write_gradient(worker, plans, plan, write):
+    """Momentum and the shared write of a gradient that lies in ``worker.gradient``.
 
     False if the run was aborted while this worker waited for the lock.
     """
     tensors = plans.tensors[plan]
     params, gradient = worker.params, worker.gradient
-    if largest > ZERO:
-        squares = 0.0
-        for k in range(tensors.shape[0]):
-            squares += sum_of_squares(gradient[_span(tensors, k)])
-        factor = clipping(squares, largest)
-        for k in range(tensors.shape[0]):
-            gradient[_span(tensors, k)] *= factor
     for k in range(tensors.shape[0]):
         span = _span(tensors, k)
         momentum_step(
@@ -242,11 +270,7 @@ def train_step(worker, plans, samples, rule, ticket):
     work, zeros = address_of(worker.work), address_of(worker.zeros)
     indices = worker.indices[first:end]
     ops, reals = plans.ops[plan], plans.reals[plan]
-    gather_rows(
-        samples.x, samples.storage, samples.n_features, indices, rows,
-        samples.shift, samples.scale, samples.shift64, samples.scale64,
-        work + 4 * ops[0, op.X], ops[0, op.X_ROW],
-    )  # fmt: skip
+    gather(samples, indices, rows, work + 4 * ops[0, op.X], ops[0, op.X_ROW])
     if samples.augment[HEIGHT] > 0:
         seen = worker.state[AUGMENT_COUNTER]
         augment_rows(
@@ -260,6 +284,9 @@ def train_step(worker, plans, samples, rule, ticket):
     if learns:
         _set_step(worker, rule, samples, ticket, weight)
 
+    sparse = plans.sparse[plan]
+    if samples.storage == op.CSR_ROWS:
+        bring_minibatch_up(worker, plans.ops[0, plans.sparse[0]], rule, work, rows)
     n_forward = plans.n_forward[plan]
     key = np.uint32(worker.key)
     counter = worker.state[DROPOUT_COUNTER]
@@ -291,6 +318,8 @@ def train_step(worker, plans, samples, rule, ticket):
                 row, reals[k], params, work, zeros, left, np.int64(0), key, counter,
                 worker.image_op,
             )  # fmt: skip
+        elif k == sparse:
+            pass  # see below
         elif not fused:
             gradient_op(row, work, gradient, zeros, left, worker.image_op)
         elif learns:
@@ -304,8 +333,18 @@ def train_step(worker, plans, samples, rule, ticket):
         if going and learns:
             _write_mean(worker, plans, rule.largest)
         going = going and barrier(worker)
-    elif not fused and learns:
-        going = _write_gradient(worker, plans, plan, rule.write, rule.largest)
+    elif learns:
+        found, squares, factor = 0, 0.0, ONE
+        if sparse >= 0:
+            found = link_minibatch(worker, ops[sparse], work, left)
+            if rule.largest > ZERO:
+                squares = squares_of(worker, ops[sparse], work, found)
+        if rule.largest > ZERO:
+            factor = _clip(worker, plans, plan, squares, rule.largest)
+        if not fused:
+            going = _write_gradient(worker, plans, plan, rule.write)
+        if sparse >= 0:
+            update_layer(worker, ops[sparse], rule, work, found, factor)
     _count_update(worker, plans, plan, rule.write, ticket)
     weight = _weight_of(samples.weights, indices, 0, rows)
     return loss, weight, rows, left, going

@@ -7,7 +7,9 @@ in place are stored with release and loaded with acquire.
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu.draw import address_of
 from hogblock.kernels.cpu.jit import kernel
+from hogblock.kernels.cpu.job import NOW
 from hogblock.kernels.cpu.memory import atomic_add_f32, atomic_load, atomic_store
+from hogblock.kernels.cpu.sparse import settle
 
 
 @kernel
@@ -46,3 +48,18 @@ def add_atomic(params, delta):
     at = address_of(params)
     for i in range(delta.size):
         atomic_add_f32(at + 4 * i, delta[i])
+
+
+@kernel
+def settle_rows(params, velocity, offset, row, stamps, moves, state):
+    """Bring a sparse first layer up to date with the steps of a worker that waits.
+
+    offset, row : where its weights begin in the vector, and float32 of one row.
+    """
+    if stamps.size == 0:
+        return
+    settle(
+        address_of(params) + 4 * offset, address_of(velocity) + 4 * offset, row, stamps,
+        moves, state[NOW], False,
+    )  # fmt: skip
+    state[NOW] = 0

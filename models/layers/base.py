@@ -57,6 +57,9 @@ class Layer:
     reads_raw_images = False
     """Whether it takes images whose channels do not fill whole cache lines."""
 
+    takes_sparse = False
+    """Whether it reads sparse rows, see ``Slot.sparse``."""
+
     image_kernels = False
     """Whether its operations are compiled with those on images, also for rows."""
 

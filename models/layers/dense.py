@@ -35,6 +35,8 @@ default="glorot_uniform"
     activation: str | Activation = "identity"
     initialiser: str = "glorot_uniform"
 
+    takes_sparse = True
+
     def __post_init__(self):
         if not isinstance(self.units, Integral) or self.units < 1:
             raise ValueError(f"units={self.units!r} of Dense must be an integer >= 1")
@@ -68,12 +70,13 @@ default="glorot_uniform"
         return None
 
     def forward(self, slot):
-        slot.emit(op.DENSE_FORWARD, **self.act.columns)
+        code = op.SPARSE_FORWARD if slot.sparse else op.DENSE_FORWARD
+        slot.emit(code, **self.act.columns)
 
     def backward(self, slot):
         weight, bias = slot.tensors
         emit_derivative(slot, self.act)
         if slot.needs_dx:
             slot.emit(op.DENSE_INPUT_GRADIENT)
-        slot.update(op.DENSE_UPDATE, weight)
+        slot.update(op.SPARSE_UPDATE if slot.sparse else op.DENSE_UPDATE, weight)
         slot.update(op.BIAS_UPDATE, bias)

@@ -22,6 +22,7 @@ class CpuEngine(Engine):
     keeps_states = True
     shows_runs = True
     clips = True
+    takes_sparse = True
 
     @classmethod
     def named(cls, device):
@@ -45,7 +46,8 @@ class CpuEngine(Engine):
         self, network, data, settings, params, on_epoch, velocity, progress,
         state=None, beside=None,
     ):  # fmt: skip
-        data = replace(data, x=data.scaling.storable(data.x))
+        if not data.sparse:
+            data = replace(data, x=data.scaling.storable(data.x))
         return train(
             network, data, settings, params, on_epoch, velocity, progress, state, beside
         )

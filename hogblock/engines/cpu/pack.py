@@ -10,7 +10,9 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cpu import job, space
 from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.lowering import Lowered, lower_plans
+from hogblock.kernels.cpu.sparse import MOVES
 from hogblock.methods import Method
+from hogblock.models.plan import Plan
 from hogblock.training.run_plan import RunPlan
 
 
@@ -24,7 +26,7 @@ class Task:
     plans : kernels.cpu.job.Plans
     samples, rule : dict
         Fields of ``job.Samples`` and ``job.UpdateRule`` that are not shared arrays.
-    work_size, zeros_size, blocks : int
+    work_size, zeros_size, blocks, batch_values : int
     key : int
         Of this worker's random numbers.
     """
@@ -37,6 +39,7 @@ class Task:
     work_size: int
     zeros_size: int
     blocks: int
+    batch_values: int
     key: int
 
 
@@ -86,6 +89,7 @@ def tasks_of(run_plan: RunPlan) -> list[Task]:
             work_size=lowered.work_size,
             zeros_size=lowered.zeros_size,
             blocks=len(run_plan.blocks),
+            batch_values=run_plan.batch_values,
             key=int(run_plan.worker_keys[rank]),
         )
         for rank in range(run_plan.workers)
@@ -98,7 +102,8 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
     chosen = [lowered.plans[number] for number in numbers]
     moved = [lowered.kept[number] for number in numbers]
     longest = max(len(p.ops) for p in chosen)
-    tensors = max(len(p.updated) for p in chosen)
+    updated = [_stored_gradients(plan) for plan in chosen]
+    tensors = max(map(len, updated))
     ops = np.zeros((len(chosen), longest, space.ROW_WIDTH), np.int64)
     reals = np.zeros((len(chosen), longest, op.REAL_WIDTH), np.float32)
     ranges = np.zeros((len(chosen), tensors, 3), np.int64)
@@ -107,7 +112,7 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
         kept[k, : len(moved[k])] = moved[k]
         ops[k, : len(plan.ops)] = plan.ops
         reals[k, : len(plan.ops)] = plan.reals
-        ranges[k, : len(plan.updated)] = plan.updated
+        ranges[k, : len(updated[k])] = updated[k]
     bags = np.zeros(
         (len(run_plan.bags), max(len(b.plans) for b in run_plan.bags)), np.int64
     )
@@ -119,6 +124,7 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
         n_forward=np.array([p.n_forward for p in chosen], np.int64),
         n_ops=np.array([len(p.ops) for p in chosen], np.int64),
         tensors=ranges,
+        sparse=np.array([_sparse_update(plan) for plan in chosen], np.int64),
         kept=kept,
         writes=run_plan.writes[numbers],
         stretch_start=np.array([b.start for b in run_plan.bags], np.int64),
@@ -128,11 +134,25 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
     )
 
 
+def _sparse_update(plan: Plan) -> int:
+    """Row of the update of a layer on sparse rows, or -1."""
+    found = np.flatnonzero(plan.ops[:, op.CODE] == op.SPARSE_UPDATE)
+    return int(found[0]) if len(found) else -1
+
+
+def _stored_gradients(plan: Plan) -> np.ndarray:
+    """Ranges of the parameters that it updates, but for a layer on sparse rows."""
+    row = _sparse_update(plan)
+    ranges = plan.updated
+    return ranges if row < 0 else ranges[ranges[:, 0] != plan.ops[row, op.W]]
+
+
 def shared_specification(run_plan: RunPlan) -> Specification:
     """Arrays that parent and workers share, samples not included.
 
-    ``velocity``, ``staleness`` and ``state`` belong to one worker each; they lie here
-    so that the parent can take them over at the end, and another one after a death.
+    ``velocity``, ``staleness``, ``state``, ``stamps`` and ``moves`` belong to one
+    worker each; they lie here so that the parent can take them over at the end, and
+    another one after a death.
     """
     workers, blocks, size = (
         run_plan.workers,
@@ -140,6 +160,7 @@ def shared_specification(run_plan: RunPlan) -> Specification:
         run_plan.n_parameters,
     )
     together = run_plan.settings.method.together
+    sparse = run_plan.storage == op.CSR_ROWS
     return {
         "params": ((size,), "f4"),
         "counters": (((c.BLOCKS + blocks) * c.STRIDE,), "i8"),
@@ -150,6 +171,8 @@ def shared_specification(run_plan: RunPlan) -> Specification:
         "velocity": ((workers, size), "f4"),
         "rate_factor": ((1,), "f4"),
         "state": ((workers, job.STATE_WIDTH), "i8"),
+        "stamps": ((workers, run_plan.n_features if sparse else 0), "i4"),
+        "moves": ((workers, MOVES if sparse else 0, 4), "f8"),
     }
 
 
@@ -157,6 +180,7 @@ def begin(arrays: dict[str, np.ndarray]) -> None:
     """Make the words of all workers those of workers that have taken no step."""
     arrays["state"][:] = 0
     arrays["state"][:, [job.PENDING, job.BEGUN]] = -1
+    arrays["moves"][:, :1] = 0, 0, 0, 1
 
 
 def private_sizes(task: Task, n_parameters: int) -> dict[str, int]:
@@ -178,6 +202,8 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
     rule = job.UpdateRule(rate_factor=arrays["rate_factor"], **task.rule)
     samples = job.Samples(
         x=arrays["x"].ctypes.data,
+        columns=arrays["columns"].ctypes.data if "columns" in arrays else 0,
+        starts=arrays["starts"].ctypes.data if "starts" in arrays else 0,
         targets=arrays["targets"].ctypes.data,
         weights=arrays["weights"],
         **task.samples,
@@ -196,6 +222,9 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         kept=np.zeros(batch, np.int64),
         seen=np.zeros(task.blocks, np.int64),
         coefficients=np.zeros(4, np.float32),
+        stamps=arrays["stamps"][task.rank],
+        moves=arrays["moves"][task.rank],
+        links=_links(task, arrays),
         state=arrays["state"][task.rank],
         rank=task.rank,
         workers=task.workers,
@@ -204,3 +233,14 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         **own,
     )
     return worker, task.plans, samples, rule
+
+
+def _links(task: Task, arrays: dict[str, np.ndarray]) -> job.Links:
+    """Work space for the values of a minibatch of sparse rows."""
+    values, features = task.batch_values, arrays["stamps"].shape[1]
+    return job.Links(
+        heads=np.full(features, -1, np.int32),
+        **{n: np.zeros(values, np.int32) for n in ("touched", "before", "samples")},
+        values=np.zeros(values, np.float32),
+        line=np.zeros(task.zeros_size if features else 0, np.float32),
+    )

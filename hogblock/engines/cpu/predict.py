@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hogblock.engines.cpu.memory import private_floats
+from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.augment import AUGMENT_WIDTH
 from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.job import Samples
@@ -14,10 +15,12 @@ from hogblock.kernels.cpu.warmup import warm_up
 from hogblock.models.network import Network
 from hogblock.models.plan import make_plan
 from hogblock.training.scaling import Scaling
+from hogblock.training.sparse_rows import SparseRows
 from hogblock.training.storage import STORAGE
 
 CHUNK = 128
 SAMPLES_A_THREAD = 4096
+ROWS_WITH_ZEROS = 512
 
 
 def outputs_of(
@@ -34,6 +37,7 @@ def outputs_of(
     network : Network
     params : ndarray of shape (network.size,), float32
     x : ndarray of shape (n_samples, n_features), float32, float64 or uint8, C order
+        Or ``SparseRows``.
     inputs : Scaling
     threads : int, default=1
         Used only if there is enough work for each.
@@ -42,19 +46,26 @@ def outputs_of(
     -------
     ndarray of shape (n_samples, n_outputs), float32
     """
+    if isinstance(x, SparseRows) and inputs.shift.any():
+        return _with_zeros(network, params, x, inputs)
     warm_up(network.needs_image_kernels)
-    x = inputs.storable(x)
+    sparse = isinstance(x, SparseRows)
+    x = x if sparse else inputs.storable(x)
+    arrays = x.arrays(inputs.scale) if sparse else {"x": x}
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)
-    lowered = lower_plans([make_plan(network, chunk, "squared_error")])
+    plan = make_plan(network, chunk, "squared_error", sparse=sparse)
+    lowered = lower_plans([plan])
     plan = lowered.plans[0]
     own = private_floats(params=network.size)["params"]  # kernels want a cache line
     own[:] = params
     samples = Samples(
-        x=x.ctypes.data,
-        storage=STORAGE[x.dtype],
+        x=arrays["x"].ctypes.data,
+        storage=op.CSR_ROWS if sparse else STORAGE[x.dtype],
         n_features=x.shape[1],
-        **inputs.for_kernels(),
+        columns=arrays["columns"].ctypes.data if sparse else 0,
+        starts=arrays["starts"].ctypes.data if sparse else 0,
+        **(Scaling.none() if sparse else inputs).for_kernels(),
         targets=0,
         weights=np.zeros(0, np.float32),
         n_samples=n_samples,
@@ -82,3 +93,10 @@ def outputs_of(
     with ThreadPoolExecutor(parts) as executor:
         list(executor.map(run, bounds[:-1].tolist(), bounds[1:].tolist()))
     return out
+
+
+def _with_zeros(network, params, x: SparseRows, inputs: Scaling) -> np.ndarray:
+    """Outputs where scaling moves the zeros: of some rows at a time with them."""
+    parts = (slice(k, k + ROWS_WITH_ZEROS) for k in range(0, len(x), ROWS_WITH_ZEROS))
+    outputs = [outputs_of(network, params, x[p].toarray(), inputs) for p in parts]
+    return np.concatenate(outputs)

@@ -12,6 +12,7 @@ from hogblock.kernels.cpu import job
 from hogblock.kernels.cpu.watch import (
     add_atomic,
     read_counter,
+    settle_rows,
     sum_epoch,
     write_counter,
 )
@@ -96,6 +97,8 @@ class Run:
             if steps < wanted and not self._lacks_what_nobody_has:
                 return
             self.losses.append(loss / weight if weight else 0.0)
+            if self._exact:
+                self._settle()
             epoch = Epoch(
                 index,
                 self.losses[-1],
@@ -118,6 +121,16 @@ class Run:
                 epoch.then(self.state, self.finished)
             if not stop and self._read(c.LIMIT) < self._read(c.END):
                 self._write(c.LIMIT, self._limit_after(index + 1))
+
+    def _settle(self) -> None:
+        """Bring a layer on sparse rows up to date, while no worker takes steps."""
+        layer, arrays = self.run_plan.sparse_layer, self.arrays
+        if layer is None:
+            return
+        for rank in range(self.run_plan.workers):
+            own = (arrays[n][rank] for n in ("velocity", "stamps", "moves", "state"))
+            velocity, stamps, moves, state = own
+            settle_rows(arrays["params"], velocity, *layer, stamps, moves, state)
 
     def _ask(self, epoch: Epoch) -> bool:
         before = time.perf_counter()
@@ -248,6 +261,7 @@ class Run:
     ) -> Result:
         """What came of it, once no worker writes any more."""
         arrays, record = self.arrays, self.arrays["record"]
+        self._settle()
         finite = np.isfinite(arrays["params"]).all()
         steps = record.view(np.int64)[:, :, c.STEPS].sum(axis=1)
         ages = arrays["staleness"].sum(axis=0)

@@ -127,7 +127,7 @@ def _train_with_others(
             "weights": (data.weights.shape, "f4"),
         }
         if file is None:
-            specification["x"] = data.x.shape, data.copy_type.str[1:]
+            specification |= data.copy_specification
         with pool.acquire(settings.workers) as lease:
             segment = Segment(
                 specification,
@@ -143,7 +143,7 @@ def _train_with_others(
                 for name in ("targets", "weights"):
                     arrays[name][...] = getattr(data, name)
                 if file is None:
-                    data.copied(arrays["x"])
+                    data.copy_into(arrays)
                 run = prepared(run_plan, arrays, *start)
                 crew = Crew(lease, tasks, segment, run, network.needs_image_kernels)
                 with shown(LiveRun(run), beside):
@@ -161,7 +161,7 @@ def memory_of_workers(tasks: list[Task], n_parameters: int, started: int) -> int
 
 def samples_of(data: TrainingData) -> dict[str, np.ndarray]:
     """Arrays of the samples, as a worker takes them."""
-    return {"x": data.x, "targets": data.targets, "weights": data.weights}
+    return {**data.arrays(), "targets": data.targets, "weights": data.weights}
 
 
 def prepared(
