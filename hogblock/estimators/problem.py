@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hogblock.engines.locations import Elsewhere
+from hogblock.engines.locations import Elsewhere, is_device_array
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.repeats import merge_repeats
 from hogblock.estimators.targets import ClassTargets, RealTargets
@@ -112,8 +112,7 @@ def problem_of(estimator, given: Given, standing: Standing, random_state) -> Pro
             estimator.validation_fraction, random_state,
         )  # fmt: skip
     n_samples = len(X)
-    mergeable = isinstance(X, np.ndarray)
-    if n_samples <= estimator._batch_size(n_samples) and mergeable:
+    if n_samples <= estimator._batch_size(n_samples) and not is_device_array(X):
         X, y, weights = merge_repeats(X, y, weights)
     targets = _training_targets(estimator, targets, y, weights, standing)
     return Problem(X, y, weights, targets, validation, shape, n_samples)

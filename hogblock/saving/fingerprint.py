@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hogblock.engines.locations import on_host
+from hogblock.training.sparse_rows import SparseRows
 
 AT_ONCE = 2**22
 """Bytes of rows that are read at once, from a file or a device."""
@@ -32,13 +33,16 @@ def fingerprint_of(array) -> Fingerprint:
 
     Parameters
     ----------
-    array : array of at least one dimension
+    array : array of at least one dimension, or SparseRows
     """
     digest = hashlib.sha256()
-    row = max(1, array.nbytes // max(1, len(array)))
-    rows = max(1, AT_ONCE // row)
-    for start in range(0, len(array), rows):
-        digest.update(_octets(on_host(array[start : start + rows])))
+    sparse = isinstance(array, SparseRows)
+    parts = (array.starts, array.columns, array.values) if sparse else (array,)
+    for part in parts:
+        row = max(1, part.nbytes // max(1, len(part)))
+        rows = max(1, AT_ONCE // row)
+        for start in range(0, len(part), rows):
+            digest.update(_octets(on_host(part[start : start + rows])))
     return Fingerprint(
         tuple(map(int, array.shape)), array.dtype.str, digest.hexdigest()
     )  # fmt: skip

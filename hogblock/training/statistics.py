@@ -80,17 +80,20 @@ class Statistics(NamedTuple):
     def _of_sparse(cls, x: SparseRows, weights: np.ndarray) -> "Statistics":
         """About zero, from which sparse columns are not moved."""
         rows, columns = x.shape
-        if weights.size:
-            of_values = np.repeat(weights, np.diff(x.starts)).astype(np.float64)
-            counted, total = of_values > 0, float(weights.sum(dtype=np.float64))
-        else:
-            of_values, counted, total = None, slice(None), float(rows)
+        of_values: np.ndarray | float = 1.0
         extremes = np.zeros((2, columns))  # zeros are among the values, nearly always
-        np.minimum.at(extremes[0], x.columns[counted], x.values[counted])
-        np.maximum.at(extremes[1], x.columns[counted], x.values[counted])
+        if weights.size:
+            total = float(weights.sum(dtype=np.float64))
+            of_values = np.repeat(weights, np.diff(x.starts)).astype(np.float64)
+            there = of_values > 0
+            seen = x.columns[there], x.values[there]
+        else:
+            total, seen = float(rows), (x.columns, x.values)
+        np.minimum.at(extremes[0], *seen)
+        np.maximum.at(extremes[1], *seen)
         unit = np.maximum(np.abs(extremes).max(axis=0), np.finfo(np.float64).tiny)
         scaled = x.values / unit[x.columns]
-        weighted = scaled if of_values is None else scaled * of_values
+        weighted = scaled * of_values
         mean = np.bincount(x.columns, weighted, columns) / total
         square = np.bincount(x.columns, weighted * scaled, columns) / total
         deviation = np.sqrt(np.maximum(square - mean**2, 0))

@@ -49,9 +49,13 @@ def outputs_of(
     if isinstance(x, SparseRows) and inputs.shift.any():
         return _with_zeros(network, params, x, inputs)
     warm_up(network.needs_image_kernels)
-    sparse = isinstance(x, SparseRows)
-    x = x if sparse else inputs.storable(x)
-    arrays = x.arrays(inputs.scale) if sparse else {"x": x}
+    if isinstance(x, SparseRows):
+        arrays, storage = x.arrays(inputs.scale), op.CSR_ROWS
+        inputs = Scaling.none()
+    else:
+        x = inputs.storable(x)
+        arrays, storage = {"x": x}, STORAGE[x.dtype]
+    sparse = storage == op.CSR_ROWS
     n_samples = len(x)
     chunk = min(CHUNK, n_samples)
     plan = make_plan(network, chunk, "squared_error", sparse=sparse)
@@ -61,11 +65,11 @@ def outputs_of(
     own[:] = params
     samples = Samples(
         x=arrays["x"].ctypes.data,
-        storage=op.CSR_ROWS if sparse else STORAGE[x.dtype],
+        storage=storage,
         n_features=x.shape[1],
         columns=arrays["columns"].ctypes.data if sparse else 0,
         starts=arrays["starts"].ctypes.data if sparse else 0,
-        **(Scaling.none() if sparse else inputs).for_kernels(),
+        **inputs.for_kernels(),
         targets=0,
         weights=np.zeros(0, np.float32),
         n_samples=n_samples,

@@ -1,6 +1,7 @@
 """A run on the host: puts it into memory, and lets workers train."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -119,7 +120,8 @@ def _train_with_others(
     beside: Beside | None,
 ) -> Result:
     """Several workers, each in a process of its own, on memory that they share."""
-    with mapped_file(data.x) as file:
+    lies_in_file = nullcontext(None) if data.sparse else mapped_file(data.x)
+    with lies_in_file as file:
         run_plan = make_run_plan(network, data, settings, copied=file is None)
         tasks = tasks_of(run_plan)
         specification = shared_specification(run_plan) | {
