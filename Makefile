@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn asynchrony distributed test types format bench faults soak fuzz clean
+.PHONY: demo cnn asynchrony distributed docs test types format bench faults soak fuzz clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,14 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(MAKE) types
 	$(BIN)/python -m pytest
+
+# The site, in build/docs/index.html. It runs the gallery; any warning is an error.
+docs: $(VENV)/docs-installed
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
 
 types: $(VENV)/installed
 	rm -rf $(TYPES)
@@ -71,4 +79,4 @@ fuzz: $(VENV)/installed
 	$(BIN)/python -m benchmarks.reliability.fuzz
 
 clean:
-	rm -rf $(VENV) build dist results *.egg-info
+	rm -rf $(VENV) build dist results docs/api/generated docs/gallery *.egg-info

@@ -25,6 +25,8 @@ CODE = {
 RUBBISH = (
     "tests/support/__pycache__/naive.cpython-311.pyc",
     "results/demo.png",
+    "docs/gallery/plot_images.rst",
+    "docs/api/generated/hogblock.Cuda.rst",
     "benchmarks/results/amd-2-cores/2024-06-07-gpu.png",
     ".venv/x.py",
 )

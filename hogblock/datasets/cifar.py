@@ -92,13 +92,13 @@ def load_cifar10(
     Returns
     -------
     Bunch or (data, target)
-        data : ndarray of shape (50000, 32, 32, 3), uint8
-            Rows, columns, and the colours red, green and blue.
-        data_test : ndarray of shape (10000, 32, 32, 3), uint8
-        target, target_test : ndarray of shape (50000,) and (10000,), int64
-        image_shape : (32, 32, 3)
-        target_names : list of the ten classes' names
-        DESCR : str
+        - data : ndarray of shape (50000, 32, 32, 3), uint8; rows, columns, and the
+          colours red, green and blue
+        - data_test : ndarray of shape (10000, 32, 32, 3), uint8
+        - target, target_test : ndarray of shape (50000,) and (10000,), int64
+        - image_shape : (32, 32, 3)
+        - target_names : list of the ten classes' names
+        - DESCR : str
 
     Raises
     ------

@@ -24,12 +24,12 @@ def load_digits_images(
     Returns
     -------
     Bunch or (data, target)
-        data, data_test : ndarray of shape (1437, 8, 8, 1) and (360, 8, 8, 1), uint8
-            Values are 0 to 16.
-        target, target_test : ndarray of shape (1437,) and (360,), int64
-        image_shape : (8, 8, 1)
-        target_names : list of the ten digits, as str
-        DESCR : str
+        - data, data_test : ndarray of shape (1437, 8, 8, 1) and (360, 8, 8, 1), uint8;
+          values are 0 to 16
+        - target, target_test : ndarray of shape (1437,) and (360,), int64
+        - image_shape : (8, 8, 1)
+        - target_names : list of the ten digits, as str
+        - DESCR : str
     """
     digits = load_digits()
     images = digits.images[..., np.newaxis].astype(np.uint8)

@@ -151,11 +151,11 @@ def load_fashion_mnist(
     Returns
     -------
     Bunch or (data, target)
-        data, data_test : ndarray of shape (60000, 784) and (10000, 784), uint8
-        target, target_test : ndarray of shape (60000,) and (10000,), int64
-        image_shape : (28, 28, 1), to reshape rows to images
-        target_names : list of the ten classes' names
-        DESCR : str
+        - data, data_test : ndarray of shape (60000, 784) and (10000, 784), uint8
+        - target, target_test : ndarray of shape (60000,) and (10000,), int64
+        - image_shape : (28, 28, 1), to reshape rows to images
+        - target_names : list of the ten classes' names
+        - DESCR : str
 
     Raises
     ------
@@ -205,11 +205,11 @@ def load_idx(
     Returns
     -------
     Bunch or (data, target)
-        data, data_test : ndarray of shape (n_samples, height * width), uint8
-        target, target_test : ndarray of shape (n_samples,), int64
-        image_shape : (height, width, 1), to reshape rows to images
-        target_names : list of the numbers from 0 to the greatest label, as str
-        DESCR : str
+        - data, data_test : ndarray of shape (n_samples, height * width), uint8
+        - target, target_test : ndarray of shape (n_samples,), int64
+        - image_shape : (height, width, 1), to reshape rows to images
+        - target_names : list of the numbers from 0 to the greatest label, as str
+        - DESCR : str
 
     Raises
     ------

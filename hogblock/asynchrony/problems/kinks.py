@@ -9,7 +9,7 @@ from hogblock.scheduling.arguments import check_whole
 
 
 class L1Norm(Problem):
-    """sum_j |x_j|.
+    """``sum_j |x_j|``.
 
     Convex. The subdifferential is the product of {sign(x_j)}, or [-1, 1] where x_j is
     0; the subgradient takes 0 there. The minimum is 0, at 0.
@@ -50,7 +50,7 @@ class L1Norm(Problem):
 
 
 class AbsoluteValue(L1Norm):
-    """|x| of one variable.
+    """``|x|`` of one variable.
 
     Convex. The subdifferential is {sign(x)}, or [-1, 1] at 0; the subgradient takes 0
     there. The minimum is 0, at 0.
@@ -70,7 +70,7 @@ class AbsoluteValue(L1Norm):
 
 
 class Kink(Problem):
-    """|x_1 - x_2| + ridge (x_1^2 + x_2^2).
+    """``|x_1 - x_2| + ridge (x_1^2 + x_2^2)``.
 
     Convex, with a kink along x_1 = x_2: workers of one coordinate each see slopes of
     about 1 there, while only the ridge drives x along the kink. The subdifferential is

@@ -18,7 +18,7 @@ class NetworkProblem(Problem):
 
     The gradients are those of the engine, by its kernels. x is the flat parameter
     vector of the network, in float64; the network sees it rounded to float32. A sample
-    is a minibatch: rows [i batch, (i + 1) batch). Its gradient is that of
+    is a minibatch: rows [i batch, (i + 1) batch). Its gradient is that of::
 
         (sum_i loss_i + alpha / 2 |W|^2) / rows
 

@@ -14,7 +14,7 @@ from hogblock.scheduling.arguments import check_whole
 
 
 class PhaseRetrieval(Problem):
-    """mean_i |(a_i x)^2 - b_i|: find x from the squares of what was measured of it.
+    """``mean_i |(a_i x)^2 - b_i|``: find x from the squares of what was measured of it.
 
     Neither smooth nor convex, but a convex function of a smooth map, so that chain
     rules hold with equality: the Clarke subdifferential is the mean over i of
