@@ -56,7 +56,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tables of the README; peers that are not installed are skipped (extra `bench`).
+# The tables of docs/benchmarks.md; peers that are not installed are skipped (extra `bench`).
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.peers.mlp_fashion_mnist
 	$(BIN)/python -m benchmarks.peers.cnn_fashion_mnist

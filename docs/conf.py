@@ -27,6 +27,8 @@ extensions = [
 exclude_patterns = ["gallery/*.py.md5"]
 templates_path = ["_templates"]
 default_role = "literal"  # a `name` in a docstring; `site_links` finds its page
+smartquotes = False  # many quoted words are values of parameters
+toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True
 autodoc_member_order = "alphabetical"
@@ -40,6 +42,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "abort_on_example_error": True,
+    "within_subsection_order": "site_gallery.Order",
+    "image_scrapers": ("matplotlib", "site_gallery.report_figures"),
     "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,

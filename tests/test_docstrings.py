@@ -1,4 +1,4 @@
-"""Docstrings and README: what they say of parameters is so, what they show runs."""
+"""Docstrings, README, guide: what they say of parameters is so, what they show runs."""
 
 import doctest
 import inspect
@@ -14,7 +14,8 @@ import hogblock
 from hogblock import datasets
 from support.public_names import NAMES, public
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/guide/*.md"))]
 CHECKS = {
     "GL03", "GL08",  # no blank lines that double; there is one
     "PR01", "PR02", "PR03", "PR04", "PR05", "PR10",  # the signature's, with types
@@ -24,7 +25,7 @@ CHECKS = {
 }  # fmt: skip
 """Of numpydoc: those by which a docstring is true and whole, not the ones of taste."""
 ELSEWHERE = ('device="cuda"', "device=Ray(")
-"""In blocks of the README that need a GPU, or that `tests/nodes` runs."""
+"""In blocks of the pages that need a GPU, or that `tests/nodes` runs."""
 KINDS = (property, classmethod, staticmethod)
 
 
@@ -132,13 +133,25 @@ def few_images():
     )  # fmt: skip
 
 
-def test_the_readme_runs(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)  # it saves
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
-    assert len(blocks) >= 4
+BLOCKS = {
+    page.stem: re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+    for page in PAGES
+}
+
+
+@pytest.mark.parametrize("page", [name for name, blocks in BLOCKS.items() if blocks])
+def test_what_the_pages_show_runs(page, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)  # they save
     monkeypatch.setattr(datasets, "load_fashion_mnist", few_images)
     names = {}
-    for block in blocks:
+    for block in BLOCKS[page]:
         if not any(device in block for device in ELSEWHERE):
             exec(block, names)
-    assert "multiply-adds" in capsys.readouterr().out
+    if page == "images":
+        assert "multiply-adds" in capsys.readouterr().out
+
+
+def test_pages_show_programs():
+    assert {"README", "first_fit", "images", "long_runs", "asynchrony"} <= {
+        name for name, blocks in BLOCKS.items() if blocks
+    }

@@ -60,4 +60,4 @@ print(f"test accuracy {model.score(X_test, data.target_test):.3f}")
 
 # %%
 # The mistakes that the model was surest of:
-_ = plot_mistakes(model, X_test, data.target_test, class_names=data.target_names)
+figure = plot_mistakes(model, X_test, data.target_test, class_names=data.target_names)

@@ -47,8 +47,8 @@ def test_the_example_trains_tells_and_draws(words, tmp_path, monkeypatch, capsys
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.filterwarnings("ignore:max_iter")
-def test_the_block_of_the_readme_runs():
-    text = (FOLDER.parents[1] / "README.md").read_text()
+def test_the_block_of_the_guide_runs():
+    text = (FOLDER.parents[1] / "docs/guide/devices.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     (block,) = (each for each in blocks if "device=Ray(" in each)
     X, y = load_digits(return_X_y=True)
