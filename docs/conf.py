@@ -27,6 +27,7 @@ extensions = [
 exclude_patterns = ["gallery/*.py.md5"]
 templates_path = ["_templates"]
 default_role = "literal"  # a `name` in a docstring; `site_links` finds its page
+highlight_language = "none"  # of blocks that do not say theirs
 smartquotes = False  # many quoted words are values of parameters
 toc_object_entries_show_parents = "hide"
 

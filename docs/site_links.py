@@ -3,7 +3,8 @@
 - ``[text](../examples/gallery/plot_x.py)`` leads to the example's page in the gallery.
 - Links to other files of the repository become plain text: they are no pages here.
 - A public name in backticks, such as ``MLPClassifier`` or ``hogblock.models.Dense``,
-  leads to its page of the API reference.
+  leads to its page of the API reference; the name of a page, such as
+  ``docs/method.md``, to that page.
 """
 
 import os
@@ -14,6 +15,7 @@ from docutils import nodes
 
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 GALLERY = "examples/gallery/"
+PAGE = re.compile(r"^docs/([\w/]+)\.md$")
 NAME = re.compile(r"^([A-Za-z_][\w.]*?)(\(.*\))?$", re.S)
 
 
@@ -59,13 +61,16 @@ def link_names(app, tree, docname):
         app.env
     )
     for literal in list(tree.findall(nodes.literal)):
-        named = NAME.match(literal.astext())
-        if not named or isinstance(literal.parent, nodes.reference):
+        if isinstance(literal.parent, nodes.reference):
             continue
-        page, anchor = names.get(named[1], (None, None))
+        page, anchor = None, ""
+        if named := PAGE.match(literal.astext()):
+            page = named[1] if named[1] in app.env.found_docs else None
+        elif named := NAME.match(literal.astext()):
+            page, anchor = names.get(named[1], (None, ""))
         if page is None or page == docname:
             continue
-        uri = f"{app.builder.get_relative_uri(docname, page)}#{anchor}"
+        uri = app.builder.get_relative_uri(docname, page) + (anchor and f"#{anchor}")
         literal.replace_self(nodes.reference("", "", literal.deepcopy(), refuri=uri))
 
 
