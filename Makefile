@@ -40,6 +40,7 @@ test: $(VENV)/installed
 
 # The site, in build/docs/index.html. It runs the gallery; any warning is an error.
 docs: $(VENV)/docs-installed
+	rm -rf build/docs docs/api/generated docs/gallery
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
 $(VENV)/docs-installed: $(VENV)/installed

@@ -61,6 +61,8 @@ def link_names(app, tree, docname):
         app.env
     )
     for literal in list(tree.findall(nodes.literal)):
+        if "/" in literal.astext():
+            literal["classes"].append("path")  # may be broken in a table, see site.css
         if isinstance(literal.parent, nodes.reference):
             continue
         page, anchor = None, ""
