@@ -40,13 +40,13 @@ def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
         - mean_staleness, fresh_share : list of float, one per block; mean age of the
           block in the steps that read it (ages over 63 count as 63), and share of
           age 0: `staleness_`, the delay of the paper
-        - mean_overlap : list of float, one per block; mean age of the block in the steps
-          that wrote it: `overlap_`
-        - backpropagated_share : float or None; of the samples seen, those whose gradient
-          went below the output layer
+        - mean_overlap : list of float, one per block; mean age of the block in the
+          steps that wrote it: `overlap_`
+        - backpropagated_share : float or None; of the samples seen, those whose
+          gradient went below the output layer
         - warnings : list of str; what is amiss: blocks that had few updates
-        - validation_score, best_validation_score, test_score : float; mean accuracy of a
-          classifier, R^2 of a regressor
+        - validation_score, best_validation_score, test_score : float; mean accuracy of
+          a classifier, R^2 of a regressor
 
     Raises
     ------
