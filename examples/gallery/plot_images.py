@@ -18,8 +18,8 @@ from hogblock.report import plot_mistakes
 # do for an example.
 try:
     data = load_fashion_mnist()
-except FileNotFoundError as missing:
-    print(missing)
+except FileNotFoundError:  # its message says where to get the set
+    print("Fashion-MNIST is not installed: these are digits")
     data = load_digits_images()
 n = min(8000, len(data.data))
 X = data.data[:n].reshape(-1, *data.image_shape)
