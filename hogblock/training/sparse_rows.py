@@ -1,11 +1,12 @@
 """Sparse X: the values of its rows that are not zero, as the kernels read them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 AT_ONCE = 2**18
-"""Values that are scaled at once."""
+"""Values that are worked on at once."""
 
 
 class SparseRows:
@@ -88,6 +89,22 @@ class SparseRows:
         counts = np.diff(self.starts)
         largest = np.partition(counts, -rows)[-rows:] if rows < len(counts) else counts
         return int(largest.sum())
+
+    def pieces(
+        self, weights: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Columns, values and weights (float64) of all values, some at a time.
+
+        weights : of the rows, or empty: all are 1.
+        """
+        rows = max(1, AT_ONCE * len(self) // max(1, len(self.values)))
+        for start in range(0, len(self), rows):
+            starts = self.starts[start : start + rows + 1]
+            part = slice(starts[0], starts[-1])
+            counted = np.ones(starts[-1] - starts[0])
+            if weights.size:
+                counted *= np.repeat(weights[start : start + rows], np.diff(starts))
+            yield self.columns[part], self.values[part].astype(np.float64), counted
 
     # As workers read them ----------------------------------------------------------
 

@@ -79,23 +79,20 @@ class Statistics(NamedTuple):
     @classmethod
     def _of_sparse(cls, x: SparseRows, weights: np.ndarray) -> "Statistics":
         """About zero, from which sparse columns are not moved."""
-        rows, columns = x.shape
-        of_values: np.ndarray | float = 1.0
+        columns = x.shape[1]
         extremes = np.zeros((2, columns))  # zeros are among the values, nearly always
-        if weights.size:
-            total = float(weights.sum(dtype=np.float64))
-            of_values = np.repeat(weights, np.diff(x.starts)).astype(np.float64)
-            there = of_values > 0
-            seen = x.columns[there], x.values[there]
-        else:
-            total, seen = float(rows), (x.columns, x.values)
-        np.minimum.at(extremes[0], *seen)
-        np.maximum.at(extremes[1], *seen)
+        for numbers, values, counted in x.pieces(weights):
+            there = counted > 0
+            np.minimum.at(extremes[0], numbers[there], values[there])
+            np.maximum.at(extremes[1], numbers[there], values[there])
         unit = np.maximum(np.abs(extremes).max(axis=0), np.finfo(np.float64).tiny)
-        scaled = x.values / unit[x.columns]
-        weighted = scaled * of_values
-        mean = np.bincount(x.columns, weighted, columns) / total
-        square = np.bincount(x.columns, weighted * scaled, columns) / total
+        sums = np.zeros((2, columns))  # of units, whose squares are in range
+        for numbers, values, counted in x.pieces(weights):
+            values = values / unit[numbers]
+            sums[0] += np.bincount(numbers, counted * values, columns)
+            sums[1] += np.bincount(numbers, counted * values**2, columns)
+        total = float(weights.sum(dtype=np.float64)) if weights.size else float(len(x))
+        mean, square = sums / total
         deviation = np.sqrt(np.maximum(square - mean**2, 0))
         return cls(total, unit * mean, unit * deviation, *extremes)
 
