@@ -42,8 +42,7 @@ myst_heading_anchors = 4  # anchors as GitHub makes them
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
-    # They need losses and matrices that are not there yet.
-    "ignore_pattern": r"__init__\.py|plot_(quantile|sparse_text)\.py",
+    "ignore_pattern": r"__init__\.py",
     "abort_on_example_error": True,
     "within_subsection_order": "site_gallery.Order",
     "image_scrapers": ("matplotlib", "site_gallery.report_figures"),

@@ -1,4 +1,4 @@
-"""The first layer on sparse rows: descriptions, forward pass, steps that rows missed."""
+"""The first layer on sparse rows: descriptions, forward pass, missed steps."""
 
 import numpy as np
 import pytest
