@@ -1,6 +1,7 @@
 """Objectives of fitted estimators, and their gradients."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.asynchrony.problems.objective import Objective
@@ -42,6 +43,8 @@ def objective_of(estimator, X, y, sample_weight=None) -> Objective:
         )
     if is_device_array(X):
         raise ValueError(f"X is a {type(X).__name__} on a device; pass it on the host")
+    if issparse(X):
+        raise ValueError("X is sparse; pass X.toarray()")
     rows = estimator._form.rows_again(X, estimator)
     X, y = check_X_y(estimator, rows, y, reset=False)
     estimator._form.check_scale(X, estimator._scale, "X")

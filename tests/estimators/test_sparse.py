@@ -15,7 +15,7 @@ from hogblock import (
     methods,
     save_model,
 )
-from hogblock.asynchrony import EventDriven
+from hogblock.asynchrony import EventDriven, check_assumptions
 from hogblock.models import Dense, Dropout, Flatten, LayerNorm, Network
 
 pytestmark = pytest.mark.filterwarnings(
@@ -222,6 +222,16 @@ NETWORK = Network([LayerNorm(), Dense(1)], (93,))
 def test_what_does_not_take_it_says_so(problem, make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options).fit(*problem)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_devices_and_gradients_say_so(problem):
+    X, y = problem
+    with pytest.raises(ValueError, match=r"sparse, which device='cuda' does not take"):
+        fitted(X, y, device="cuda")
+    model = fitted(X, y, max_iter=1)
+    with pytest.raises(ValueError, match=r"X is sparse; pass X.toarray\(\)"):
+        check_assumptions(model, X, y)
 
 
 def test_bad_values(problem):
