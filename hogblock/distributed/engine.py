@@ -1,7 +1,6 @@
 """The engine of several machines: every node trains by the engine of its own device."""
 
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from hogblock.distributed.tasks import Tasks
 from hogblock.engines.base import Engine
 from hogblock.engines.cpu.engine import CpuEngine
 from hogblock.engines.cpu.jobs import count_jobs
+from hogblock.estimators.callbacks import without_callbacks
 from hogblock.estimators.inputs import Images
 from hogblock.training.run_plan import count_batches
 from hogblock.training.settings import Result, Settings, TrainingData
@@ -134,7 +134,7 @@ def _read(
 ) -> RemoteRows:
     """Have the nodes read their parts."""
     ray = ray_module()
-    there = copy(estimator)
+    there = without_callbacks(estimator)
     there.device = "cpu"  # which nobody asks for
     name = uuid4().hex
     readings = [

@@ -14,6 +14,7 @@ from hogblock.engines.base import Engine
 from hogblock.engines.cpu.jobs import count_jobs
 from hogblock.engines.locations import check_locations, current, on_host, wrapped
 from hogblock.engines.registry import engine_for, outputs_of
+from hogblock.estimators.callbacks import EpochCallbacks, Listener
 from hogblock.estimators.checkpoints import checkpoints_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import standing_of
@@ -21,6 +22,10 @@ from hogblock.estimators.fitted import fitted_attributes
 from hogblock.estimators.inputs import Rows
 from hogblock.estimators.problem import Given, problem_of
 from hogblock.estimators.run import run, warn_if_unfinished
+from hogblock.estimators.sklearn_callbacks import (
+    CallbackSupportMixin,
+    sklearn_callbacks,
+)
 from hogblock.estimators.start import start_of
 from hogblock.estimators.validation import check_X, features_restored_on_failure
 from hogblock.models.losses import Loss
@@ -28,7 +33,7 @@ from hogblock.models.losses import Loss
 AUTO_BATCH = 64
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; subclasses say which network, and what targets are."""
 
     _parameter_constraints = CONSTRAINTS
@@ -95,6 +100,9 @@ class NetworkEstimator(BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         X, validation = given.X, given.validation
+        listeners = sklearn_callbacks(self, given, incremental)
+        if self.callbacks:
+            listeners.append(EpochCallbacks(self))
         chosen = None if self.method == "auto" else methods.resolve(self.method)
         engine = engine_for(self.device, chosen, X)
         check_locations(
@@ -111,7 +119,10 @@ class NetworkEstimator(BaseEstimator):
         with current(X, validation.X):
             here = validation._replace(X=wrapped(validation.X))
             return self._fit_by(
-                engine, replace(given, X=wrapped(X), validation=here), incremental
+                engine,
+                replace(given, X=wrapped(X), validation=here),
+                incremental,
+                listeners,
             )
 
     def _check_sparse(self, engine: Engine) -> None:
@@ -129,7 +140,13 @@ class NetworkEstimator(BaseEstimator):
             return
         raise ValueError(f"X is sparse, which {trouble} take: {way}, or X.toarray()")
 
-    def _fit_by(self, engine: Engine, given: Given, incremental: bool):
+    def _fit_by(
+        self,
+        engine: Engine,
+        given: Given,
+        incremental: bool,
+        listeners: list[Listener],
+    ):
         """Train; the fitted attributes are set if there is anything of a model."""
         standing = standing_of(self, incremental)
         with (
@@ -139,8 +156,11 @@ class NetworkEstimator(BaseEstimator):
         ):
             problem = problem_of(self, there, standing, checkpoints.random_state)
             start = start_of(self, problem, standing, checkpoints.random_state)
-            outcome = run(self, engine, problem, start, checkpoints)
+            outcome = run(self, engine, problem, start, checkpoints, listeners)
             fitted = fitted_attributes(self, engine, problem, start, outcome)
+            if outcome.result.error is None:
+                for each in listeners:
+                    each.end(lambda: fitted)
             self.__dict__.update(fitted)
         if outcome.result.error is not None:
             raise outcome.result.error

@@ -50,5 +50,6 @@ CONSTRAINTS: dict = {
     "on_divergence": [StrOptions({"raise", "restore", "reduce_lr"})],
     "max_worker_restarts": [Interval(Integral, 0, None, closed="left")],
     "memmap_dir": [None, str, os.PathLike],
+    "callbacks": [None, list, tuple],
     "standardize": ["boolean"],
 }

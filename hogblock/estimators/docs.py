@@ -116,7 +116,19 @@ PARAMETERS = """method : str or Method, default="auto"
     memmap_dir : path-like or None, default=None
         Folder for a file (without a name) that several workers share in place of
         memory, where memory has not the room that a fit needs; a warning says so. It
-        has to exist, and to be writable."""
+        has to exist, and to be writable.
+    callbacks : list of object or None, default=None
+        Objects with a method ``on_epoch_begin(estimator, epoch)``, or
+        ``on_epoch_end(estimator, epoch)``, or both. They are called in this process,
+        with the epoch of this fit (from 0) and an estimator that predicts as this one
+        would, had the fit ended there: `coefs_`, `loss_curve_`, `validation_scores_`
+        and what else follows from parameters and losses are set; it cannot train on. A
+        method that returns True ends the fit after that epoch, and an exception of one
+        leaves the estimator as it was. Several workers wait for each other at the ends
+        of epochs, as for a validation score, so that parameters are exact. Copies by
+        ``clone`` (cross-validation, searches) have copies of the objects; they are in
+        no checkpoint, and in no file of ``save_model``. From scikit-learn 1.9 on
+        ``set_callbacks`` takes its own callbacks, whose tasks are the epochs."""
 
 DROPOUT = """dropout : float in [0, 1), default=0
         Share of the hidden dense units' outputs that are dropped in training."""

@@ -1,15 +1,19 @@
 """What a run leaves in its estimator."""
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from hogblock.engines.base import Engine
+from hogblock.estimators.callbacks import Attributes
 from hogblock.estimators.continued import Carried, Standing, values_of
+from hogblock.estimators.outcome import Outcome
 from hogblock.estimators.problem import Problem
-from hogblock.estimators.run import Outcome
 from hogblock.estimators.start import Start
 from hogblock.training.settings import Result
+from hogblock.training.stopping import Monitor
 
 
 def fitted_attributes(
@@ -23,6 +27,7 @@ def fitted_attributes(
     network, inputs = start.network, start.inputs
     return {
         **derived_attributes(estimator, network, params, inputs, targets),
+        **_predicting(problem, start, params),
         "n_workers_": outcome.result.workers,
         "method_": outcome.settings.method.name,
         "device_": engine.name,
@@ -31,21 +36,63 @@ def fitted_attributes(
         "nodes_": outcome.result.nodes,
         "rounds_": outcome.result.rounds,
         **_losses(estimator, start.standing, outcome),
-        **_scores(estimator, start.standing, outcome),
+        **_scores(estimator, start.standing, outcome.monitor),
         **_lengths(estimator, problem, start.standing, outcome),
         **_counts(estimator, start.standing, outcome.result),
-        # For predictions, and for training on.
         "_targets": targets,
-        "_standard": standard,
-        "_network": network,
-        "_inputs": inputs,
-        "_params": params,
-        "_shape": problem.shape,
         "_scale": estimator._form.scale(problem.X),
+        # For training on.
+        "_standard": standard,
         "_values": values_of(estimator),
         "_random_state": start.random,
         "_seed": estimator.random_state,
         "_carried": _carried(start.standing, outcome),
+    }
+
+
+def attributes_by_params(
+    estimator, problem: Problem, start: Start, monitor: Monitor
+) -> Callable[[np.ndarray], Attributes]:
+    """What an estimator would predict by, had its run ended with some parameters.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    problem : Problem
+    start : Start
+    monitor : Monitor
+        That follows the run.
+    """
+
+    @cache
+    def scale():  # a pass over X
+        return estimator._form.scale(problem.X)
+
+    def made(params: np.ndarray) -> dict[str, Any]:
+        network, inputs, standing = start.network, start.inputs, start.standing
+        curve = _curve(estimator, standing, monitor)
+        return {
+            **derived_attributes(estimator, network, params, inputs, problem.targets),
+            **_predicting(problem, start, params),
+            "_targets": problem.targets,
+            "_scale": scale(),
+            "loss_curve_": curve,
+            "loss_": curve[-1] if curve else np.inf,
+            "best_loss_": min(curve, default=np.inf),
+            **_scores(estimator, standing, monitor),
+            "n_iter_": _epochs(estimator, standing, monitor),
+        }
+
+    return lambda params: partial(made, params)
+
+
+def _predicting(problem: Problem, start: Start, params: np.ndarray) -> dict[str, Any]:
+    """What predictions go by, beside the targets and the scale of X."""
+    return {
+        "_network": start.network,
+        "_inputs": start.inputs,
+        "_params": params,
+        "_shape": problem.shape,
     }
 
 
@@ -72,17 +119,20 @@ def _params_of(outcome: Outcome) -> np.ndarray:
     return outcome.result.params if best is None else best
 
 
+def _curve(estimator, standing: Standing, monitor: Monitor) -> list[float]:
+    return (estimator.loss_curve_ if standing.warm else []) + monitor.losses
+
+
 def _losses(estimator, standing: Standing, outcome: Outcome) -> dict:
     monitor = outcome.monitor
-    curve = (estimator.loss_curve_ if standing.warm else []) + monitor.losses
+    curve = _curve(estimator, standing, monitor)
     last = curve[-1] if curve else monitor.loss_of(outcome.result)
     by_loss = _best_params(outcome) is None
     best = min(curve, default=np.inf) if by_loss else None
     return {"loss_curve_": curve, "loss_": last, "best_loss_": best}
 
 
-def _scores(estimator, standing: Standing, outcome: Outcome) -> dict:
-    monitor = outcome.monitor
+def _scores(estimator, standing: Standing, monitor: Monitor) -> dict:
     before = getattr(estimator, "validation_scores_", None) if standing.warm else None
     scores = (before or []) + monitor.scores
     return {
@@ -94,11 +144,15 @@ def _scores(estimator, standing: Standing, outcome: Outcome) -> dict:
 def _lengths(estimator, problem: Problem, standing: Standing, outcome: Outcome) -> dict:
     """Epochs, and samples, of which merged ones count as often as they were given."""
     seen = outcome.result.samples * problem.n_samples // len(problem.X)
-    epochs = len(outcome.monitor.losses)
     return {
-        "n_iter_": (estimator.n_iter_ if standing.goes_on else 0) + epochs,
+        "n_iter_": _epochs(estimator, standing, outcome.monitor),
         "t_": (estimator.t_ if standing.warm else 0) + seen,
     }
+
+
+def _epochs(estimator, standing: Standing, monitor: Monitor) -> int:
+    before = estimator.n_iter_ if standing.goes_on else 0
+    return before + len(monitor.losses)
 
 
 def _counts(estimator, standing: Standing, result: Result) -> dict:

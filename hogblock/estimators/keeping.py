@@ -60,6 +60,11 @@ class Keeper:
         """Epochs after which all workers have to wait: see ``Settings``."""
         return 1 if self._goes_back else self._checkpoints.every
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the epoch that was judged last was not finite."""
+        return self._monitor.diverged
+
     def resume(self, found: Checkpoint) -> None:
         """Let the run go on from a checkpoint."""
         found.restore(self._monitor)

@@ -140,6 +140,7 @@ class MLPClassifier(NetworkClassifierMixin, _MLP):
         on_divergence="raise",
         max_worker_restarts=10,
         memmap_dir=None,
+        callbacks=None,
         dropout=0.0,
         class_weight=None,
         label_smoothing=0.0,
@@ -217,6 +218,7 @@ class MLPRegressor(NetworkRegressorMixin, _MLP):
         on_divergence="raise",
         max_worker_restarts=10,
         memmap_dir=None,
+        callbacks=None,
         dropout=0.0,
         standardize=True,
     ):

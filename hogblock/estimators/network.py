@@ -119,6 +119,7 @@ class NetworkClassifier(NetworkClassifierMixin, _AnyNetwork):
         on_divergence="raise",
         max_worker_restarts=10,
         memmap_dir=None,
+        callbacks=None,
         class_weight=None,
         label_smoothing=0.0,
         augmentation=None,
@@ -192,6 +193,7 @@ class NetworkRegressor(NetworkRegressorMixin, _AnyNetwork):
         on_divergence="raise",
         max_worker_restarts=10,
         memmap_dir=None,
+        callbacks=None,
         augmentation=None,
         standardize=True,
     ):

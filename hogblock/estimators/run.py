@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from hogblock import methods, schedules
 from hogblock.engines.base import Engine
 from hogblock.engines.registry import outputs_of
+from hogblock.estimators.callbacks import Following, Listener, has_callbacks
 from hogblock.estimators.checkpoints import NoCheckpoints
 from hogblock.estimators.continued import Standing
 from hogblock.estimators.divergence import (
@@ -21,7 +22,9 @@ from hogblock.estimators.divergence import (
     warn_of_reduction,
     with_reductions,
 )
+from hogblock.estimators.fitted import attributes_by_params
 from hogblock.estimators.keeping import Keeper
+from hogblock.estimators.outcome import Outcome
 from hogblock.estimators.problem import Problem
 from hogblock.estimators.start import Start
 from hogblock.kernels.warn import warn
@@ -33,25 +36,8 @@ from hogblock.training.progress import progress_bar
 from hogblock.training.run_plan import count_batches
 from hogblock.training.run_state import StateError
 from hogblock.training.scheduled import check_scheduler
-from hogblock.training.settings import Result, Settings, TrainingData
+from hogblock.training.settings import Settings, TrainingData
 from hogblock.training.stopping import Monitor, gate_of
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run came to.
-
-    Attributes
-    ----------
-    settings : Settings
-    monitor : Monitor
-        Losses, scores, and what they said.
-    result : Result
-    """
-
-    settings: Settings
-    monitor: Monitor
-    result: Result
 
 
 def run(
@@ -60,8 +46,9 @@ def run(
     problem: Problem,
     start: Start,
     checkpoints: NoCheckpoints,
+    listeners: list[Listener],
 ) -> Outcome:
-    """Train, from the start or from a checkpoint.
+    """Train, from the start or from a checkpoint, and tell those who listen.
 
     Raises
     ------
@@ -85,14 +72,20 @@ def run(
     if checkpoints.found is not None:
         settings = _resumed(checkpoints.found, settings, monitor, keeper)
     most = MOST_REDUCTIONS if reduces else 0
+    seen = attributes_by_params(estimator, problem, start, monitor)
+    following = Following(keeper, listeners, seen, settings.epochs)
+    for each in listeners:
+        each.begin()
     with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
         monitor.report = bar.describe
         while True:
             state: dict[str, Any] = {"state": keeper.state} if keeper.state else {}
+            first = keeper.state.params if keeper.state else start.params
+            following.begins(len(monitor.losses), first)
             try:
                 result = engine.train(
                     start.network, data, with_reductions(settings, keeper.reductions),
-                    start.params, keeper, velocity, bar.update, **state,
+                    start.params, following, velocity, bar.update, **state,
                 )  # fmt: skip
             except StateError as error:
                 where = f"checkpoint={os.fspath(estimator.checkpoint)!r}"
@@ -108,7 +101,7 @@ def run(
         samples = problem.X.shape[0] * _passes(settings)
         result = restored(estimator, monitor, result, start.params, samples)
     settings = with_reductions(settings, keeper.reductions)
-    return Outcome(settings, monitor, result)
+    return Outcome(settings, monitor, result, following.stopped)
 
 
 def _resumed(
@@ -153,6 +146,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
             f"max_grad_norm={estimator.max_grad_norm} is for the host only, and "
             f"device={estimator.device!r}: set device='cpu', or max_grad_norm=None"
         )
+    seen = problem.validation is not None or has_callbacks(estimator)
     settings = Settings(
         method=method,
         workers=workers,
@@ -167,7 +161,7 @@ def settings_of(estimator, engine: Engine, problem: Problem, start: Start) -> Se
         max_grad_norm=estimator.max_grad_norm,
         alpha=estimator.alpha,
         seed=start.seed,
-        gate=gate_of(method, schedule, patience, problem.validation is not None),
+        gate=gate_of(method, schedule, patience, seen),
         augmentation=getattr(estimator, "augmentation", None),
         planned=estimator.max_iter
         if schedule.planned
@@ -300,7 +294,7 @@ def warn_if_unfinished(estimator, outcome: Outcome, incremental: bool) -> None:
     monitor = outcome.monitor
     replays = isinstance(estimator.schedule, Replay)  # as far as the log goes
     planned = incremental or replays or monitor.schedule.planned
-    if not (planned or monitor.converged):
+    if not (planned or monitor.converged or outcome.stopped):
         warn(
             f"max_iter={estimator.max_iter} epochs are over and the loss still falls: "
             "the optimization has not converged yet.",

@@ -12,7 +12,7 @@ from hogblock.saving.values import Packer
 
 FREE = frozenset(
     ("checkpoint", "checkpoint_every", "checkpoint_keep", "resume")
-    + ("device", "max_worker_restarts", "memmap_dir", "n_jobs", "verbose")
+    + ("device", "max_worker_restarts", "memmap_dir", "callbacks", "n_jobs", "verbose")
     + ("max_iter", "n_iter_no_change", "on_divergence", "tol")
 )
 """Parameters that may change: where it trains, how long, and what is shown."""

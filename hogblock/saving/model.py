@@ -8,7 +8,7 @@ from hogblock.estimators.cnn import CNNClassifier, CNNRegressor
 from hogblock.estimators.mlp import MLPClassifier, MLPRegressor
 from hogblock.estimators.network import NetworkClassifier, NetworkRegressor
 from hogblock.saving.file import Contents, reading, write
-from hogblock.saving.fitted import STATE, STORED, derived, unpacked_attributes
+from hogblock.saving.fitted import OPTIONAL, STATE, STORED, derived, unpacked_attributes
 from hogblock.saving.known import Known
 from hogblock.saving.values import Packer, Unpacker
 
@@ -42,7 +42,8 @@ def save_model(model, path):
     OSError
         If the file cannot be written; names it.
     ValueError
-        If `model` is no estimator of hogblock, or a parameter of it cannot be stored.
+        If `model` is no estimator of hogblock, or the one that a callback sees, or a
+        parameter of it cannot be stored.
 
     See Also
     --------
@@ -51,8 +52,8 @@ def save_model(model, path):
     Notes
     -----
     A function that is the parameter `network` of a fitted estimator cannot be stored;
-    the network that it made takes its place. What else was set on the estimator than
-    parameters and fitted attributes is not stored.
+    the network that it made takes its place. `callbacks` are not stored, nor is what
+    else was set on the estimator than parameters and fitted attributes.
 
     Examples
     --------
@@ -73,6 +74,13 @@ def save_model(model, path):
     fitted = model.__sklearn_is_fitted__()
     parameters = model.get_params(deep=False)
     attributes = {n: vars(model)[n] for n in STORED if n in vars(model)}
+    lacking = [n for n in STORED if n not in attributes and n not in OPTIONAL]
+    if fitted and lacking:
+        raise ValueError(
+            f"model={model!r} has no {lacking[0]}: a file holds all that a fit leaves, "
+            "and a callback sees a fit that is under way (checkpoint= saves those)"
+        )
+    parameters["callbacks"] = None
     if fitted and callable(parameters.get("network")):
         parameters["network"] = attributes["_network"]
     packer = Packer(Known(STATE))

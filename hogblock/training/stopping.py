@@ -13,7 +13,7 @@ SUSPECT = 1e6
 """Parameters that are larger may lead to outputs that float32 does not hold."""
 
 
-def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -> str:
+def gate_of(method: Method, schedule: Schedule, patience: float, seen: bool) -> str:
     """How far workers may run ahead of `Monitor`, see ``Settings.gate``.
 
     Parameters
@@ -23,10 +23,10 @@ def gate_of(method: Method, schedule: Schedule, patience: float, scored: bool) -
     schedule : Schedule
     patience : float
         ``n_iter_no_change`` of the estimator.
-    scored : bool
-        There is a validation score, which is that of an exact snapshot.
+    seen : bool
+        There is a validation score, or a callback: they look at an exact snapshot.
     """
-    if scored:
+    if seen:
         return "held"
     if schedule.planned or patience == np.inf:
         return "open"

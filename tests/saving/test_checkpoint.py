@@ -115,7 +115,7 @@ def test_what_differs_is_named_and_nothing_changes(folder, options, data, what):
 FREELY = dict(
     n_jobs=1, verbose=False, tol=0.5, n_iter_no_change=3, checkpoint_every=2,
     checkpoint_keep=1, resume=True, max_worker_restarts=3, memmap_dir="/tmp",
-    max_iter=4, device="cpu", on_divergence="restore",
+    callbacks=[], max_iter=4, device="cpu", on_divergence="restore",
 )  # fmt: skip
 
 
