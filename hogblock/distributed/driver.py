@@ -132,7 +132,7 @@ class Driver:
         elif not self._star:
             self._close_ring()
         self._judge_what_is_over()
-        self._progress(sum(node.steps for node in self._nodes))
+        self._progress(sum(node.record[:, 0].sum() for node in self._nodes))
 
     @property
     def _nearly_over(self) -> bool:

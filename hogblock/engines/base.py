@@ -158,7 +158,7 @@ class Engine(ABC):
         velocity : ndarray of shape (workers, network.size) or None
             Of the workers of all devices; None is zeros.
         progress : callable
-            Told now and then how many minibatches are done.
+            Told now and then how many samples are done, by all workers.
         state : RunState or None
             Of a run of equal settings, but for the number of workers; then `params` and
             `velocity` are not read. Only given if ``keeps_states``.

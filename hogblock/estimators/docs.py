@@ -70,7 +70,9 @@ PARAMETERS = """method : str or Method, default="auto"
         Training is over when the loss (or with `early_stopping` the validation score)
         has not improved by this much for more than `n_iter_no_change` epochs.
     verbose : bool, default=False
-        Show progress on stderr: a bar, or some lines where it is no terminal.
+        Show progress on stderr: a bar, or some lines where it is no terminal. They tell
+        the loss, the validation score, samples a second, and how long the epochs up to
+        `max_iter` would take.
     warm_start : bool, default=False
         Start from the parameters of the last fit. Samples, epochs and losses count on,
         so that "invscaling" does too and "passm+" has no second warm-up; a plan,

@@ -76,7 +76,9 @@ def run(
     following = Following(keeper, listeners, seen, settings.epochs)
     for each in listeners:
         each.begin()
-    with progress_bar(estimator.verbose, settings.epochs, batches) as bar:
+    samples = problem.n_samples * _passes(settings)  # of an epoch
+    rows = len(problem.X)
+    with progress_bar(estimator.verbose, settings.epochs * samples) as bar:
         monitor.report = bar.describe
         while True:
             state: dict[str, Any] = {"state": keeper.state} if keeper.state else {}
@@ -85,7 +87,8 @@ def run(
             try:
                 result = engine.train(
                     start.network, data, with_reductions(settings, keeper.reductions),
-                    start.params, following, velocity, bar.update, **state,
+                    start.params, following, velocity,
+                    lambda done: bar.update(done * problem.n_samples // rows), **state,
                 )  # fmt: skip
             except StateError as error:
                 where = f"checkpoint={os.fspath(estimator.checkpoint)!r}"
@@ -98,8 +101,8 @@ def run(
     if diverged:
         if estimator.on_divergence == "raise" and result.error is None:
             refuse(estimator, monitor)
-        samples = problem.X.shape[0] * _passes(settings)
-        result = restored(estimator, monitor, result, start.params, samples)
+        rows *= _passes(settings)
+        result = restored(estimator, monitor, result, start.params, rows)
     settings = with_reductions(settings, keeper.reductions)
     return Outcome(settings, monitor, result, following.stopped)
 

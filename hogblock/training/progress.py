@@ -14,8 +14,8 @@ SHARE_A_LINE = 0.05
 class _Silent:
     """Shows nothing."""
 
-    def update(self, steps) -> None:
-        """Show that `steps` minibatches are done."""
+    def update(self, samples) -> None:
+        """Show that so many samples are done."""
 
     def describe(self, text: str) -> None:
         """Show a text with it."""
@@ -32,16 +32,16 @@ class _Bar(_Silent):
         self._bar: Any = None
         self._text = ""
 
-    def update(self, steps) -> None:
-        steps = int(steps)
+    def update(self, samples) -> None:
+        samples = int(samples)
         if self._bar is None:
-            if not steps:
+            if not samples:
                 return
             self._bar = self._make(
-                total=self._total, initial=steps, unit=" minibatches", leave=True
+                total=self._total, initial=samples, unit=" samples", unit_scale=True
             )
         self._bar.set_postfix_str(self._text, refresh=False)
-        self._bar.update(steps - self._bar.n)
+        self._bar.update(samples - self._bar.n)
 
     def describe(self, text: str) -> None:
         self._text = text
@@ -58,14 +58,14 @@ class _Lines(_Silent):
     def __init__(self, stream, total: int):
         self._stream, self._total = stream, total
         self._text = ""
-        self._done = self._written = 0
+        self._done = self._written = self._first = 0
         self._start: float | None = None
         self._next = SECONDS_A_LINE
 
-    def update(self, steps) -> None:
-        self._done = int(steps)
+    def update(self, samples) -> None:
+        self._done = int(samples)
         if self._done and self._start is None:
-            self._start = time.monotonic()
+            self._start, self._first = time.monotonic(), self._done
         if self._done and self._elapsed() >= self._next:
             self._write()
 
@@ -83,8 +83,14 @@ class _Lines(_Silent):
         elapsed = self._elapsed()
         self._next = elapsed + max(SECONDS_A_LINE, SHARE_A_LINE * elapsed)
         self._written = self._done
-        line = f"{self._done:,} of {self._total:,} minibatches, {elapsed:,.1f} s"
-        self._stream.write(f"{line}, {self._text}\n" if self._text else f"{line}\n")
+        parts = [f"{self._done:,} of {self._total:,} samples", f"{elapsed:,.1f} s"]
+        since = self._done - self._first
+        if elapsed > 0 and since > 0:
+            parts.append(f"{since / elapsed:,.0f} samples/s")
+            left = elapsed * (self._total - self._done) / since
+            if left > 0:
+                parts.append(f"{left:,.1f} s left")
+        self._stream.write(f"{', '.join(filter(None, [*parts, self._text]))}\n")
         self._stream.flush()
 
 
@@ -112,7 +118,7 @@ class _Forgiving:
 
 
 def _make_shown(total: int) -> _Silent:
-    """What shows the progress of `total` minibatches to whoever reads stderr."""
+    """What shows the progress of `total` samples to whoever reads stderr."""
     from tqdm.auto import tqdm
 
     notebook = sys.modules.get("tqdm.notebook")  # tqdm imports it in a notebook only
@@ -127,9 +133,12 @@ def _make_shown(total: int) -> _Silent:
 
 
 @contextmanager
-def progress_bar(verbose, epochs: int, batches: int):
-    """Shows a run of `epochs` times `batches` minibatches; nothing unless `verbose`."""
-    shown = _make_shown(epochs * batches) if verbose else _Silent()
+def progress_bar(verbose, samples: int):
+    """Shows a run over so many samples at most; nothing unless `verbose`.
+
+    Time, and samples by it, count from the first ones that are done.
+    """
+    shown = _make_shown(samples) if verbose else _Silent()
     try:
         yield shown
     finally:

@@ -126,7 +126,7 @@ class Monitor:
         return result.loss_so_far + self.penalty(result.params)
 
     def _line(self) -> str:
-        line = f"loss {self.losses[-1]:.5f}"
+        line = f"epoch {len(self.losses)}: loss {self.losses[-1]:.5f}"
         return line + (f", validation {self.scores[-1]:.4f}" if self.scores else "")
 
     def _follow(self, params: np.ndarray) -> None:

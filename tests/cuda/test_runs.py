@@ -20,7 +20,7 @@ from hogblock.models import Conv2D, Dense, GlobalAvgPool2D, GroupNorm, Network
 from hogblock.training.run_plan import make_run_plan
 from hogblock.training.settings import TrainingData
 from support import cuda_runs as runs
-from support.cuda_runs import BATCHES, CARD, NETWORK, Replay, Watch, fit
+from support.cuda_runs import BATCHES, CARD, NETWORK, N, Replay, Watch, fit
 from support.fake_cuda import DeviceArray
 
 pytestmark = pytest.mark.usefixtures("simulator")
@@ -107,7 +107,7 @@ def test_launches_take_about_as_long_as_they_should():
 def test_progress_is_told():
     told = []
     fit(runs.settings(epochs=2), progress=told.append)
-    assert told == [BATCHES, 2 * BATCHES]
+    assert told == [N, 2 * N]
 
 
 # Ctrl-C and failures ---------------------------------------------------------------

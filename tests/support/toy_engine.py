@@ -50,7 +50,7 @@ class ToyEngine(Engine):
                 params = params - rate * velocity
                 found.append(loss)
             losses.append(float(np.mean(found)))
-            progress((index + 1) * run.batches)
+            progress((index + 1) * run.epoch_samples)
             now = np.float32(params), time.perf_counter() - start
             if on_epoch(Epoch(index, losses[-1], *now, 1.0)):
                 break

@@ -82,7 +82,7 @@ def test_a_short_run_is_one_line_of_a_file(rows, monkeypatch, make):
     MLPClassifier(max_iter=30, learning_rate="cosine", verbose=True).fit(*rows)
     text = stream.text if make is Bare else stream.getvalue()
     assert text.count("\n") == 1 and "\r" not in text
-    assert text.startswith("120 of 120 minibatches, ") and "loss 0." in text
+    assert text.startswith("6,000 of 6,000 samples, ") and "epoch 30: loss 0." in text
 
 
 def test_lines_are_seconds_apart_and_grow_fewer(monkeypatch):
@@ -90,7 +90,7 @@ def test_lines_are_seconds_apart_and_grow_fewer(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     times = []
-    with progress_bar(True, 1000, 10) as shown:
+    with progress_bar(True, 10_000) as shown:
         for step in range(10_000):
             before = stream.tell()
             shown.update(step)
@@ -100,7 +100,8 @@ def test_lines_are_seconds_apart_and_grow_fewer(monkeypatch):
     assert np.diff(times).min() >= 1 - 1e-9
     assert 15 < len([t for t in times if t < 20]) <= 20
     assert len(times) < 100
-    assert "\n9,999 of 10,000 minibatches, " in stream.getvalue()
+    last = stream.getvalue().splitlines()[-1]
+    assert last == "9,999 of 10,000 samples, 999.9 s, 10 samples/s, 0.1 s left"
 
 
 @pytest.mark.parametrize("make", [io.StringIO, Terminal])
@@ -108,7 +109,7 @@ def test_nothing_is_shown_before_the_first_minibatch(monkeypatch, make):
     """Kernels are compiled until then."""
     stream = make()
     monkeypatch.setattr(sys, "stderr", stream)
-    with progress_bar(True, 10, 10) as shown:
+    with progress_bar(True, 100) as shown:
         shown.update(0)
         assert stream.getvalue() == ""
     assert stream.getvalue() == ""
@@ -119,7 +120,51 @@ def test_a_terminal_gets_a_bar(rows, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     MLPClassifier(max_iter=30, learning_rate="cosine", verbose=True).fit(*rows)
     last = stream.getvalue().split("\r")[-1]
-    assert last.startswith("100%|") and "120/120" in last and "loss 0." in last
+    assert last.startswith("100%|") and "6.00k/6.00k" in last
+    assert "samples/s, epoch 30: loss 0." in last
+
+
+@pytest.mark.parametrize(
+    ("method", "n_jobs"), [("sgd", 1), ("sync", 2), ("hogwild", 2), ("passm", 2)]
+)
+def test_samples_are_counted_whole_with_a_short_last_minibatch(
+    rows, monkeypatch, method, n_jobs
+):
+    """Workers that share a minibatch have done it once, those with epochs of their own
+    have each done all."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    options = dict(batch_size=9, max_iter=3, learning_rate="cosine", verbose=True)
+    model = MLPClassifier((4,), method=method, n_jobs=n_jobs, **options)
+    model.fit(*rows, X_val=rows[0], y_val=rows[1])
+    assert model.n_workers_ == n_jobs
+    last = stream.getvalue().splitlines()[-1]
+    assert last.startswith(f"{model.t_:,} of {model.t_:,} samples, ")
+    score = model.validation_scores_[-1]
+    assert last.endswith(f"loss {model.loss_:.5f}, validation {score:.4f}")
+
+
+def test_rows_that_were_merged_count_as_often_as_they_came(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    model = MLPClassifier((4,), max_iter=2, learning_rate="cosine", verbose=True)
+    model.fit(np.repeat([[0.0], [1.0]], 9, 0), np.repeat([0, 1], 9))
+    assert stream.getvalue().startswith("36 of 36 samples, ") and model.t_ == 36
+
+
+def test_the_rate_leaves_out_what_was_done_before(monkeypatch):
+    """A run that goes on from a checkpoint."""
+    stream, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress_bar(True, 2000) as shown:
+        shown.update(1000)
+        now[0] = 2.0
+        shown.update(1500)
+        shown.describe("loss 1")
+    first, *more = stream.getvalue().splitlines()
+    assert first == "1,500 of 2,000 samples, 2.0 s, 250 samples/s, 2.0 s left"
+    assert more == []
 
 
 def test_quiet_is_the_default(rows, capsys):

@@ -243,6 +243,11 @@ class Run:
         return int(self.arrays["record"].view(np.int64)[:, :, c.STEPS].sum())
 
     @property
+    def samples(self) -> int:
+        """Those that all workers have done."""
+        return int(self.arrays["record"][:, :, c.SAMPLES].sum())
+
+    @property
     def seconds(self) -> float:
         """Training time so far."""
         return time.perf_counter() - self.started - self.waited
@@ -272,7 +277,7 @@ class Run:
             loss_so_far=self._loss_so_far(),
             workers=self.run_plan.workers,
             steps=int(steps[0] if self.together else steps.sum()),
-            samples=int(record[:, :, c.SAMPLES].sum()),
+            samples=self.samples,
             kept=int(record[:, :, c.KEPT].sum()),
             diverged=self.diverged or not finite,
             restarts=self.deaths,

@@ -172,7 +172,7 @@ def train_scheduled(run: Run, progress: Callable[[int], None]):
         if done < run.steps_to_judge:
             return run.diverged
         run.poll()
-        progress(done)
+        progress(run.samples)
         return run.finished
 
     interrupted = False

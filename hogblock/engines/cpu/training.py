@@ -63,7 +63,7 @@ def train(
         Called in this process after every epoch with an `Epoch`; True ends the run.
     velocity : ndarray of shape (workers, network.size), default zeros
     progress : callable, default does nothing
-        Told now and then how many minibatches are done.
+        Told now and then how many samples are done.
     state : RunState, default=None
         What to go on from, in place of `params` and `velocity`.
     beside : callable, default=None
@@ -197,7 +197,7 @@ def train_here(run: Run, task: Task, progress) -> Result:
             slices.run(arguments)
             run.look()
             run.poll()
-            progress(run.steps)
+            progress(run.samples)
     except KeyboardInterrupt:
         interrupted = True
     return run.result(run.seconds, interrupted)
@@ -212,7 +212,7 @@ def _watch(run: Run, crew: Crew, progress) -> Result:
             crew.wait()
             run.look()
             run.poll()
-            progress(run.steps)
+            progress(run.samples)
             if seconds is None and run.finished:
                 seconds = run.seconds
         except KeyboardInterrupt:

@@ -273,11 +273,11 @@ class Training:
         params, record, failed = read()
         if failed:
             raise lost_blocks(self._card.name)
+        samples = self._run_plan.epoch_samples
+        samples *= self._run_plan.workers if self._run_plan.own_epochs else 1
         weight = record[job.WEIGHT_SUM]
         loss = record[job.LOSS_SUM] / weight if weight else 0.0
         if self._live is not None:
-            samples = self._run_plan.epoch_samples
-            samples *= self._run_plan.workers if self._run_plan.own_epochs else 1
             self._live.tell(number, samples, float(record[job.LOSS_SUM]), float(weight))
         self._losses.append(float(loss))
         epoch = Epoch(number, float(loss), params, self._seconds, self._rate_factor)
@@ -295,4 +295,4 @@ class Training:
         if epoch.rate_factor != self._rate_factor:
             self._rate_factor = epoch.rate_factor
             self._card.set_rate_factor(epoch.rate_factor)
-        self._progress((number + 1) * self._batches)
+        self._progress((number + 1) * samples)
