@@ -3,9 +3,11 @@
 from typing import Any
 
 from sklearn.base import _fit_context
+from sklearn.utils.validation import check_is_fitted
 
 from hogblock.estimators.problem import Given
 from hogblock.estimators.validation_set import ValidationSet
+from hogblock.saving.onnx.model import model_of
 
 
 class NetworkMixin:
@@ -13,6 +15,10 @@ class NetworkMixin:
 
     _fit: Any  # of NetworkEstimator, as `_score`
     _score: Any
+    _network: Any
+    _params: Any
+    _inputs: Any
+    _targets: Any
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -65,6 +71,44 @@ class NetworkMixin:
         """
         validation = ValidationSet(X_val, y_val, sample_weight_val)
         return self._fit(Given(X, y, sample_weight, validation), incremental=False)
+
+    def to_onnx(self, *, dtype="float32"):
+        """The fitted model as one of ONNX, which other programs and languages run.
+
+        Its input "X" is what ``predict`` takes: rows (N, n_features), or images (N,
+        height, width, channels) if the network takes images. Outputs of a classifier
+        are "label" and "probabilities", those of ``predict`` and ``predict_proba``; of
+        a regressor "variable", in float64 where those of ``predict`` are. Scaling of X
+        is inside, and as exact as here: in float64.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64", "uint8"}, default="float32"
+            Of "X".
+
+        Returns
+        -------
+        onnx.ModelProto
+            Of opset 17. ``onnx.save`` writes it to a file.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: ``pip install 'hogblock[onnx]'``.
+        NotFittedError
+        ValueError
+            For another `dtype`, classes that are no numbers and no text, or a layer
+            from outside hogblock whose operations have no form in ONNX; names it.
+        """
+        check_is_fitted(self)
+        return model_of(
+            self._network,
+            self._params,
+            self._inputs,
+            self._targets,
+            dtype=dtype,
+            name=type(self).__name__,
+        )
 
     def score(self, X, y, sample_weight=None):
         """Accuracy of `predict`, of a regressor its R^2.
