@@ -59,8 +59,9 @@ class Loaded(NamedTuple):
     """What to train on; without a test set of its own, a part is split off.
 
     X and X_test are rows; `image_shape` is (height, width, channels) of rows of pixels.
-    `preparation` is a pipeline that makes numbers of X, None where they are; `about` is
-    what a file turned out to be, for the report.
+    `preparation` is a pipeline that makes numbers of X, None where they are; if X is
+    `complete`, it only leaves columns out. `about` is what a file turned out to be, for
+    the report.
     """
 
     X: Any
@@ -71,6 +72,7 @@ class Loaded(NamedTuple):
     image_shape: tuple[int, int, int] | None = None
     preparation: Any = None
     about: dict | None = None
+    complete: bool = True
 
 
 def load(name: str, options: dict[str, Any]) -> Loaded:
@@ -86,9 +88,9 @@ def load(name: str, options: dict[str, Any]) -> Loaded:
     suffix = suffix_of(name)
     is_text, is_table = suffix in TEXTS, suffix in TABLES and name not in BUILT_IN
     for option in ("target", "strict"):
-        _refuse(options, option, is_table, "tables", TABLES, name)
+        refuse(options, option, is_table, "tables", TABLES, name)
     for option in DIALECT:
-        _refuse(options, option, is_text, "tables of text", TEXTS, name)
+        refuse(options, option, is_text, "tables of text", TEXTS, name)
     if name in BUILT_IN:
         data = _load_built_in(name)
     elif not is_table and suffix != ".npz":
@@ -106,7 +108,7 @@ def load(name: str, options: dict[str, Any]) -> Loaded:
         X, y = read_npz(name)
         _check_arrays(name, X, y)
         shape = _image_shape_of(X)
-        data = Loaded(_rows(X) if shape else X, y, task_of(y), image_shape=shape)
+        data = Loaded(rows_of(X) if shape else X, y, task_of(y), image_shape=shape)
     task = options["task"]
     return data if task == "auto" else data._replace(task=task)
 
@@ -119,9 +121,10 @@ def suffix_of(name: str) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _refuse(
+def refuse(
     options, option: str, fits: bool, wanted: str, suffixes: Sequence[str], name: str
 ) -> None:
+    """Refuse an option that was given, unless it fits the data of this name."""
     if not fits and options[option] is not None:
         raise ValueError(
             f"--{option} is for {wanted} ({', '.join(suffixes)}), not for {name}"
@@ -146,6 +149,7 @@ def _load_table(name: str, options: dict[str, Any]) -> Loaded:
         task_of(table.y),
         preparation=_preparation(name, table),
         about=about,
+        complete=table.complete,
     )
 
 
@@ -179,10 +183,10 @@ def _load_built_in(name: str) -> Loaded:
     loaded = getattr(import_module(module), function)()
     X_test = loaded.get("data_test")
     return Loaded(
-        _rows(loaded.data),
+        rows_of(loaded.data),
         loaded.target,
         known.task,
-        None if X_test is None else _rows(X_test),
+        None if X_test is None else rows_of(X_test),
         loaded.get("target_test"),
         loaded.get("image_shape", known.image_shape),
     )
@@ -207,7 +211,8 @@ def _image_shape_of(X) -> tuple[int, int, int] | None:
     return (*X.shape[1:], 1)[:3] if X.ndim in (3, 4) else None
 
 
-def _rows(images: np.ndarray) -> np.ndarray:
+def rows_of(images: np.ndarray) -> np.ndarray:
+    """A row a sample, whatever its shape."""
     return images.reshape(len(images), -1)
 
 

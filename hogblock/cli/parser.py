@@ -1,4 +1,4 @@
-"""The command line: ``hogblock train``, ``hogblock bench`` and ``hogblock info``.
+"""The command line: ``hogblock train``, ``predict``, ``bench`` and ``info``.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` is quick.
 """
@@ -9,7 +9,7 @@ import warnings
 from typing import NoReturn
 
 from hogblock import __version__
-from hogblock.cli import train
+from hogblock.cli import predict, train
 from hogblock.cli.output import OutputError, drop, note, put
 from hogblock.errors import DeviceUnavailableError, WorkerError
 
@@ -95,6 +95,9 @@ def _make_parser() -> argparse.ArgumentParser:
     trains = commands.add_parser("train", help="train a model, and save and report it")
     train.add_arguments(trains)
     trains.set_defaults(run=train.train, parser=trains)
+    predicts = commands.add_parser("predict", help="predict by a model that was saved")
+    predict.add_arguments(predicts)
+    predicts.set_defaults(run=predict.predict, parser=predicts)
     bench = commands.add_parser("bench", help="a quick check of this machine's speed")
     bench.add_argument("--batch", type=_positive, default=64, help="default: 64")
     bench.add_argument("--epochs", type=_positive, default=3, help="default: 3")

@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hogblock.cli.data import BUILT_IN, DIALECT, Loaded, load, prepare, split
+from hogblock.cli.models import OF_A_RUN, SAVED, check_savable, save, save_model_as
+from hogblock.cli.options import add_dialect
 from hogblock.cli.output import OutputError, note, put
 
 READY_NETWORKS = ("small_convnet", "lenet5", "resnet8")
@@ -26,19 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--task", choices=("classification", "regression", "auto"), default="auto")
     add("--test-fraction", type=_fraction, default=0.2, help="default: 0.2")
     add("--out", type=Path, default=Path("hogblock-run"), help="folder of the results")
+    add(
+        "--save",
+        type=_model_file,
+        metavar="FILE",
+        help=f"the model in a file of its own: {', '.join(SAVED)}",
+    )
     add("--quiet", action="store_true", help="no progress")
     add("--no-plot", dest="plot", action="store_false", help="no training.png")
     table = parser.add_argument_group("table (default: found out)")
     table.add_argument("--target", metavar="COLUMN", help="default: the last")
-    table.add_argument("--sep", type=_separator, help="a character, tab or space")
-    table.add_argument("--decimal", choices=(".", ","))
-    table.add_argument("--encoding", help="such as utf-8, latin-1")
-    table.add_argument(
-        "--header",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="whether the first line holds names",
-    )
+    add_dialect(table)
     table.add_argument(
         "--strict",
         action="store_true",
@@ -118,11 +117,11 @@ def _device(text: str) -> str | list[str]:
     return text.split(",") if "," in text else text
 
 
-def _separator(text: str) -> str:
-    named = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
-    if len(named) != 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a character, tab or space")
-    return named
+def _model_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in SAVED:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(SAVED)}")
+    return path
 
 
 def _fraction(text: str) -> float:
@@ -149,6 +148,8 @@ def train(options: argparse.Namespace) -> None:
         data = split(data, options.test_fraction, model.random_state)
     data = prepare(data)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.save is not None:
+        check_savable(options.save, data)
     model.fit(data.X, data.y)
     report = training_report(model, data.X_test, data.y_test)
     report |= {"data": options.data, "model": options.model}
@@ -171,17 +172,12 @@ def train(options: argparse.Namespace) -> None:
 
 def _save_all(options, data: Loaded, model, report: dict) -> Iterator[Path]:
     """Save what there is to keep; yields the files."""
-    import joblib
-
-    saved = model
-    if data.preparation is not None:
-        from sklearn.pipeline import Pipeline
-
-        saved = Pipeline([*data.preparation.steps, ("model", model)])
     text = json.dumps(report, indent=2)
     out = options.out
-    yield save(out / "model.joblib", lambda path: joblib.dump(saved, path))
+    yield save_model_as(out / OF_A_RUN, model, data)
     yield save(out / "report.json", lambda path: path.write_text(text))
+    if options.save is not None:
+        yield save_model_as(options.save, model, data)
     if not options.plot:
         return
     from hogblock.report import plot_training
@@ -244,14 +240,3 @@ def _as_images(options: argparse.Namespace, data: Loaded) -> Loaded:
         return None if X is None else X.reshape(-1, *shape)
 
     return data._replace(X=images(data.X), X_test=images(data.X_test))
-
-
-def save(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Write a file so that a reader sees the old one or the whole new one."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

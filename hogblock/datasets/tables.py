@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +137,34 @@ def load_table(
         left_out=len(X.columns) + 1 < len(whole.columns),
         dialect=dialect,
     )
+
+
+def read_features(path, given: Dialect, wanted: Sequence[str]):
+    """A table without a target: all its columns but an index that nobody wants.
+
+    Parameters
+    ----------
+    path : str or path-like
+    given : Dialect
+    wanted : sequence of str
+        Names of columns that are kept, whatever they look like.
+
+    Returns
+    -------
+    DataFrame
+        As it was read.
+    Dialect or None
+        None: the file was no text.
+
+    Raises
+    ------
+    ImportError, ValueError, OSError
+        As `read_table`.
+    """
+    whole, dialect = _read(path, given)
+    others = whole.drop(columns=[name for name in whole if name in wanted])
+    kept = {*wanted, *_without_index(path, others, None)}
+    return whole[[name for name in whole if name in kept]], dialect
 
 
 def _read(path, given: Dialect):

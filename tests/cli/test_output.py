@@ -120,7 +120,7 @@ def test_help_of_a_command(capsys):
 def test_progress_of_a_command_is_a_line_of_a_pipe(here, capsys):
     assert cli.main([*QUICK[:-1]]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and "minibatches" in lines[0]
+    assert len(lines) == 1 and "samples/s, epoch " in lines[0]
 
 
 def test_bench_is_quiet_in_a_pipe(capsys):

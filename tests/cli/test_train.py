@@ -22,7 +22,8 @@ from hogblock import (
     datasets,
 )
 from hogblock.cli.data import BUILT_IN, DIALECT, Loaded, load, split, task_of
-from hogblock.cli.train import MODELS, save
+from hogblock.cli.models import save
+from hogblock.cli.train import MODELS
 from support.command_line import train
 
 pytestmark = [
