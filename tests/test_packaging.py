@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hogblock.estimators.docs import DOCUMENTATION
+
 ROOT = Path(__file__).parent.parent
 BUILD = """
 from setuptools.build_meta import build_sdist, build_wheel
@@ -92,6 +94,11 @@ def test_what_is_supported_is_what_is_tested():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     systems = [c for c in project["classifiers"] if c.startswith("Operating System")]
     assert systems == ["Operating System :: POSIX :: Linux"]
+
+
+def test_pages_of_estimators_are_where_the_documentation_is():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["urls"]["Documentation"] == DOCUMENTATION
 
 
 def test_links_of_the_readme_work_on_a_package_index():

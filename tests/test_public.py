@@ -171,5 +171,6 @@ assert joblib.Parallel(2)(joblib.delayed(lambda k: k)(k) for k in kinds) == kind
 
 def test_a_page_of_an_estimator_shows():
     model = MLPClassifier()
-    assert "MLPClassifier" in model._repr_html_()
+    page = "https://hogblock.readthedocs.io/en/latest/api/generated/"
+    assert f'href="{page}hogblock.MLPClassifier.html"' in model._repr_html_()
     assert repr(MLPClassifier) == "<class 'hogblock.MLPClassifier'>"

@@ -18,6 +18,7 @@ from hogblock.estimators.callbacks import EpochCallbacks, Listener
 from hogblock.estimators.checkpoints import checkpoints_of
 from hogblock.estimators.constraints import CONSTRAINTS
 from hogblock.estimators.continued import standing_of
+from hogblock.estimators.docs import PAGE
 from hogblock.estimators.fitted import fitted_attributes
 from hogblock.estimators.inputs import Rows
 from hogblock.estimators.problem import Given, problem_of
@@ -37,6 +38,10 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; subclasses say which network, and what targets are."""
 
     _parameter_constraints = CONSTRAINTS
+
+    # scikit-learn's picture of an estimator links to its page.
+    _doc_link_module = "hogblock"
+    _doc_link_template = PAGE
 
     _shaping: tuple[str, ...] = ()
     """Names of the parameters that `_make_network` goes by, but for dropout."""

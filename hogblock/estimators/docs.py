@@ -2,6 +2,12 @@
 
 from hogblock.models.losses import REGRESSION_LOSSES
 
+DOCUMENTATION = "https://hogblock.readthedocs.io/en/latest/"
+"""Where the pages are; pyproject.toml names it, too."""
+
+PAGE = f"{DOCUMENTATION}api/generated/{{estimator_module}}.{{estimator_name}}.html"
+"""Of an estimator."""
+
 PARAMETERS = """method : str or Method, default="auto"
         How workers share the model, and what of it a step updates: "sgd", "sync",
         "hogwild", "assm", "passm", "passm+", "mixed", "thinned", or an instance from

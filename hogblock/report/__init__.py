@@ -3,6 +3,7 @@
 from hogblock.report.averaging import AveragingDisplay
 from hogblock.report.convergence import ConvergenceDisplay
 from hogblock.report.images import plot_confusion, plot_filters, plot_mistakes
+from hogblock.report.loss_curve import LossCurveDisplay
 from hogblock.report.staleness import StalenessDisplay
 from hogblock.report.training import (
     WIDTH,
@@ -15,6 +16,7 @@ __all__ = [
     "WIDTH",
     "AveragingDisplay",
     "ConvergenceDisplay",
+    "LossCurveDisplay",
     "StalenessDisplay",
     "format_report",
     "plot_confusion",

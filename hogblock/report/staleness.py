@@ -119,7 +119,15 @@ class StalenessDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, kind: str = "read", model=None, ax=None, share=None
+        cls,
+        estimator,
+        *,
+        kind: str = "read",
+        model=None,
+        ax=None,
+        share=None,
+        bar_kw=None,
+        line_kw=None,
     ):
         """Draw the ages that a fit has counted.
 
@@ -135,6 +143,8 @@ class StalenessDisplay:
             Where to draw; None makes a figure.
         share : bool, default=None
             Draw shares, not counts; None does so if there is a `model`.
+        bar_kw, line_kw : mapping, default=None
+            Passed to ``ax.bar``, and for the models to ``ax.plot``.
 
         Returns
         -------
@@ -156,10 +166,20 @@ class StalenessDisplay:
         name = "staleness_" if kind == "read" else "overlap_"
         counts = needed(cls.__name__, estimator, name, "an estimator of hogblock")
         display = cls(counts, open_ended=True, model=model, title=TITLES[kind])
-        return display.plot(ax, share=share)
+        return display.plot(ax, share=share, bar_kw=bar_kw, line_kw=line_kw)
 
     @classmethod
-    def from_events(cls, log, *, unit: str = "writes", model=None, ax=None, share=None):
+    def from_events(
+        cls,
+        log,
+        *,
+        unit: str = "writes",
+        model=None,
+        ax=None,
+        share=None,
+        bar_kw=None,
+        line_kw=None,
+    ):
         """Draw the ages of the blocks that the steps of an event log read.
 
         Parameters
@@ -175,6 +195,8 @@ class StalenessDisplay:
             Where to draw; None makes a figure.
         share : bool, default=None
             Draw shares, not counts; None does so if there is a `model`.
+        bar_kw, line_kw : mapping, default=None
+            Passed to ``ax.bar``, and for the models to ``ax.plot``.
 
         Returns
         -------
@@ -194,11 +216,19 @@ class StalenessDisplay:
         xlabel = OF_BLOCKS if unit == "writes" else IN_EVENTS
         counts = [histogram(of_block) for of_block in ages.T]
         display = cls(counts, open_ended=True, model=model, xlabel=xlabel)
-        return display.plot(ax, share=share)
+        return display.plot(ax, share=share, bar_kw=bar_kw, line_kw=line_kw)
 
     @classmethod
     def from_simulation(
-        cls, simulation, *, n_ages: int = AGES, model=None, ax=None, share=None
+        cls,
+        simulation,
+        *,
+        n_ages: int = AGES,
+        model=None,
+        ax=None,
+        share=None,
+        bar_kw=None,
+        line_kw=None,
     ):
         """Draw the ages of all that the steps of a simulation read.
 
@@ -214,6 +244,8 @@ class StalenessDisplay:
             Where to draw; None makes a figure.
         share : bool, default=None
             Draw shares, not counts; None does so if there is a `model`.
+        bar_kw, line_kw : mapping, default=None
+            Passed to ``ax.bar``, and for the models to ``ax.plot``.
 
         Returns
         -------
@@ -241,7 +273,7 @@ class StalenessDisplay:
             xlabel=IN_EVENTS,
             ylabel="reads of a cell",
         )
-        return display.plot(ax, share=share)
+        return display.plot(ax, share=share, bar_kw=bar_kw, line_kw=line_kw)
 
     def plot(
         self,

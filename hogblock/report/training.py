@@ -10,10 +10,10 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from hogblock.report.figure import new_figure
+from hogblock.report.loss_curve import LossCurveDisplay
 from hogblock.report.staleness import StalenessDisplay
 
 WIDTH = 56
-LOSS_COLOR, SCORE_COLOR = "#1f5fa8", "#c2571a"
 
 
 def training_report(estimator, X_test=None, y_test=None) -> dict[str, Any]:
@@ -204,9 +204,11 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     """
     check_is_fitted(estimator)
     figure = new_figure("plot_training", (11, 4.4))
+    scores = estimator.validation_scores_
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
     curve, histogram = figure.subplots(1, 2)
-    _draw_curves(curve, estimator)
+    LossCurveDisplay.from_estimator(estimator, ax=curve)
+    curve.set_title("Loss" + (" and validation score" * bool(scores)))
     StalenessDisplay(estimator.staleness_, open_ended=True).plot(histogram)
     workers = estimator.n_workers_
     figure.suptitle(
@@ -218,27 +220,3 @@ def plot_training(estimator, path: str | os.PathLike | None = None):
     if path is not None:
         figure.savefig(path)
     return figure
-
-
-def _draw_curves(axes, estimator) -> None:
-    losses, scores = estimator.loss_curve_, estimator.validation_scores_
-    lines = axes.plot(range(1, len(losses) + 1), losses, "o-", ms=3.5, color=LOSS_COLOR)
-    labels = ["training loss"]
-    axes.set_title("Loss" + (" and validation score" if scores else ""))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("training loss", color=LOSS_COLOR)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    if scores:
-        name = "accuracy" if is_classifier(estimator) else "$R^2$"
-        right = axes.twinx()
-        # A model that trained on may have scores of its last epochs only.
-        epochs = range(len(losses) - len(scores) + 1, len(losses) + 1)
-        lines += right.plot(epochs, scores, "s--", ms=3.5, color=SCORE_COLOR)
-        labels.append(f"validation {name}")
-        right.set_ylabel(f"validation {name}", color=SCORE_COLOR)
-        right.spines["top"].set_visible(False)
-    place = "center right" if scores else "upper right"  # between the curves, or above
-    axes.legend(lines, labels, loc=place, frameon=False)
