@@ -134,7 +134,8 @@ class LossCurveDisplay:
         """
         ax = axes_or_new(f"{type(self).__name__}.plot", ax)
         self.ax_, self.figure_ = ax, ax.figure
-        self.score_ax_ = self.score_line_ = None
+        self.score_ax_: Any = None
+        self.score_line_: Any = None
         look: dict[str, Any] = {"marker": "o", "markersize": 3.5, "color": LOSS_COLOR}
         look |= {"label": "training loss", **(line_kw or {})}
         epochs = np.arange(1, len(self.losses) + 1)
