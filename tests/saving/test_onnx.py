@@ -28,6 +28,7 @@ from hogblock.models import (
     Flatten,
     GlobalAvgPool2D,
     GroupNorm,
+    LayerNorm,
     LeakyReLU,
     MaxPool2D,
     Network,
@@ -162,7 +163,9 @@ POOLED = Network(
     (7, 10, 3),
 )
 WIDE = Network([Conv2D(16, 3), Flatten(), Dense(3)], (4, 4, 16))
-FLAT = Network([Flatten(), Dense(3, "tanh"), Dense(3)], (3, 3, 16))
+FLAT = Network(
+    [LayerNorm(), Flatten(), Dense(5), LayerNorm(), Tanh(), Dense(3)], (3, 3, 16)
+)
 NETWORKS = {
     "everything": EVERYTHING,
     "pooled": POOLED,
