@@ -74,12 +74,12 @@ class _Lines(_Silent):
 
     def close(self) -> None:
         if self._done > self._written:
-            self._write()
+            self._write(over=True)
 
     def _elapsed(self) -> float:
         return 0.0 if self._start is None else time.monotonic() - self._start
 
-    def _write(self) -> None:
+    def _write(self, over: bool = False) -> None:
         elapsed = self._elapsed()
         self._next = elapsed + max(SECONDS_A_LINE, SHARE_A_LINE * elapsed)
         self._written = self._done
@@ -88,7 +88,7 @@ class _Lines(_Silent):
         if elapsed > 0 and since > 0:
             parts.append(f"{since / elapsed:,.0f} samples/s")
             left = elapsed * (self._total - self._done) / since
-            if left > 0:
+            if not over:
                 parts.append(f"{left:,.1f} s left")
         self._stream.write(f"{', '.join(filter(None, [*parts, self._text]))}\n")
         self._stream.flush()

@@ -19,6 +19,7 @@ from hogblock import (
 )
 from hogblock.engines.cpu import pool
 from hogblock.estimators import sklearn_callbacks
+from hogblock.estimators.callbacks import has_callbacks, without_callbacks
 from hogblock.models import Dense, Network
 from support.segments import segments
 
@@ -156,6 +157,15 @@ def test_copies_have_copies_and_files_have_none(tmp_path):
     with pytest.raises(ValueError, match="a fit that is under way"):
         model.fit(X, Y)
     assert not (tmp_path / "early").exists()
+
+
+def test_what_goes_to_nodes_has_no_callbacks():
+    model = MLPClassifier(callbacks=[EndOnly(lambda *_: None)])  # which nobody pickles
+    if TASKS:
+        model.set_callbacks(Task())
+    alone = pickle.loads(pickle.dumps(without_callbacks(model)))
+    assert alone.callbacks is None and not has_callbacks(alone)
+    assert has_callbacks(model) and len(model.callbacks) == 1
 
 
 def test_a_fit_that_goes_back_tells_of_epochs_again():

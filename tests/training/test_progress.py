@@ -101,7 +101,7 @@ def test_lines_are_seconds_apart_and_grow_fewer(monkeypatch):
     assert 15 < len([t for t in times if t < 20]) <= 20
     assert len(times) < 100
     last = stream.getvalue().splitlines()[-1]
-    assert last == "9,999 of 10,000 samples, 999.9 s, 10 samples/s, 0.1 s left"
+    assert last == "9,999 of 10,000 samples, 999.9 s, 10 samples/s"
 
 
 @pytest.mark.parametrize("make", [io.StringIO, Terminal])
