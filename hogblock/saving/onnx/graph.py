@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 OPSET = 17
-"""All nodes are in it; onnxruntime 1.13 and later run it."""
+"""Version of ONNX's operators; what is used is in it, and in all later ones."""
 
 IR_VERSION = 8
 """That of the file, which goes with it."""
