@@ -9,6 +9,7 @@ from hogblock.estimators.problem import Problem
 from hogblock.models import Network
 from hogblock.training.scaling import Scaling, Standardiser
 from hogblock.training.sparse_rows import SparseRows
+from hogblock.training.storage import type_of_values
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def start_of(estimator, problem: Problem, standing: Standing, random_state) -> S
         standard = estimator._standard
         if standard:
             standard = standard.refined_by(
-                problem.statistics, len(problem.X), problem.X.dtype.type
+                problem.statistics, len(problem.X), type_of_values(problem.X)
             )
         params = estimator._params
     else:
@@ -73,7 +74,7 @@ def start_of(estimator, problem: Problem, standing: Standing, random_state) -> S
             standard = Standardiser.of_statistics(
                 problem.statistics(channels),
                 len(problem.X),
-                frozenset({problem.X.dtype.type}),
+                frozenset({type_of_values(problem.X)}),
                 channels,
                 centred=not isinstance(problem.X, SparseRows),
             )

@@ -41,6 +41,17 @@ class Scaling(NamedTuple):
         """The scaling that does nothing."""
         return cls(np.zeros(0), np.zeros(0))
 
+    @property
+    def beyond_singles(self) -> bool:
+        """Whether a float32 holds not all scales."""
+        return bool(((self.scale < SINGLES[0]) | (self.scale > SINGLES[1])).any())
+
+    def seen(self, x: np.ndarray) -> np.ndarray:
+        """What ``gather`` makes of rows of float64: float32, to the same bits."""
+        if self.shift.size == 0 or self.beyond_singles:
+            return self.scaled(x).astype(np.float32)
+        return (x - self.shift).astype(np.float32) * self.in_singles()[1]
+
     def scaled(self, x: np.ndarray) -> np.ndarray:
         """Scaled values, float64."""
         if self.shift.size == 0:
@@ -71,16 +82,18 @@ class Scaling(NamedTuple):
         if self.shift.size == 0 or x.dtype == np.float64:
             return x
         moved = np.abs(self.in_singles()[0] - self.shift) * self.scale > NEGLIGIBLE
-        beyond = (self.scale < SINGLES[0]) | (self.scale > SINGLES[1])
-        return x.astype(np.float64) if (moved | beyond).any() else x
+        return x.astype(np.float64) if self.beyond_singles or moved.any() else x
 
     def for_kernels(self) -> dict[str, np.ndarray]:
         """The fields of ``kernels.cpu.job.Samples``, for rows of every type."""
         shift, scale = self.in_singles()
-        doubles = (np.asarray(each, np.float64) for each in self)
-        return dict(zip(("shift64", "scale64"), doubles, strict=True)) | {
+        return {
             "shift": shift,
             "scale": scale,
+            "shift64": np.asarray(self.shift, np.float64),
+            "scale64": np.asarray(
+                self.scale if self.beyond_singles else np.zeros(0), np.float64
+            ),
         }
 
 

@@ -16,7 +16,7 @@ from hogblock.training.scaling import Scaling
 from hogblock.training.sparse_rows import SparseRows
 
 ROWS_AT_ONCE = 4096
-"""Of X, when they are scaled in float64 on their way into a copy."""
+"""Of float64 X, when they are scaled on their way into a copy."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class TrainingData:
             return replace(self, x=rows)
         for start in range(0, len(self.x), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            rows[part] = self.scaling.scaled(self.x[part])
+            rows[part] = self.scaling.seen(self.x[part])
         return replace(self, x=rows, **Scaling.none()._asdict())
 
 

@@ -17,8 +17,11 @@ def gather_rows(
 
     x : address of C-contiguous rows in `storage`; indices int64 [rows];
     shift, scale : float32 [n_features], or empty: rows are taken as they are.
-    shift64, scale64 : float64, the same for rows stored as float64, which lose what is
-    small beside their mean, or beyond float32, if they are rounded before.
+    shift64 : float64, the same for rows stored as float64, which lose what is small
+    beside their mean if they are rounded before. The difference becomes float32 and is
+    scaled as the others: if row and shift are float32 numbers it has the bits of their
+    difference in float32, as float64 on the way rounds a difference right.
+    scale64 : float64; empty, but where scale is beyond float32: all is float64 then.
     """
     word = 4 if storage == FLOAT32_ROWS else (8 if storage == FLOAT64_ROWS else 1)
     size = n_features * word
@@ -43,6 +46,9 @@ def gather_rows(
             if plain:
                 for j in range(n_features):
                     line[j] = np.float32(doubles[j])
+            elif scale64.size == 0:
+                for j in range(n_features):
+                    line[j] = np.float32(doubles[j] - shift64[j]) * scale[j]
             else:
                 for j in range(n_features):
                     line[j] = np.float32((doubles[j] - shift64[j]) * scale64[j])

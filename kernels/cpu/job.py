@@ -77,7 +77,7 @@ class Samples(NamedTuple):
         of each row; else 0.
     shift, scale : float32 [n_features] or [0]
     shift64, scale64 : float64 [n_features] or [0]
-        The same for rows stored as float64.
+        The same for rows stored as float64; see ``gather``.
     targets : int
         Address; the loss knows their type.
     weights : float32 [n_samples] or [0]

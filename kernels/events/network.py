@@ -18,7 +18,8 @@ from hogblock.kernels.events.call import subgradient_of
 FIELDS = (
     "x", "storage", "n_features", "n_samples", "batch", "targets",
     "weights", "n_weights",  # float32; none: all are 1
-    "shift", "scale", "shift64", "scale64", "n_scaled",  # of columns, see ``gather``
+    "shift", "scale", "shift64", "n_scaled",  # of columns, see ``gather``
+    "scale64", "n_wide",
     "ops", "reals", "n_forward", "n_ops", "image_op",  # the full plan, lowered
     "tensors", "n_tensors",  # int64 [n_tensors, TENSOR_WIDTH]
     "params", "gradient", "work", "zeros", "indices",  # memory
@@ -28,7 +29,7 @@ FIELDS = (
 
 (
     X, STORAGE, N_FEATURES, N_SAMPLES, BATCH, TARGETS, WEIGHTS, N_WEIGHTS, SHIFT, SCALE,
-    SHIFT64, SCALE64, N_SCALED, OPS, REALS, N_FORWARD, N_OPS, IMAGE_OP, TENSORS,
+    SHIFT64, N_SCALED, SCALE64, N_WIDE, OPS, REALS, N_FORWARD, N_OPS, IMAGE_OP, TENSORS,
     N_TENSORS, PARAMS, GRADIENT, WORK, ZEROS, INDICES, NUMBERS,
 ) = range(len(FIELDS))  # fmt: skip
 
@@ -89,7 +90,7 @@ def _minibatch(w, gradient, indices, weights, first, rows, scale):
     gather_rows(
         w[X], w[STORAGE], w[N_FEATURES], indices, rows,
         floats(w[SHIFT], w[N_SCALED]), floats(w[SCALE], w[N_SCALED]),
-        doubles(w[SHIFT64], w[N_SCALED]), doubles(w[SCALE64], w[N_SCALED]),
+        doubles(w[SHIFT64], w[N_SCALED]), doubles(w[SCALE64], w[N_WIDE]),
         work + 4 * ops[0, op.X], ops[0, op.X_ROW],
     )  # fmt: skip
     for k in range(w[N_FORWARD]):

@@ -20,7 +20,7 @@ def make_x(random, dtype, shape):
     return (5 + 3 * random.standard_normal(shape)).astype(dtype)
 
 
-def gather(aligned, x, indices, shift=NONE, scale=NONE):
+def gather(aligned, x, indices, shift=NONE, scale=NONE, wide=True):
     out = aligned.zeros(len(indices), x.shape[1])
     out[:, x.shape[1] :] = 7
     with np.errstate(over="ignore"):
@@ -28,7 +28,7 @@ def gather(aligned, x, indices, shift=NONE, scale=NONE):
     gather_rows(
         x.ctypes.data, STORAGE[x.dtype.str[1:]], x.shape[1],
         np.asarray(indices, np.int64), len(indices), *singles, shift.astype(float),
-        scale.astype(float), out.ctypes.data, out.shape[1],
+        scale.astype(float)[: None if wide else 0], out.ctypes.data, out.shape[1],
     )  # fmt: skip
     assert (out[:, x.shape[1] :] == 7).all(), "padding was written"
     return out[:, : x.shape[1]]
@@ -58,12 +58,27 @@ def test_gather_computes_in_float32(aligned, random, normal, dtype):
     assert (found != by_double).any()
 
 
+def test_doubles_that_are_singles_give_what_singles_give(aligned, random):
+    """Bit for bit, far from the shift and near it."""
+    size = 10.0 ** random.integers(-30, 30, (300, 33))
+    x = (size * random.standard_normal(size.shape)).astype(F32)
+    x[::2] = x[0] * (1 + random.standard_normal((150, 33)).astype(F32) / 1000)
+    scaling = x[0].astype(float), np.exp(random.standard_normal(33))
+    with np.errstate(over="ignore"):
+        expected = gather(aligned, x, np.arange(300), *scaling)
+    doubles = x.astype(float)
+    found = gather(aligned, doubles, np.arange(300), *scaling, wide=False)
+    np.testing.assert_array_equal(found, expected)
+    assert (gather(aligned, doubles, np.arange(300), *scaling) != expected).any()
+
+
 def test_gather_shifts_doubles_before_it_rounds_them(aligned):
     """1e9 + 1 is no float32: a time stamp must not lose its digits, nor its shift."""
     for shift in (1e9, 1e9 + 1, 1.7e12 + 1):
         x = np.array([[shift + 1.0], [shift + 2.0]])
-        found = gather(aligned, x, [0, 1], np.array([shift]), F32([0.5]))
-        assert found.ravel().tolist() == [0.5, 1.0]
+        for wide in (True, False):
+            found = gather(aligned, x, [0, 1], np.array([shift]), F32([0.5]), wide)
+            assert found.ravel().tolist() == [0.5, 1.0]
 
 
 def test_gather_of_doubles_beyond_float32(aligned):

@@ -137,6 +137,7 @@ class Objective:
             "batch": self.batch,
             "n_weights": self.weights.size,
             "n_scaled": scaling["shift"].size,
+            "n_wide": scaling["scale64"].size,
             "n_forward": plan.n_forward,
             "n_ops": len(plan.ops),
             "image_op": image_op_of(plan.ops),
