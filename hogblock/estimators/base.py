@@ -21,6 +21,7 @@ from hogblock.estimators.continued import standing_of
 from hogblock.estimators.docs import PAGE
 from hogblock.estimators.fitted import fitted_attributes
 from hogblock.estimators.inputs import Rows
+from hogblock.estimators.plain import plain
 from hogblock.estimators.problem import Given, problem_of
 from hogblock.estimators.run import run, warn_if_unfinished
 from hogblock.estimators.sklearn_callbacks import (
@@ -200,5 +201,5 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator):
     def _score(self, X, y, sample_weight) -> float:
         """``score``; y and weights may lie on a device."""
         return self._score_outputs(
-            self._outputs(X), on_host(y), on_host(sample_weight), self._targets
+            self._outputs(X), plain(on_host(y)), on_host(sample_weight), self._targets
         )

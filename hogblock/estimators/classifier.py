@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from hogblock.engines.locations import on_host, put_like
 from hogblock.estimators.class_weight import ClassWeights, refuse_balanced_chunks
 from hogblock.estimators.face import NetworkMixin
+from hogblock.estimators.plain import plain
 from hogblock.estimators.problem import Given
 from hogblock.estimators.targets import ClassTargets
 from hogblock.estimators.validation import flattened
@@ -36,6 +37,12 @@ class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
         return self._targets.classes
 
     def _check_y(self, y):
+        if y.dtype == object and not all(isinstance(each, str) for each in y.flat):
+            kinds = sorted({type(each).__name__ for each in y.flat})
+            raise ValueError(
+                f"y has values of type {', '.join(kinds)}; classes must be numbers, or "
+                "all be text: y.astype(str), for instance"
+            )
         return flattened(y)
 
     def _class_weights(self, y, weights, targets):
@@ -82,7 +89,7 @@ class NetworkClassifierMixin(NetworkMixin, ClassifierMixin):
             ``class_weight="balanced"``, and if training diverges.
         """
         refuse_balanced_chunks(self.class_weight)
-        classes = on_host(classes)
+        classes = plain(on_host(classes), "classes")
         multilabel = np.ndim(y) == 2 and np.shape(y)[1] > 1
         if not self.__sklearn_is_fitted__():
             if classes is None and not multilabel:

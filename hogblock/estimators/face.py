@@ -36,14 +36,19 @@ class NetworkMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32, float64 and uint8 are trained on as they are. An array in a file
+            Also a frame of pandas, polars or pyarrow of numbers and truth values.
+            float32, float64 and uint8 are trained on as they are, other types as
+            float32 if that holds all their numbers, else as float64. Values give one
+            model, whatever type holds them. An array in a file
             (``np.memmap`` but for mode "c", in C order) is read from there by all
             workers, never copied; `early_stopping` copies the rows that are left, so
             pass X_val instead. An array on a CUDA device stays there; see `device`.
             ``hogblock.distributed.Parts`` are samples that lie on nodes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Left out with ``Parts`` alone. Of a regressor real numbers; of a classifier
-            classes, or a multi-label indicator of zeros and ones, which may be sparse.
+            classes (numbers, truth values, text, categories), or a multi-label
+            indicator of zeros and ones, which may be sparse. Also a series or frame of
+            pandas, polars or pyarrow.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero. The larger they are, the less `alpha` counts,
             but for those above 1e20 or all under 1e-20: these are divided by their

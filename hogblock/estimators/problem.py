@@ -143,7 +143,9 @@ def checked_validation(
         return None
     form = estimator._form
     form.check_sample_shape(given.X, shape, "X_val")
-    X_val, y_val = check_X_y(estimator, form.rows(given.X), given.y, reset=False)
+    X_val, y_val = check_X_y(
+        estimator, form.rows(given.X), given.y, reset=False, names=("X_val", "y_val")
+    )
     form.check_scale(X_val, form.scale(X), "X_val")
     weights = given.weights
     if weights is not None:

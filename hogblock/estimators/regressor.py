@@ -31,7 +31,14 @@ class NetworkRegressorMixin(NetworkMixin, RegressorMixin):
         return tags
 
     def _check_y(self, y):
-        return flattened(y).astype(np.float64)
+        if y.dtype.kind in "mM":
+            raise ValueError(
+                f"y has values of type {y.dtype}; allowed are real numbers"
+            )
+        try:
+            return flattened(y).astype(np.float64)
+        except ValueError as error:
+            raise ValueError(f"y must be real numbers: {error}") from None
 
     def _make_targets(self, y, weights, classes):
         link = self._loss_of(None).link

@@ -9,14 +9,20 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from hogblock.engines.cuda.validation import check_device_array
 from hogblock.engines.locations import is_device_array, on_host
+from hogblock.estimators.frames import (
+    check_types,
+    fault_of,
+    frame_of,
+    is_frame,
+    stored_types,
+    with_names,
+)
+from hogblock.estimators.plain import plain
 from hogblock.kernels.warn import warn
 from hogblock.training.sparse_rows import SparseRows
 
-STORED_TYPES = (np.float64, np.float32, np.uint8)
-"""X of these types is trained on as it is; all others become the first."""
-
 SPARSE_TYPES = (np.float32, np.float64)
-"""Likewise for the values of sparse X."""
+"""Values of sparse X of these types are taken as they are; all others become the first."""
 
 SAFE_WEIGHTS = 1e-20, 1e20
 """Sums of weights of this size, and of their products with losses, are float32."""
@@ -45,23 +51,61 @@ def check_X(estimator, X):
     return _check(estimator, X, reset=False)
 
 
-def check_X_y(estimator, X, y, *, reset: bool):
+def check_X_y(estimator, X, y, *, reset: bool, names: tuple[str, str] = ("X", "y")):
     """X where it lies, sparse X as ``SparseRows``; y on the host, where its classes are
-    found, and not sparse."""
-    X, y = _check(estimator, X, on_host(y), reset=reset, multi_output=True)
+    found, and not sparse.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    X, y : array-like
+    reset : bool
+        Whether X says what columns there are.
+    names : tuple of str, default=("X", "y")
+        In errors.
+    """
+    y = plain(on_host(y), names[1])
+    X, y = _check(estimator, X, y, reset=reset, name=names[0], multi_output=True)
     return X, y.toarray() if issparse(y) else y
 
 
-def _check(estimator, X, *y, **options):
+def _check(estimator, X, *y, name="X", **options):
     if is_device_array(X):
         return check_device_array(estimator, X, *y, **options)
-    if not issparse(X):
-        return validate_data(estimator, X, *y, dtype=STORED_TYPES, order="C", **options)
-    options |= {"dtype": SPARSE_TYPES, "accept_sparse": "csr"}
-    checked = validate_data(estimator, X, *y, **options)
+    if issparse(X):
+        return _check_sparse(estimator, X, *y, name=name, **options)
+    X = with_names(X)
+    check_types(X, name)
+    types = stored_types(X)
+    try:
+        return validate_data(estimator, X, *y, dtype=types, order="C", **options)
+    except ValueError as error:
+        fault = fault_of(X, name) if _has_its_columns(X, estimator) else None
+        if fault is None and name != "X":
+            fault = f"{name}: {error}"
+        if fault is None:
+            raise
+        raise ValueError(fault) from error
+
+
+def _check_sparse(estimator, X, *y, name, **options):
+    try:
+        checked = validate_data(
+            estimator, X, *y, dtype=SPARSE_TYPES, accept_sparse="csr", **options
+        )
+    except ValueError as error:
+        if name == "X":
+            raise
+        raise ValueError(f"{name}: {error}") from error
     if not y:
         return SparseRows.of(checked)
     return SparseRows.of(checked[0]), checked[1]
+
+
+def _has_its_columns(X, estimator) -> bool:
+    """Whether X has the columns of the estimator, as far as they have names."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return not is_frame(X) or names is None or frame_of(X, "X").columns == list(names)
 
 
 def flattened(y: np.ndarray) -> np.ndarray:

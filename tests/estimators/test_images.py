@@ -175,8 +175,9 @@ def test_storage_of_pixels_does_not_matter(glyphs):
     assert proba.dtype == np.float32
     for kind in (np.float64, np.int64, np.uint16):
         model = small().fit(x.astype(kind), y)
+        assert_same_fit(model, bytes_)
         found = model.predict_proba(glyphs.data_test.astype(kind))
-        assert found.dtype == np.float64
+        assert found.dtype == (np.float32 if kind == np.uint16 else np.float64)
         np.testing.assert_allclose(found, proba, atol=1e-4)
     mixed = bytes_.predict_proba(glyphs.data_test.astype(np.float32))
     np.testing.assert_array_equal(mixed, proba)
