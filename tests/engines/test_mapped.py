@@ -157,12 +157,13 @@ def test_a_file_that_was_cut_is_an_error(tmp_path):
 @pytest.mark.parametrize("dtype", TYPES)
 def test_x_takes_no_memory(tmp_path, dtype):
     """Memory of each process, and what they share, is far less than X."""
-    size, most = 128 * MIB, 40 * MIB  # of which stacks of threads take some
+    size, most = 96 * MIB, 40 * MIB  # of which stacks of threads take some
     rows = size // (784 * np.dtype(dtype).itemsize)
     x = np.memmap(tmp_path / "x.bin", dtype, "w+", shape=(rows, 784))
     x[::1000] = np.arange(784) % 200
     y = np.arange(rows) % 2
-    models = [model(max_iter=1, batch_size=256, **way) for way in WAYS]
+    options = dict(max_iter=1, batch_size=256, early_stopping=True)
+    models = [model(**options, **way) for way in WAYS]
     for each in models:
         each.fit(values(dtype), Y)
     shmem = []
@@ -179,7 +180,7 @@ def test_x_takes_no_memory(tmp_path, dtype):
             data = memory("VmData", pid) + most
             stack.enter_context(limit(resource.RLIMIT_DATA, data, pid))
         for each in models:
-            each.fit(x, y)
+            each.fit(x, y, X_val=x[: rows // 4], y_val=y[: rows // 4])
             each.predict(x)
     assert max(shmem) < most
     assert [each.n_workers_ for each in models] == [1, 2]

@@ -200,7 +200,7 @@ def test_ctrl_c_at_any_moment_of_a_fit_leaves_nothing():
             estimator(max_iter=2).fit(x, y)
         pool.close()
 
-    for count in range(7, 2000, 89):
+    for count in range(7, 2000, 127):
         if not interrupted_at(count, work):
             break
         assert nothing_is_left(), f"interrupted at line {count}"
