@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 # hogblock.kernels and hogblock.models lie beside hogblock/; mypy wants them inside.
 TYPES := build/types/hogblock
 
-.PHONY: demo cnn asynchrony distributed docs test types format bench faults soak fuzz clean
+.PHONY: demo cnn asynchrony distributed docs test types format coverage dist bench
+.PHONY: faults soak fuzz clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +57,20 @@ types: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What tests reach, in this process: kernels are compiled, workers are others. pytest-cov
+# lies beside .venv: Numba imports coverage where it finds it, in every process.
+TESTS ?= tests
+coverage: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/coverage \
+		pytest-cov coverage
+	PYTHONPATH=build/coverage $(BIN)/python -m pytest -p pytest_cov $(TESTS) \
+		--cov=hogblock --cov=models --cov-report=term-missing:skip-covered \
+		--cov-report=html:build/coverage-html
+
+# Wheel and source distribution into dist/; the wheel is installed elsewhere and tried.
+dist: $(VENV)/installed
+	.ci/dist
 
 # The tables of docs/benchmarks.md; peers that are not installed are skipped (extra `bench`).
 bench: $(VENV)/installed

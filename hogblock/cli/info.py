@@ -62,7 +62,10 @@ def _facts():
     else:
         state = cache_state()
         yield "kernel cache", state.path or f"none: {obstacle()}"
-        yield "kernels compiled", "yes" if state.complete else "no: the first fit will"
+        yield (
+            "kernels compiled",
+            _compiled(state.complete, cache_state(images=False).complete),
+        )
     yield "memory for workers", _memory_room()
     yield from availability.state()
     if OBSTACLE:
@@ -72,6 +75,14 @@ def _facts():
         f"{BATCH}x{N_IN} . {N_IN}x{N_OUT}",
         f"tile {tile:.0f} GF/s, numpy's BLAS {blas:.0f} GF/s, one thread each",
     )
+
+
+def _compiled(all_of_them: bool, those_of_rows: bool) -> str:
+    if all_of_them:
+        return "yes"
+    if those_of_rows:
+        return "yes, but for images: the first fit to some will"
+    return "no: the first fit will"
 
 
 def _processor() -> str:

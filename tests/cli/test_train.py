@@ -24,6 +24,7 @@ from hogblock import (
 from hogblock.cli.data import BUILT_IN, DIALECT, Loaded, load, split, task_of
 from hogblock.cli.models import save
 from hogblock.cli.train import MODELS
+from hogblock.kernels.cpu.warmup import CacheState
 from support.command_line import train
 
 pytestmark = [
@@ -281,6 +282,29 @@ def test_bench(here, capsys):
         "scikit-learn",
     ]
     assert next(line for line in lines if line.startswith("sgd")).endswith(" 1.00x")
+
+
+@pytest.mark.parametrize(
+    ("of_rows", "of_all", "said"),
+    [
+        (True, True, "yes"),
+        (True, False, "yes, but for images: the first fit to some will"),
+        (False, False, "no: the first fit will"),
+    ],
+)
+def test_info_says_what_is_compiled(capsys, monkeypatch, of_rows, of_all, said):
+    """Who has fitted an MLP has the kernels of rows."""
+
+    def state(images=True):
+        return CacheState("/cache", of_all if images else of_rows)
+
+    monkeypatch.setattr("hogblock.kernels.cpu.warmup.cache_state", state)
+    monkeypatch.setattr("hogblock.cli.info._matmul_rates", lambda: (1.0, 1.0))
+    assert cli.main(["info"]) == 0
+    (line,) = (
+        line for line in capsys.readouterr().out.splitlines() if "compiled" in line
+    )
+    assert line[20:] == said
 
 
 def test_info(capsys):

@@ -7,7 +7,16 @@ from hogblock.kernels import ops as op
 from hogblock.kernels.cpu.lowering import lower_plans
 from hogblock.kernels.cuda.layout import Layout
 from hogblock.kernels.cuda.lowering import lower_plan
-from hogblock.models import Conv2D, Dense, Flatten, MaxPool2D, Network, ReLU
+from hogblock.models import (
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    LeakyReLU,
+    MaxPool2D,
+    Network,
+    ReLU,
+)
 from hogblock.models.blocks import partition
 from hogblock.models.layers import Layer
 from hogblock.models.plan import make_plan
@@ -117,6 +126,23 @@ def test_updated_ranges_are_those_of_the_block(make, seed):
         ]
         plan = make_plan(network, 3, "softmax", block)
         assert [tuple(r) for r in plan.updated.tolist()] == expected
+
+
+@pytest.mark.parametrize("missing", ["forward", "backward"])
+def test_a_layer_that_lacks_a_pass_is_named(missing):
+    def nothing(self, slot):
+        pass
+
+    given = {"forward", "backward"} - {missing}
+    half = type("Half", (Layer,), dict.fromkeys(given, nothing))
+    with pytest.raises(TypeError, match=f"Half has no {missing} pass"):
+        plan_of(half())
+
+
+def test_a_plan_says_of_what_kind_an_operation_is():
+    layers = [DepthwiseConv2D(3, stride=2), LeakyReLU(0.3), Flatten(), Dense(2)]
+    text = make_plan(Network(layers, (8, 8, 4)), 2, "squared_error").describe()
+    assert "stride 2x2" in text and "depthwise" in text and "slope 0.3" in text
 
 
 def test_a_plan_reads_well():
