@@ -65,8 +65,9 @@ def test_some_steps(random, network, how, stores):
     assert_as_the_twin(run, twin)
 
 
-@pytest.mark.parametrize("network", [MLP, CONVNET], ids=["mlp", "convnet"])
-@pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize(
+    ("network", "blocks"), [(MLP, 3), (CONVNET, 1)], ids=["mlp", "convnet"]
+)
 def test_what_decays_is_said_by_the_tensor(random, network, blocks):
     network = decaying_the_other_way(network)
     run, _, twin = training(network, random, HOW["all"], (4, blocks), n=40, batch=20)

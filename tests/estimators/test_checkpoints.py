@@ -119,7 +119,7 @@ def test_images_and_regressions_go_on_bit_for_bit(data, stopped, tmp_path):
         )
 
 
-@pytest.mark.parametrize("method", ["sync", "hogwild", "thinned"])
+@pytest.mark.parametrize("method", ["sync", "thinned"])
 def test_two_workers_go_on(data, stopped, tmp_path, method):
     options = dict(method=method, n_jobs=2)
     whole = classifier(checkpoint=tmp_path / "whole", **options).fit(*data)
