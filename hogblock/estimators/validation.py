@@ -22,7 +22,7 @@ from hogblock.kernels.warn import warn
 from hogblock.training.sparse_rows import SparseRows
 
 SPARSE_TYPES = (np.float32, np.float64)
-"""Values of sparse X of these types are taken as they are; all others become the first."""
+"""Values of sparse X of these types stay; all others become the first."""
 
 SAFE_WEIGHTS = 1e-20, 1e20
 """Sums of weights of this size, and of their products with losses, are float32."""

@@ -91,12 +91,6 @@ def test_data_of_a_classifier(x, y, message):
         MLPClassifier(n_jobs=2, batch_size=2).fit(x, y)
 
 
-def test_sparse_data_are_refused_by_name():
-    sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(TypeError, match=r"[Ss]parse"):
-        MLPClassifier().fit(sparse.csr_matrix(X), Y)
-
-
 @pytest.mark.parametrize(
     ("y", "message"),
     [
