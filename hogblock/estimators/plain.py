@@ -77,6 +77,6 @@ def _by_values(values: np.ndarray) -> np.ndarray:
         return values.astype(object)
     if values.dtype.kind != "O":
         return values
-    again = np.array(values.tolist(), copy=None)
+    again = np.array(values.tolist())
     same = again.shape == values.shape and again.dtype.kind in "biuf"
     return again if same else values
