@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hogblock.engines.cpu.logged import event_log
+from hogblock.engines.cpu.system import uninterrupted
 from hogblock.engines.live import Live
 from hogblock.kernels import counters as c
 from hogblock.kernels.cpu import job
@@ -92,35 +93,40 @@ class Run:
         """Judge the epochs that are over by now."""
         wanted = self._steps_of_an_epoch
         while not (self._ended or self._all_judged):
-            index = len(self.losses)
-            steps, loss, weight = sum_epoch(self.arrays["record"], index)
+            steps, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
             if steps < wanted and not self._lacks_what_nobody_has:
                 return
-            self.losses.append(loss / weight if weight else 0.0)
-            if self._exact:
-                self._settle()
-            epoch = Epoch(
-                index,
-                self.losses[-1],
-                self.arrays["params"].copy(),
-                self.seconds,
-                float(self.arrays["rate_factor"][0]),
-            )
-            before = epoch.rate_factor
-            stop = self._ask(epoch)
-            self.arrays["rate_factor"][0] = epoch.rate_factor
-            factor = self.settings.velocity_factor(index + 1, before, epoch.rate_factor)
-            if factor != 1:  # of the only worker, which waits
-                self.arrays["velocity"] *= np.float32(factor)
-            if stop and self.gate == "open":
-                self._ended = True
-                self.stop()
-            elif stop:
-                self._write(c.END, self._read(c.LIMIT))
-            if epoch.then is not None and self._exact:
-                epoch.then(self.state, self.finished)
-            if not stop and self._read(c.LIMIT) < self._read(c.END):
-                self._write(c.LIMIT, self._limit_after(index + 1))
+            with uninterrupted():  # what was judged is saved, too
+                self._judge(loss / weight if weight else 0.0)
+
+    def _judge(self, loss: float) -> None:
+        """Judge an epoch, act on the answer, and move the limit."""
+        index = len(self.losses)
+        self.losses.append(loss)
+        if self._exact:
+            self._settle()
+        epoch = Epoch(
+            index,
+            loss,
+            self.arrays["params"].copy(),
+            self.seconds,
+            float(self.arrays["rate_factor"][0]),
+        )
+        before = epoch.rate_factor
+        stop = self._ask(epoch)
+        self.arrays["rate_factor"][0] = epoch.rate_factor
+        factor = self.settings.velocity_factor(index + 1, before, epoch.rate_factor)
+        if factor != 1:  # of the only worker, which waits
+            self.arrays["velocity"] *= np.float32(factor)
+        if stop and self.gate == "open":
+            self._ended = True
+            self.stop()
+        elif stop:
+            self._write(c.END, self._read(c.LIMIT))
+        if epoch.then is not None and self._exact:
+            epoch.then(self.state, self.finished)
+        if not stop and self._read(c.LIMIT) < self._read(c.END):
+            self._write(c.LIMIT, self._limit_after(index + 1))
 
     def _settle(self) -> None:
         """Bring a layer on sparse rows up to date, while no worker takes steps."""
