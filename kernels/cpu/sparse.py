@@ -198,12 +198,12 @@ def sparse_squares(links, found, dy, row):
 
 @kernel
 def sparse_update(
-    links, found, dy, w, u, row, stamps, now, factor, coefficients, decays, atomic
+    links, found, dy, w, u, row, stamps, then, factor, coefficients, decays, atomic
 ):
     """Momentum step on the rows of weights that have a gradient, times `factor`.
 
-    They are up to date at step `now`, and behind it at the next one. ``links.heads``
-    are -1 again.
+    They are up to date before it, and behind it at step `then`. ``links.heads`` are -1
+    again.
     """
     m, along_g, along_u = coefficients[0], coefficients[2], coefficients[3]
     decay = coefficients[1] if decays else ZERO
@@ -228,7 +228,7 @@ def sparse_update(
         else:
             for k in range(row):
                 weights[k] -= links.line[k]
-        stamps[j] = now + 1
+        stamps[j] = then
 
 
 @part

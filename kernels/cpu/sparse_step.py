@@ -57,11 +57,13 @@ def update_layer(worker, row, rule, work, found, factor):
     params = address_of(worker.params) + weights
     velocity = address_of(worker.velocity) + weights
     atomic, decays = rule.write == WRITE_ATOMIC, row[op.DECAYS] == 1
+    moves = moves_by_itself(rule)
     sparse_update(
         worker.links, found, work + 4 * row[op.DY], params, velocity, row[op.Y_ROW],
-        worker.stamps, now, factor, worker.coefficients, decays, atomic,
+        worker.stamps, now + 1 if moves else now, factor, worker.coefficients, decays,
+        atomic,
     )  # fmt: skip
-    if not moves_by_itself(rule):
+    if not moves:
         return
     advance(worker.moves, now, worker.coefficients, decays)
     worker.state[NOW] = now + 1

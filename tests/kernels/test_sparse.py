@@ -70,7 +70,7 @@ def test_forward_and_gradient_are_those_of_the_twin(aligned, random, width, dens
         links = links_of(x, indices, row)
         sparse.link_rows(X.ctypes.data, 16, 9, links)
         sparse.sparse_update(
-            links, found, dy.ctypes.data, w.ctypes.data, u.ctypes.data, row, stamps, 4,
+            links, found, dy.ctypes.data, w.ctypes.data, u.ctypes.data, row, stamps, 5,
             F32(0.5), coefficients, True, atomic,
         )  # fmt: skip
         there = np.flatnonzero((some != 0).any(axis=0))
