@@ -39,7 +39,8 @@ class NetworkMixin:
             Also a frame of pandas, polars or pyarrow of numbers and truth values.
             float32, float64 and uint8 are trained on as they are, other types as
             float32 if that holds all their numbers, else as float64. Values give one
-            model, whatever type holds them. An array in a file
+            model, whatever type holds them. Sparse X, csr or csc, is for the host, and
+            for networks that begin with a dense layer. An array in a file
             (``np.memmap`` but for mode "c", in C order) is read from there by all
             workers, never copied; `early_stopping` copies the rows that are left, so
             pass X_val instead. An array on a CUDA device stays there; see `device`.
