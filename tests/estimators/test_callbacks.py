@@ -2,6 +2,7 @@
 
 import pickle
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -253,3 +254,21 @@ def test_an_older_scikit_learn_has_none(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.callback", None)
     names = runpy.run_path(str(Path(sklearn_callbacks.__file__)))
     assert not hasattr(names["CallbackSupportMixin"], "set_callbacks")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_in_a_hook_leaves_a_whole_epoch(times):
+    """The first waits for the hook to end, the second does not."""
+    ended = []
+
+    def hook(estimator, epoch):
+        if epoch == 2:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        ended.append(epoch)
+
+    model = MLPClassifier((5,), callbacks=[EndOnly(hook)], **PLANNED)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, Y, X_val=X, y_val=Y)
+    assert ended == ([0, 1, 2] if times == 1 else [0, 1])
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) == 3

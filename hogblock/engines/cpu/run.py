@@ -96,7 +96,7 @@ class Run:
             steps, loss, weight = sum_epoch(self.arrays["record"], len(self.losses))
             if steps < wanted and not self._lacks_what_nobody_has:
                 return
-            with uninterrupted():  # what was judged is saved, too
+            with uninterrupted(times=1):  # what was judged is saved, too
                 self._judge(loss / weight if weight else 0.0)
 
     def _judge(self, loss: float) -> None:

@@ -8,19 +8,33 @@ from typing import NamedTuple
 
 
 @contextmanager
-def uninterrupted():
+def uninterrupted(times: int | None = None):
     """Hold Ctrl-C back until the end of the block, and let it come then.
 
     Only the main thread of a program is ever interrupted; elsewhere, and where nobody
     handles the signal in Python, nothing is done.
+
+    Parameters
+    ----------
+    times : int, default=None
+        How often it is held back: the next one comes at once. For blocks that run code
+        of others, which may never end. None: as often as it comes.
     """
     handler = signal.getsignal(signal.SIGINT)
     here = threading.current_thread() is threading.main_thread()
     if not (here and callable(handler)):
         yield
         return
-    held_back = []
-    signal.signal(signal.SIGINT, lambda *arguments: held_back.append(arguments))
+    held_back: list[tuple] = []
+
+    def hold(*arguments):
+        if times is not None and len(held_back) == times:
+            held_back.clear()
+            handler(*arguments)
+        else:
+            held_back.append(arguments)
+
+    signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
