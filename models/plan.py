@@ -77,6 +77,12 @@ class Plan:
         ranges = np.column_stack([starts, lengths, rows[:, op.DECAYS]])
         return ranges[np.argsort(starts)]
 
+    @property
+    def sparse_update(self) -> int:
+        """Row of the update of a layer on sparse rows; -1: there is none."""
+        found = np.flatnonzero(self.ops[:, op.CODE] == op.SPARSE_UPDATE)
+        return int(found[0]) if len(found) else -1
+
     def describe(self) -> str:
         """The plan as a person reads it, a line an operation."""
         from hogblock.models.describe import description_of  # it imports this module

@@ -115,9 +115,11 @@ class RunPlan:
     @property
     def sparse_layer(self) -> tuple[int, int] | None:
         """Where the weights of a layer on sparse rows begin, and float32 of a row."""
-        rows = self.plans[0].ops
-        found = rows[rows[:, op.CODE] == op.SPARSE_UPDATE]
-        return (int(found[0, op.W]), int(found[0, op.W_ROW])) if len(found) else None
+        full = self.plans[0]
+        if full.sparse_update < 0:
+            return None
+        row = full.ops[full.sparse_update]
+        return int(row[op.W]), int(row[op.W_ROW])
 
     @property
     def own_epochs(self) -> bool:

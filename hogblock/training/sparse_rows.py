@@ -21,8 +21,6 @@ class SparseRows:
     n_features : int
     """
 
-    ndim = 2
-
     def __init__(
         self, values: np.ndarray, columns: np.ndarray, starts: np.ndarray,
         n_features: int,
@@ -58,11 +56,6 @@ class SparseRows:
     def dtype(self) -> np.dtype:
         """Of the values."""
         return self.values.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Of all three arrays."""
-        return self.values.nbytes + self.columns.nbytes + self.starts.nbytes
 
     def __len__(self) -> int:
         return self.shape[0]

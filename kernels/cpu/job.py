@@ -37,8 +37,6 @@ class Plans(NamedTuple):
         Rows of the forward pass (the loss not included), and of all.
     tensors : int64 [plans, tensors, 3]
         Offset, length and decay (0 or 1) of what a plan updates; length 0 fills up.
-    sparse : int64 [plans]
-        Row of the update of a layer on sparse rows; -1: there is none.
     kept : int64 [plans, buffers, 2]
         Offset and float32 a sample of the buffers that operations behind a THIN read
         and earlier ones wrote; 0 a sample fills up.
@@ -56,7 +54,6 @@ class Plans(NamedTuple):
     n_forward: np.ndarray
     n_ops: np.ndarray
     tensors: np.ndarray
-    sparse: np.ndarray
     kept: np.ndarray
     writes: np.ndarray
     stretch_start: np.ndarray
@@ -140,28 +137,6 @@ class UpdateRule(NamedTuple):
     largest: float
 
 
-class Links(NamedTuple):
-    """Work space for the values of a minibatch by column, see ``sparse.link_rows``.
-
-    Empty for dense rows.
-
-    Attributes
-    ----------
-    heads : int32 [n_features]
-    touched, before, samples : int32 [values]
-    values : float32 [values]
-    line : float32
-        A row of the weights' gradient.
-    """
-
-    heads: np.ndarray
-    touched: np.ndarray
-    before: np.ndarray
-    samples: np.ndarray
-    values: np.ndarray
-    line: np.ndarray
-
-
 class Worker(NamedTuple):
     """A worker's memory: what is shared (first four) and what is its own.
 
@@ -183,9 +158,9 @@ class Worker(NamedTuple):
     seen : int64 [blocks]
     coefficients : float32 [4]
         Of an update, see ``update``.
-    stamps, moves : int32 [n_features], float64 [MOVES, 4]
-        See ``sparse``; empty for dense rows.
-    links : Links
+    sparse : int64 [SPARSE_WIDTH]
+        Where what lies that a sparse first layer needs, see ``sparse_step``; of no
+        words for dense rows. One array: every call takes all fields along.
     state : int64 [STATE_WIDTH]
         Words that only this worker writes while it lives.
     rank, workers, key : int
@@ -209,9 +184,7 @@ class Worker(NamedTuple):
     norms: np.ndarray
     seen: np.ndarray
     coefficients: np.ndarray
-    stamps: np.ndarray
-    moves: np.ndarray
-    links: Links
+    sparse: np.ndarray
     state: np.ndarray
     rank: int
     workers: int

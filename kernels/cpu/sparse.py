@@ -13,6 +13,8 @@ of these steps (a, b, c, d): from there to now w moves by a w + b u, and u becom
 c w + d u.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from hogblock.kernels import ops as op
@@ -20,6 +22,27 @@ from hogblock.kernels.cpu.call import buffer, parameters
 from hogblock.kernels.cpu.elementwise import activate_inside
 from hogblock.kernels.cpu.jit import kernel, part
 from hogblock.kernels.cpu.memory import atomic_add_f32, floats, ints, prefetch, words
+
+
+class Links(NamedTuple):
+    """Work space for the values of a minibatch by column, see `link_rows`.
+
+    Attributes
+    ----------
+    heads : int32 [n_features]
+    touched, before, samples : int32 [values]
+    values : float32 [values]
+    line : float32
+        A row of the weights' gradient.
+    """
+
+    heads: np.ndarray
+    touched: np.ndarray
+    before: np.ndarray
+    samples: np.ndarray
+    values: np.ndarray
+    line: np.ndarray
+
 
 ZERO = np.float32(0)
 MOVES = 256

@@ -284,9 +284,8 @@ def train_step(worker, plans, samples, rule, ticket):
     if learns:
         _set_step(worker, rule, samples, ticket, weight)
 
-    sparse = plans.sparse[plan]
-    if samples.storage == op.CSR_ROWS:
-        bring_minibatch_up(worker, plans.ops[0, plans.sparse[0]], rule, work, rows)
+    if samples.storage == op.CSR_ROWS:  # read by the first operation
+        bring_minibatch_up(worker, ops[0], rule, work, rows)
     n_forward = plans.n_forward[plan]
     key = np.uint32(worker.key)
     counter = worker.state[DROPOUT_COUNTER]
@@ -306,6 +305,7 @@ def train_step(worker, plans, samples, rule, ticket):
     if rule.write == WRITE_MEAN:
         gradient = worker.gradients[worker.rank]
     n_ops, left = plans.n_ops[plan], rows
+    sparse = -1  # update of a layer on sparse rows: the last thing of a step
     if rows == 0:  # fewer rows in a minibatch than synchronous workers
         gradient[:] = np.float32(0)
         n_ops = 0
@@ -318,8 +318,8 @@ def train_step(worker, plans, samples, rule, ticket):
                 row, reals[k], params, work, zeros, left, np.int64(0), key, counter,
                 worker.image_op,
             )  # fmt: skip
-        elif k == sparse:
-            pass  # see below
+        elif row[op.CODE] == op.SPARSE_UPDATE:
+            sparse = k
         elif not fused:
             gradient_op(row, work, gradient, zeros, left, worker.image_op)
         elif learns:

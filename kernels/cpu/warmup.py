@@ -47,16 +47,12 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
     def words(*shape):
         return np.zeros(shape, np.int64)
 
-    def ints(*shape):
-        return np.zeros(shape, np.int32)
-
     plans = job.Plans(
         ops=words(1, 1, space.ROW_WIDTH),
         reals=floats(1, 1, op.REAL_WIDTH),
         n_forward=words(1),
         n_ops=words(1),
         tensors=words(1, 1, 3),
-        sparse=words(1),
         kept=words(1, 1, 2),
         writes=np.zeros((1, 1), np.uint8),
         stretch_start=words(1),
@@ -86,9 +82,7 @@ def empty_arguments() -> tuple[job.Worker, job.Plans, job.Samples, job.UpdateRul
         norms=floats(0),
         seen=words(1),
         coefficients=floats(4),
-        stamps=ints(0),
-        moves=np.zeros((0, 4)),
-        links=job.Links(*[ints(0)] * 4, floats(0), floats(0)),
+        sparse=words(0),
         state=words(job.STATE_WIDTH),
         rank=0,
         workers=1,
@@ -187,8 +181,9 @@ def _load_entry_points() -> None:
     watch.sum_epoch(worker.record[None], 0)
     watch.add_atomic(worker.params, worker.params)
     watch.settle_rows(
-        worker.params, worker.velocity, 0, 1, worker.stamps, worker.moves, worker.state
-    )
+        worker.params, worker.velocity, 0, 1, np.zeros(0, np.int32), np.zeros((0, 4)),
+        worker.state,
+    )  # fmt: skip
     out = np.zeros((0, 1), np.float32)
     run.run_forward(
         plans.ops[0], plans.reals[0], 0, worker.params, worker.work, worker.zeros,

@@ -123,7 +123,6 @@ def test_standardised_columns_keep_their_zeros(problem):
     width = np.maximum(square, np.abs(X).max(axis=0).toarray()[0] / 5)
     scaled = X.multiply(np.where(width > 0, 1 / np.where(width > 0, width, 1), 0))
     model = fitted(X, y, standardize=True, max_iter=4)
-    assert_same(model, model, atol=0)
     other = fitted(scaled.tocsr(), y, max_iter=4)
     np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-4)
     np.testing.assert_allclose(

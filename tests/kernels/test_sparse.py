@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu import job, sparse
+from hogblock.kernels.cpu import sparse
 from hogblock.training.sparse_rows import SparseRows
 from support import naive
 
@@ -29,7 +29,7 @@ def links_of(x, indices, row):
     values = x.most_values(len(indices))
     ints = [np.zeros(values, np.int32) for _ in range(3)]
     heads = np.full(x.shape[1], -1, np.int32)
-    return job.Links(heads, *ints, np.zeros(values, F32), np.zeros(row, F32))
+    return sparse.Links(heads, *ints, np.zeros(values, F32), np.zeros(row, F32))
 
 
 @pytest.mark.parametrize("width", [1, 5, 16, 17, 100])

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hogblock.engines.cpu.memory import Specification, private_floats
+from hogblock.engines.cpu.memory import Specification, private_arrays, private_floats
 from hogblock.kernels import counters as c
 from hogblock.kernels import ops as op
-from hogblock.kernels.cpu import job, space
+from hogblock.kernels.cpu import job, space, sparse_step
 from hogblock.kernels.cpu.image_ops import image_op_of
 from hogblock.kernels.cpu.lowering import Lowered, lower_plans
 from hogblock.kernels.cpu.sparse import MOVES
@@ -124,7 +124,6 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
         n_forward=np.array([p.n_forward for p in chosen], np.int64),
         n_ops=np.array([len(p.ops) for p in chosen], np.int64),
         tensors=ranges,
-        sparse=np.array([_sparse_update(plan) for plan in chosen], np.int64),
         kept=kept,
         writes=run_plan.writes[numbers],
         stretch_start=np.array([b.start for b in run_plan.bags], np.int64),
@@ -134,15 +133,9 @@ def _plans_of(run_plan: RunPlan, lowered: Lowered, rank: int) -> job.Plans:
     )
 
 
-def _sparse_update(plan: Plan) -> int:
-    """Row of the update of a layer on sparse rows, or -1."""
-    found = np.flatnonzero(plan.ops[:, op.CODE] == op.SPARSE_UPDATE)
-    return int(found[0]) if len(found) else -1
-
-
 def _stored_gradients(plan: Plan) -> np.ndarray:
     """Ranges of the parameters that it updates, but for a layer on sparse rows."""
-    row = _sparse_update(plan)
+    row = plan.sparse_update
     ranges = plan.updated
     return ranges if row < 0 else ranges[ranges[:, 0] != plan.ops[row, op.W]]
 
@@ -222,9 +215,7 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
         kept=np.zeros(batch, np.int64),
         seen=np.zeros(task.blocks, np.int64),
         coefficients=np.zeros(4, np.float32),
-        stamps=arrays["stamps"][task.rank],
-        moves=arrays["moves"][task.rank],
-        links=_links(task, arrays),
+        sparse=_sparse_words(task, arrays),
         state=arrays["state"][task.rank],
         rank=task.rank,
         workers=task.workers,
@@ -235,12 +226,26 @@ def arguments_of(task: Task, arrays: dict[str, np.ndarray]) -> tuple:
     return worker, task.plans, samples, rule
 
 
-def _links(task: Task, arrays: dict[str, np.ndarray]) -> job.Links:
-    """Work space for the values of a minibatch of sparse rows."""
-    values, features = task.batch_values, arrays["stamps"].shape[1]
-    return job.Links(
-        heads=np.full(features, -1, np.int32),
-        **{n: np.zeros(values, np.int32) for n in ("touched", "before", "samples")},
-        values=np.zeros(values, np.float32),
-        line=np.zeros(task.zeros_size if features else 0, np.float32),
+def _sparse_words(task: Task, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """What ``sparse_step`` finds the state and work space of a sparse layer by.
+
+    Work space lies behind the words, whose array keeps it alive.
+    """
+    features, values = arrays["stamps"].shape[1], task.batch_values
+    if not features:
+        return np.zeros(0, np.int64)
+    own = private_arrays(
+        {
+            "words": ((sparse_step.SPARSE_WIDTH,), "i8"),
+            "heads": ((features,), "i4"),
+            **{name: ((values,), "i4") for name in ("touched", "before", "samples")},
+            "values": ((values,), "f4"),
+            "line": ((task.zeros_size,), "f4"),
+        }
     )
+    words = own.pop("words")
+    own["heads"][:] = -1
+    lying = arrays["stamps"][task.rank], arrays["moves"][task.rank], *own.values()
+    words[: len(lying)] = [each.ctypes.data for each in lying]
+    words[len(lying) :] = features, values, task.zeros_size
+    return words
